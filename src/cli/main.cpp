@@ -1,0 +1,141 @@
+// The program: sets the process up, declares the commands, turns errors into exit codes.
+#include <unistd.h>
+
+#include <array>
+#include <csignal>
+#include <cstdlib>
+#include <exception>
+#include <iostream>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "cli/command.h"
+#include "core/error.h"
+#include "core/stop.h"
+#include "core/text.h"
+#include "core/version.h"
+
+namespace medurwkv::cli {
+namespace {
+
+struct Setting {
+  const char* name;
+  const char* value;
+};
+
+/// What must be in the environment before libgomp and OpenBLAS are loaded (docs/decisions.md): passive
+/// waiting, because spinning teams lose milliseconds per region on a shared machine; one OpenBLAS
+/// thread, because its own pool would compete with OpenMP's.
+constexpr std::array<Setting, 2> needed_environment{
+    {{"OMP_WAIT_POLICY", "passive"}, {"OPENBLAS_NUM_THREADS", "1"}}};
+
+/// Starts the program over, once, when a setting is missing. What the user has set stays.
+void ensure_environment(char** arguments) {
+  bool missing = false;
+  for (const Setting& setting : needed_environment) {
+    if (std::getenv(setting.name) != nullptr) continue;
+    missing = true;
+    ::setenv(setting.name, setting.value, 0);
+  }
+  // When this fails the program still works, only slower on a busy machine.
+  if (missing) ::execv("/proc/self/exe", arguments);
+}
+
+void on_signal(int signal) {
+  // A second Ctrl-C ends the program at once.
+  if (stop_signal.exchange(signal) != 0) ::_exit(128 + signal);
+}
+
+void install_signal_handlers() {
+  struct sigaction action {};
+  action.sa_handler = on_signal;
+  for (const int signal : {SIGINT, SIGTERM}) ::sigaction(signal, &action, nullptr);
+}
+
+/// Options and subcommands of `app`, for suggesting the nearest.
+std::vector<std::string> known_words(const CLI::App& app, bool options) {
+  std::vector<std::string> words;
+  if (options) {
+    for (const CLI::Option* option : app.get_options()) {
+      for (const std::string& name : option->get_lnames()) words.push_back("--" + name);
+    }
+  } else {
+    for (const CLI::App* command : app.get_subcommands([](const CLI::App*) { return true; })) {
+      words.push_back(command->get_name());
+    }
+  }
+  return words;
+}
+
+/// The innermost command that was chosen.
+const CLI::App& chosen(const CLI::App& app) {
+  const auto commands = app.get_subcommands();
+  return commands.empty() ? app : chosen(*commands.front());
+}
+
+int report_usage(const CLI::App& root, const CLI::ParseError& error) {
+  const CLI::App& command = chosen(root);
+  std::string line = error.what();
+  const std::vector<std::string> extras = command.remaining();
+  if (!extras.empty()) {
+    const std::string& word = extras.front();
+    const bool option = word.starts_with("-");
+    line = concat(option ? "unknown option " : "unknown command or argument ", word);
+    const std::vector<std::string> known = known_words(command, option);
+    if (!known.empty()) line += suggestion(word, known);
+  }
+  std::cerr << "medurwkv: " << line << "\n";
+  std::cerr << "See `" << (command.get_parent() != nullptr ? "medurwkv " : "")
+            << command.get_name() << " --help`.\n";
+  return exit_usage;
+}
+
+int run(int count, char** arguments) {
+  CLI::App root{
+      "medurwkv trains, judges and runs Med-URWKV, a segmentation network for medical images.",
+      "medurwkv"};
+  root.set_version_flag("--version", concat("medurwkv ", medurwkv::version));
+  root.require_subcommand(1);
+  root.footer("Every command has --help with an example. Start with:\n"
+              "  medurwkv data check FOLDER");
+  add_doctor(root);
+  add_data(root);
+  add_train(root);
+  add_evaluate(root);
+  add_predict(root);
+  add_inspect(root);
+  try {
+    root.parse(count, arguments);
+    return exit_done;
+  } catch (const CLI::RuntimeError& error) {
+    return error.get_exit_code();
+  } catch (const CLI::Success& success) {  // --help and --version
+    return root.exit(success);
+  } catch (const CLI::ParseError& error) {
+    return report_usage(root, error);
+  } catch (const Stopped& stopped) {
+    std::cerr << "medurwkv: stopped by " << (stopped.signal == SIGINT ? "Ctrl-C" : "SIGTERM")
+              << "\n";
+    return 128 + stopped.signal;
+  } catch (const Error& error) {
+    std::cerr << "medurwkv: " << error.what() << "\n";
+    return error.kind() == ErrorKind::usage ? exit_usage : exit_failed;
+  } catch (const std::bad_alloc&) {
+    std::cerr << "medurwkv: out of memory\n";
+    return exit_failed;
+  } catch (const std::exception& error) {
+    std::cerr << "medurwkv: " << error.what()
+              << " (this is a bug in medurwkv; please report it)\n";
+    return exit_failed;
+  }
+}
+
+}  // namespace
+}  // namespace medurwkv::cli
+
+int main(int count, char** arguments) {
+  medurwkv::cli::ensure_environment(arguments);
+  medurwkv::cli::install_signal_handlers();
+  return medurwkv::cli::run(count, arguments);
+}

@@ -1,0 +1,113 @@
+// `medurwkv train`: hands a request to the training library.
+#include <iostream>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "cli/command.h"
+#include "cli/training_library.h"
+#include "core/text.h"
+#include "core/threads.h"
+
+namespace medurwkv::cli {
+namespace {
+
+struct TrainOptions {
+  CommonOptions common;
+  std::string data, split, config, preset;
+  std::vector<std::string> settings;
+  int epochs = 0;
+  int batch = 0;
+  int size = 0;
+  bool resume = false;
+  double max_minutes = 0;
+  double save_every = 1;
+};
+
+/// The short options are settings by another name; --set comes last and wins.
+std::vector<std::string> all_settings(const TrainOptions& options, bool seed_given) {
+  std::vector<std::string> settings;
+  if (!options.preset.empty()) settings.push_back("network.preset=" + options.preset);
+  if (options.epochs > 0) settings.push_back(concat("run.epochs=", options.epochs));
+  if (options.batch > 0) settings.push_back(concat("run.batch=", options.batch));
+  if (options.size > 0) {
+    settings.push_back(concat("input.width=", options.size));
+    settings.push_back(concat("input.height=", options.size));
+  }
+  if (seed_given) settings.push_back(concat("run.seed=", options.common.seed));
+  settings.insert(settings.end(), options.settings.begin(), options.settings.end());
+  return settings;
+}
+
+int run_train(const TrainOptions& options, bool seed_given) {
+  // A resumed run takes its configuration from its own folder unless told otherwise.
+  std::string config = options.config;
+  if (options.resume && config.empty()) config = (options.common.out / "config.toml").string();
+  std::string split = options.split;
+  if (options.resume && split.empty()) split = (options.common.out / "split.json").string();
+  if (split.empty()) throw CLI::RequiredError("--split");
+  const nlohmann::json summary = run_training(
+      {{"data", options.data},
+       {"split", split},
+       {"out", options.common.out.string()},
+       {"config", config},
+       {"settings", all_settings(options, seed_given)},
+       {"device", options.common.device},
+       {"threads", options.common.threads > 0 ? options.common.threads : available_cores()},
+       {"resume", options.resume},
+       {"max_minutes", options.max_minutes},
+       {"save_every", 60 * options.save_every}},
+      options.common.quiet);
+  if (options.common.json) {
+    std::cout << summary.dump(2) << "\n";
+    return exit_done;
+  }
+  std::cout << "model: " << summary.at("model").get<std::string>() << " (epoch "
+            << summary.at("best_epoch") << " of " << summary.at("epochs");
+  if (!summary.at("best_validation_dice").is_null()) {
+    std::cout << ", validation Dice "
+              << fixed(summary.at("best_validation_dice").get<double>(), 4);
+  }
+  std::cout << ")\ncurves: "
+            << (options.common.out / "curves.svg").string() << "\ntime: "
+            << human_seconds(summary.at("seconds").get<double>()) << "\n";
+  return exit_done;
+}
+
+}  // namespace
+
+void add_train(CLI::App& root) {
+  const auto options = std::make_shared<TrainOptions>();
+  CLI::App* command = add_command(
+      root, "train", "Train a network on a folder of images and masks.",
+      "medurwkv train --data DIR --split split.json --preset tiny --epochs 50 --out runs/first");
+  command->add_option("--data", options->data, "folder of images and masks")->required();
+  command->add_option("--split", options->split, "split.json of `medurwkv data split`");
+  command->add_option("--config", options->config, "TOML configuration")->check(CLI::ExistingFile);
+  command->add_option("--preset", options->preset,
+                      "network: nano, tiny, small, base, large, unet or unet_small");
+  command->add_option("--epochs", options->epochs, "passes over the training part")
+      ->check(CLI::PositiveNumber);
+  command->add_option("--batch", options->batch, "images per step")->check(CLI::PositiveNumber);
+  command->add_option("--size", options->size, "height and width of the network's input")
+      ->check(CLI::PositiveNumber);
+  command->add_option("--set", options->settings, "any setting, as key=value (repeatable)")
+      ->allow_extra_args(false);
+  command->add_flag("--resume", options->resume, "go on from OUT/last.ckpt");
+  command->add_option("--max-minutes", options->max_minutes,
+                      "stop after this time, resumed time included")
+      ->check(CLI::PositiveNumber);
+  command->add_option("--save-every", options->save_every, "minutes between checkpoints")
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str();
+  add_out(*command, options->common, "folder of the run", "run");
+  add_device(*command, options->common);
+  add_threads(*command, options->common);
+  add_seed(*command, options->common);
+  add_quiet(*command, options->common);
+  add_json(*command, options->common);
+  on_run(*command,
+         [options, command] { return run_train(*options, command->count("--seed") > 0); });
+}
+
+}  // namespace medurwkv::cli

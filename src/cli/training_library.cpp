@@ -1,0 +1,177 @@
+#include "cli/training_library.h"
+
+#include <dlfcn.h>
+
+#include <cstdlib>
+#include <iostream>
+#include <optional>
+#include <utility>
+#include <vector>
+
+#include "cli/command.h"
+#include "core/error.h"
+#include "core/progress.h"
+#include "core/stop.h"
+#include "core/text.h"
+#include "core/threads.h"
+#include "train/entry.h"
+
+namespace medurwkv::cli {
+namespace {
+
+using nlohmann::json;
+namespace fs = std::filesystem;
+
+constexpr const char* library_name = "libmedurwkv_training.so";
+
+/// Beside the program in a build folder, in ../lib/medurwkv when installed.
+std::optional<fs::path> library_path() {
+  if (const char* chosen = std::getenv("MEDURWKV_TRAINING_LIBRARY")) return fs::path(chosen);
+  const fs::path program = fs::read_symlink("/proc/self/exe").parent_path();
+  for (const fs::path& place :
+       {program / library_name, program.parent_path() / "lib/medurwkv" / library_name}) {
+    if (fs::exists(place)) return place;
+  }
+  return std::nullopt;
+}
+
+/// RTLD_LOCAL keeps LibTorch's symbols (its oneDNN among them) apart from the program's. The library
+/// stays open until the process ends: LibTorch's threads outlive any one call.
+const MedurwkvTrainingLibrary& library() {
+  static const MedurwkvTrainingLibrary* opened = [] {
+    const auto path = library_path();
+    if (!path) {
+      throw_failure(concat("this command computes with LibTorch, but ", library_name,
+                           " is not beside the program; build it with `make build` (the runtime "
+                           "alone cannot train or run models yet)"));
+    }
+    void* handle = dlopen(path->c_str(), RTLD_NOW | RTLD_LOCAL);
+    if (handle == nullptr) throw_failure(concat(path->string(), ": cannot be opened: ", dlerror()));
+    using Entry = const MedurwkvTrainingLibrary* (*)();
+    const auto entry = reinterpret_cast<Entry>(dlsym(handle, medurwkv_training_symbol));
+    if (entry == nullptr || entry()->abi != medurwkv_training_abi) {
+      throw_failure(concat(path->string(), ": is of another version than the program; build both "
+                                           "together with `make build`"));
+    }
+    return entry();
+  }();
+  return *opened;
+}
+
+void throw_on_failure(const MedurwkvStatus& status) {
+  switch (status.outcome) {
+    case medurwkv_done: return;
+    case medurwkv_failure: throw Error(ErrorKind::failure, status.message);
+    case medurwkv_usage: throw Error(ErrorKind::usage, status.message);
+    case medurwkv_internal: throw Error(ErrorKind::internal, status.message);
+    case medurwkv_stopped: throw Stopped{status.signal};
+  }
+}
+
+/// The program's side of a call: lines and progress to stderr, the answer kept.
+class Host {
+ public:
+  Host(std::string what, bool quiet) : what_(std::move(what)), quiet_(quiet) {
+    interface_ = {.user = this,
+                  .line = [](void* user, const char* text) { self(user).show(text); },
+                  .progress =
+                      [](void* user, std::int64_t done, std::int64_t total, const char* detail) {
+                        self(user).advance(done, total, detail);
+                      },
+                  .deliver = [](void* user, const char* text) { self(user).answer_ = text; },
+                  .stop_signal = [](void* /*user*/) { return stop_signal.load(); }};
+  }
+  [[nodiscard]] const MedurwkvHost* get() const { return &interface_; }
+  [[nodiscard]] json answer() const { return json::parse(answer_); }
+
+ private:
+  static Host& self(void* user) { return *static_cast<Host*>(user); }
+  void show(const char* text) {
+    if (quiet_) return;
+    if (progress_) progress_->interrupt();
+    std::cerr << text << std::endl;
+  }
+  void advance(std::int64_t done, std::int64_t total, const char* detail) {
+    if (!progress_) progress_.emplace(what_, total, quiet_, done - 1);
+    progress_->update(done, detail);
+  }
+
+  std::string what_;
+  bool quiet_;
+  MedurwkvHost interface_{};
+  std::optional<Progress> progress_;
+  std::string answer_;
+};
+
+class LibraryEngine : public Engine {
+ public:
+  LibraryEngine(MedurwkvEngine* engine, ModelDescription description)
+      : engine_(engine, library().close_engine), description_(std::move(description)) {}
+
+  [[nodiscard]] const ModelDescription& description() const override { return description_; }
+
+  std::vector<float> logits(std::span<const float> input, std::int64_t height,
+                            std::int64_t width) override {
+    const auto classes = static_cast<std::int64_t>(description_.classes.size());
+    std::vector<float> out(static_cast<std::size_t>(classes * height * width));
+    if (static_cast<std::int64_t>(input.size()) != description_.input.channels * height * width) {
+      throw_internal("an input of another size than stated was handed to the engine");
+    }
+    MedurwkvStatus status{};
+    library().run_engine(engine_.get(), input.data(), height, width, out.data(), &status);
+    throw_on_failure(status);
+    return out;
+  }
+
+ private:
+  std::unique_ptr<MedurwkvEngine, void (*)(MedurwkvEngine*)> engine_;
+  ModelDescription description_;
+};
+
+}  // namespace
+
+bool has_training_library() { return library_path().has_value(); }
+
+json describe_training_library() {
+  const Host host("", true);
+  MedurwkvStatus status{};
+  library().describe(host.get(), &status);
+  throw_on_failure(status);
+  return host.answer();
+}
+
+json run_training(const json& request, bool quiet) {
+  const Host host("training step", quiet);
+  MedurwkvStatus status{};
+  library().train(request.dump().c_str(), host.get(), &status);
+  throw_on_failure(status);
+  return host.answer();
+}
+
+std::unique_ptr<Engine> open_engine(const fs::path& model, const std::string& device, int threads) {
+  const Host host("", true);
+  const json request{{"model", model.string()},
+                     {"device", device},
+                     {"threads", threads > 0 ? threads : available_cores()}};
+  MedurwkvStatus status{};
+  MedurwkvEngine* engine = library().open_engine(request.dump().c_str(), host.get(), &status);
+  throw_on_failure(status);
+  const json answer = host.answer();
+  ModelDescription description;
+  description.input.width = answer.at("width");
+  description.input.height = answer.at("height");
+  description.input.channels = answer.at("channels");
+  description.input.mean = answer.at("mean").get<std::vector<double>>();
+  description.input.deviation = answer.at("deviation").get<std::vector<double>>();
+  description.network = answer.at("network");
+  description.file = model.string();
+  description.sha256 = answer.at("sha256");
+  description.split_sha256 = answer.at("split_sha256");
+  for (const json& one : answer.at("classes")) {
+    description.classes.push_back(
+        {one.at(0).get<std::string>(), one.at(1).get<std::array<std::uint8_t, 3>>()});
+  }
+  return std::make_unique<LibraryEngine>(engine, std::move(description));
+}
+
+}  // namespace medurwkv::cli

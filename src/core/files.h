@@ -1,0 +1,42 @@
+// Reading whole files within a bound, writing them so that nothing is ever half there, and their
+// SHA-256. Relies on POSIX and nettle.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <span>
+#include <string>
+#include <string_view>
+
+namespace medurwkv {
+
+/// The file's bytes. Throws Error naming the file when it cannot be read, is not a regular file or
+/// holds more than `limit` bytes.
+std::string read_file(const std::filesystem::path& path,
+                      std::uint64_t limit = std::uint64_t{1} << 34);
+
+/// Replaces `path` by `bytes` atomically: temporary file in the same folder, fsync, rename, fsync of
+/// the folder. On an Error the former file is untouched and the temporary one is gone.
+void write_file(const std::filesystem::path& path, std::string_view bytes);
+
+/// As write_file, for content made piece by piece: `produce` is given a function that appends.
+using AppendBytes = std::function<void(std::string_view)>;
+void write_file(const std::filesystem::path& path,
+                const std::function<void(const AppendBytes&)>& produce);
+
+/// Makes the folder (and its parents). Throws Error naming it when that fails.
+void make_folder(const std::filesystem::path& path);
+
+/// 64 lower-case hexadecimal digits.
+std::string sha256(std::string_view bytes);
+std::string sha256_file(const std::filesystem::path& path);
+
+/// Bytes of a trivially copyable span, for writing and hashing.
+template <class T>
+std::string_view as_text(std::span<const T> values) {
+  return {reinterpret_cast<const char*>(values.data()), values.size_bytes()};
+}
+
+}  // namespace medurwkv

@@ -1,0 +1,65 @@
+#include "core/progress.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <iostream>
+#include <utility>
+
+#include "core/text.h"
+
+namespace medurwkv {
+
+Progress::Progress(std::string what, std::int64_t total, bool quiet, std::int64_t start)
+    : what_(std::move(what)),
+      total_(total),
+      quiet_(quiet),
+      start_count_(start),
+      terminal_(::isatty(STDERR_FILENO) != 0) {}
+
+Progress::~Progress() { interrupt(); }
+
+void Progress::interrupt() {
+  if (line_open_) std::cerr << '\n';
+  line_open_ = false;
+}
+
+void Progress::update(std::int64_t done, const std::string& detail) {
+  if (quiet_) return;
+  const auto now = Clock::now();
+  const auto pause = std::chrono::milliseconds(terminal_ ? 100 : 3000);
+  const bool last = total_ > 0 && done >= total_;
+  if (!last && now - last_shown_ < pause) return;
+  last_shown_ = now;
+  show(done, detail);
+}
+
+void Progress::show(std::int64_t done, const std::string& detail) {
+  const double elapsed = std::chrono::duration<double>(Clock::now() - start_time_).count();
+  const double rate = elapsed > 0 ? static_cast<double>(done - start_count_) / elapsed : 0;
+  std::string line = concat(what_, " ");
+  if (total_ > 0) {
+    if (terminal_) {
+      constexpr std::int64_t width = 24;
+      const auto filled = static_cast<std::size_t>(std::min(width, width * done / total_));
+      line += concat("[", std::string(filled, '#'),
+                     std::string(static_cast<std::size_t>(width) - filled, '.'), "] ");
+    }
+    line += concat(done, "/", total_);
+  } else {
+    line += std::to_string(done);
+  }
+  if (rate > 0) line += concat("  ", fixed(rate, rate < 10 ? 2 : 0), "/s");
+  if (total_ > done && rate > 0) {
+    line += concat("  ", human_seconds(static_cast<double>(total_ - done) / rate), " left");
+  }
+  if (!detail.empty()) line += concat("  ", detail);
+  if (terminal_) {
+    std::cerr << "\r\x1b[K" << line << std::flush;
+    line_open_ = true;
+  } else {
+    std::cerr << line << '\n';
+  }
+}
+
+}  // namespace medurwkv

@@ -1,0 +1,53 @@
+#include "core/threads.h"
+
+#include <sched.h>
+
+#include <algorithm>
+#include <atomic>
+#include <thread>
+#include <vector>
+
+namespace medurwkv {
+namespace {
+
+std::atomic<int> configured_threads{0};
+
+}  // namespace
+
+int available_cores() {
+  cpu_set_t set;
+  CPU_ZERO(&set);
+  if (sched_getaffinity(0, sizeof(set), &set) != 0) return 1;
+  return std::max(1, CPU_COUNT(&set));
+}
+
+void set_thread_count(int count) { configured_threads = std::max(1, count); }
+
+int thread_count() {
+  const int count = configured_threads;
+  return count > 0 ? count : available_cores();
+}
+
+void parallel_for(std::int64_t count,
+                  const std::function<void(std::int64_t begin, std::int64_t end)>& body) {
+  const std::int64_t parts = std::min<std::int64_t>(thread_count(), count);
+  if (parts <= 1) {
+    if (count > 0) body(0, count);
+    return;
+  }
+  const auto run_part = [&](std::int64_t part) {
+    body(count * part / parts, count * (part + 1) / parts);
+  };
+#ifdef _OPENMP
+#pragma omp parallel for num_threads(static_cast<int>(parts)) schedule(static, 1)
+  for (std::int64_t part = 0; part < parts; ++part) run_part(part);
+#else
+  std::vector<std::jthread> workers;
+  for (std::int64_t part = 1; part < parts; ++part) {
+    workers.emplace_back([&run_part, part] { run_part(part); });
+  }
+  run_part(0);
+#endif
+}
+
+}  // namespace medurwkv

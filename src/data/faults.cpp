@@ -1,0 +1,238 @@
+#include "data/faults.h"
+
+#include <algorithm>
+#include <array>
+#include <map>
+#include <mutex>
+#include <optional>
+
+#include <nlohmann/json.hpp>
+
+#include "core/error.h"
+#include "core/files.h"
+#include "core/progress.h"
+#include "core/text.h"
+#include "core/threads.h"
+#include "data/encoding.h"
+#include "data/layout.h"
+
+namespace medurwkv::data {
+namespace {
+
+using nlohmann::json;
+namespace fs = std::filesystem;
+
+/// What reading one case gave.
+struct CaseFacts {
+  std::vector<Fault> faults;
+  std::optional<ImageSize> size;
+  std::string image_hash, mask_hash;
+  ValueUse values{};
+  bool masks_read = false;
+};
+
+CaseFacts examine(const Case& item) {
+  CaseFacts out;
+  try {
+    const Image image = read_image(item.image);
+    out.size = {image.width, image.height};
+    out.image_hash = sha256_file(item.image);
+  } catch (const Error& error) {
+    out.faults.push_back({Severity::error, "unreadable-image", item.image.string(), error.what(),
+                          "replace the file or remove it together with its mask"});
+  }
+  std::string mask_hashes;
+  out.masks_read = true;
+  for (const fs::path& path : item.masks) {
+    try {
+      const MaskValues mask = read_mask_values(path);
+      for (const std::uint8_t value : mask.values) ++out.values[value];
+      mask_hashes += sha256_file(path);
+      const ImageSize size{mask.width, mask.height};
+      if (out.size && size != *out.size) {
+        out.faults.push_back(
+            {Severity::error, "size-mismatch", path.string(),
+             concat("the mask is ", size.width, " x ", size.height, ", its image ",
+                    item.image.string(), " is ", out.size->width, " x ", out.size->height),
+             "bring both to one size (masks with nearest neighbour)"});
+      }
+    } catch (const Error& error) {
+      out.masks_read = false;
+      out.faults.push_back({Severity::error, "unreadable-mask", path.string(), error.what(),
+                            "replace the file or remove it together with its image"});
+    }
+  }
+  out.mask_hash = sha256(mask_hashes);
+  return out;
+}
+
+void add_partnerless(const Layout& layout, CheckReport& report) {
+  for (const fs::path& path : layout.images_alone) {
+    report.faults.push_back({Severity::error, "image-without-mask", path.string(),
+                             "no mask has this image's name",
+                             "add its mask (an all-black one when there is nothing) or remove it"});
+  }
+  for (const fs::path& path : layout.masks_alone) {
+    report.faults.push_back({Severity::error, "mask-without-image", path.string(),
+                             "no image has this mask's name", "add its image or remove it"});
+  }
+  for (const std::string& id : layout.ambiguous) {
+    report.faults.push_back({Severity::error, "same-name-twice", id,
+                             "two images have this name in one place, so masks cannot be told apart",
+                             "keep one of them or rename both with their masks"});
+  }
+}
+
+/// Same image contents under two names.
+void add_duplicates(const std::vector<Case>& cases, const std::vector<CaseFacts>& facts,
+                    CheckReport& report) {
+  std::map<std::string, std::size_t> first;
+  for (std::size_t i = 0; i < cases.size(); ++i) {
+    if (facts[i].image_hash.empty()) continue;
+    const auto [known, fresh] = first.emplace(facts[i].image_hash, i);
+    if (fresh) continue;
+    const std::size_t other = known->second;
+    const bool same_mask = facts[i].mask_hash == facts[other].mask_hash;
+    report.faults.push_back(
+        {same_mask ? Severity::warning : Severity::error, "duplicate-image",
+         cases[i].image.string(),
+         concat("has the same contents as ", cases[other].image.string(),
+                same_mask ? "" : ", but another mask"),
+         same_mask ? "remove one; `data split` keeps both in one part"
+                   : "find out which mask is right and remove the other pair"});
+  }
+}
+
+/// Encoding over all readable masks, then what single masks say against it.
+void add_encoding(const Layout& layout, const std::vector<CaseFacts>& facts,
+                  const DatasetOptions& options, CheckReport& report) {
+  ValueUse all{};
+  for (const CaseFacts& fact : facts) {
+    for (std::size_t value = 0; value < all.size(); ++value) all[value] += fact.values[value];
+  }
+  const auto encoding = options.encoding ? options.encoding : encoding_from_values(all);
+  if (!encoding) {
+    report.encoding = "unknown";
+    report.faults.push_back(
+        {Severity::error, "unclear-encoding", "all masks",
+         "the values are neither 0 and 255 nor small class indices",
+         "say what they mean with --mask-encoding binary (cut at 127 / 128) or index"});
+    return;
+  }
+  report.encoding = to_string(*encoding);
+  const std::size_t classes = class_count(*encoding, all);
+  report.classes = make_classes(classes, options.class_names);
+  report.class_pixels.assign(classes, 0);
+  for (std::size_t value = 0; value < all.size(); ++value) {
+    const std::size_t label = *encoding == MaskEncoding::binary ? (value > 127 ? 1 : 0) : value;
+    if (label < classes) report.class_pixels[label] += all[value];
+  }
+  for (std::size_t i = 0; i < facts.size(); ++i) {
+    if (!facts[i].masks_read) continue;
+    const auto own = encoding_from_values(facts[i].values);
+    std::int64_t foreground = 0;
+    std::size_t largest = 0;
+    for (std::size_t value = 1; value < facts[i].values.size(); ++value) {
+      if (facts[i].values[value] > 0) largest = value;
+      if (*encoding == MaskEncoding::index || value > 127) foreground += facts[i].values[value];
+    }
+    const std::string where = layout.cases[i].masks.front().string();
+    // A mask of a binary set that holds only small values is encoded otherwise, not empty; JPEG noise
+    // of an empty mask stays within the first values too, so ask for a real area.
+    const bool index_in_binary = *encoding == MaskEncoding::binary && own == MaskEncoding::index &&
+                                 facts[i].values[largest] > 0 && largest <= 20 && foreground == 0 &&
+                                 where.ends_with(".png");
+    if (index_in_binary || !own) {
+      report.faults.push_back({Severity::error, "mixed-encoding", where,
+                               concat("the set is ", report.encoding,
+                                      ", this mask's largest value is ", largest),
+                               "bring all masks to one encoding"});
+    } else if (foreground == 0) {
+      ++report.empty_masks;
+      report.faults.push_back({Severity::warning, "empty-mask", where, "holds no foreground",
+                               "make sure that nothing was to be marked"});
+    }
+  }
+}
+
+std::vector<CaseFacts> examine_all(const std::vector<Case>& cases, const StopSignal& stop,
+                                   bool quiet) {
+  std::vector<CaseFacts> facts(cases.size());
+  Progress progress("checking", static_cast<std::int64_t>(cases.size()), quiet);
+  std::mutex mutex;
+  std::int64_t done = 0;
+  parallel_for(static_cast<std::int64_t>(cases.size()), [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t i = begin; i < end && stop == 0; ++i) {
+      facts[static_cast<std::size_t>(i)] = examine(cases[static_cast<std::size_t>(i)]);
+      const std::lock_guard lock(mutex);
+      progress.update(++done);
+    }
+  });
+  throw_if_stopped(stop);
+  return facts;
+}
+
+}  // namespace
+
+CheckReport check_dataset(const fs::path& root, const DatasetOptions& options,
+                          const StopSignal& stop, bool quiet) {
+  const Layout layout = find_layout(root);
+  const std::vector<CaseFacts> facts = examine_all(layout.cases, stop, quiet);
+  CheckReport report;
+  report.pairs = static_cast<std::int64_t>(layout.cases.size());
+  report.images = report.pairs + static_cast<std::int64_t>(layout.images_alone.size());
+  report.masks = static_cast<std::int64_t>(layout.masks_alone.size());
+  for (const Case& item : layout.cases) {
+    report.masks += static_cast<std::int64_t>(item.masks.size());
+  }
+  for (const CaseFacts& fact : facts) {
+    report.faults.insert(report.faults.end(), fact.faults.begin(), fact.faults.end());
+    if (!fact.size) continue;
+    const auto area = [](ImageSize size) { return size.width * size.height; };
+    if (report.largest.width == 0 || area(*fact.size) > area(report.largest)) {
+      report.largest = *fact.size;
+    }
+    if (report.smallest.width == 0 || area(*fact.size) < area(report.smallest)) {
+      report.smallest = *fact.size;
+    }
+  }
+  add_partnerless(layout, report);
+  add_duplicates(layout.cases, facts, report);
+  if (layout.cases.empty()) {
+    report.faults.push_back({Severity::error, "no-pairs", root.string(),
+                             "no image with a mask was found",
+                             "put images into images/ and masks of the same names into masks/"});
+  } else {
+    add_encoding(layout, facts, options, report);
+  }
+  std::stable_sort(report.faults.begin(), report.faults.end(), [](const Fault& a, const Fault& b) {
+    return a.severity > b.severity;
+  });
+  return report;
+}
+
+json to_json(const CheckReport& report) {
+  json classes = json::array();
+  for (std::size_t i = 0; i < report.classes.size(); ++i) {
+    classes.push_back({{"name", report.classes[i].name}, {"pixels", report.class_pixels[i]}});
+  }
+  json faults = json::array();
+  for (const Fault& fault : report.faults) {
+    faults.push_back({{"severity", fault.severity == Severity::error ? "error" : "warning"},
+                      {"kind", fault.kind},
+                      {"where", fault.where},
+                      {"what", fault.what},
+                      {"remedy", fault.remedy}});
+  }
+  return {{"pairs", report.pairs},
+          {"images", report.images},
+          {"masks", report.masks},
+          {"empty_masks", report.empty_masks},
+          {"smallest", {report.smallest.width, report.smallest.height}},
+          {"largest", {report.largest.width, report.largest.height}},
+          {"mask_encoding", report.encoding},
+          {"classes", classes},
+          {"faults", faults}};
+}
+
+}  // namespace medurwkv::data

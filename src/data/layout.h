@@ -1,0 +1,35 @@
+// Finding images and masks below a folder and pairing them by name. Relies on core.
+#pragma once
+
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "data/dataset.h"
+
+namespace medurwkv::data {
+
+/// What a folder holds before anything is decoded.
+struct Layout {
+  std::vector<Case> cases;                            ///< an image with at least one mask, by id
+  std::vector<std::filesystem::path> images_alone;    ///< images without a mask
+  std::vector<std::filesystem::path> masks_alone;     ///< masks without an image
+  std::vector<std::string> ambiguous;                 ///< ids that more than one image claims
+};
+
+/// Files below image folders (images, img, ...) and mask folders (masks, labels, gt, ...), or beside
+/// each other with masks named `..._mask`; paired by stem without mask suffix, never by order. Throws
+/// Error when `root` is no folder.
+Layout find_layout(const std::filesystem::path& root);
+
+/// True for a name with the suffix of an image format (read or not), without regard to case.
+bool has_image_suffix(const std::filesystem::path& path);
+
+/// The pairing key of a file: its stem without suffixes such as _mask, _segmentation, _0000.
+std::string pairing_key(const std::filesystem::path& path);
+
+/// Regular files below `root`, sorted, without hidden ones and what archives leave behind. Links to
+/// folders are not followed, so a loop of links ends.
+std::vector<std::filesystem::path> list_files(const std::filesystem::path& root);
+
+}  // namespace medurwkv::data

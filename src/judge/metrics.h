@@ -1,0 +1,93 @@
+// How well one predicted label map agrees with the truth: overlap and surface distances per class,
+// after the profile `default`. Relies on data/image.h, judge/distance.h and judge/statistics.h.
+//
+// The profile `default`: each image is one case, at its own resolution; classes are judged one
+// against the rest; HD95 is the larger of the two directions' 95th percentiles with linear
+// interpolation; where truth and prediction are both empty, overlap and distances are left out (and
+// counted); where one of them is empty, Dice and IoU are 0 and HD95 and ASSD are the image's
+// diagonal, so that missing an object costs more than drawing it badly.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "data/image.h"
+#include "judge/distance.h"
+#include "judge/statistics.h"
+
+namespace medurwkv::judge {
+
+/// Name of the rules above, stated in every output.
+inline constexpr char profile_name[] = "default";
+
+/// One class of one case. TP, FP, FN, TN count pixels that are not ignored. Every value that is
+/// present is finite.
+struct ClassScores {
+  std::uint8_t label = 0;
+  std::int64_t true_positive = 0;
+  std::int64_t false_positive = 0;
+  std::int64_t false_negative = 0;
+  std::int64_t true_negative = 0;
+  std::optional<double> dice;         ///< 2 TP / (2 TP + FP + FN); absent when all three are 0
+  std::optional<double> iou;          ///< TP / (TP + FP + FN); absent when all three are 0
+  std::optional<double> precision;    ///< TP / (TP + FP); absent without prediction
+  std::optional<double> recall;       ///< TP / (TP + FN); absent without truth
+  std::optional<double> specificity;  ///< TN / (TN + FP); absent when the truth fills the image
+  std::optional<double> hd95;         ///< 95 % Hausdorff distance, units of spacing
+  /// Average symmetric surface distance, units of spacing: the mean over the pixels of both borders
+  /// of the distance to the other border (Heimann et al. 2009).
+  std::optional<double> assd;
+
+  [[nodiscard]] bool in_truth() const { return true_positive + false_negative > 0; }
+  [[nodiscard]] bool in_prediction() const { return true_positive + false_positive > 0; }
+};
+
+/// One column of every table.
+struct MetricInfo {
+  const char* key;   ///< in CSV and JSON
+  const char* name;  ///< for readers
+  std::optional<double> ClassScores::*value;
+  bool is_length;  ///< in units of spacing, smaller is better; else a fraction 0..1, larger is
+                   ///< better
+};
+inline constexpr std::size_t metric_count = 7;
+inline constexpr std::array<MetricInfo, metric_count> metrics{{
+    {"dice", "Dice", &ClassScores::dice, false},
+    {"iou", "IoU", &ClassScores::iou, false},
+    {"precision", "Precision", &ClassScores::precision, false},
+    {"recall", "Recall", &ClassScores::recall, false},
+    {"specificity", "Specificity", &ClassScores::specificity, false},
+    {"hd95", "HD95", &ClassScores::hd95, true},
+    {"assd", "ASSD", &ClassScores::assd, true},
+}};
+
+/// All classes of one case.
+struct CaseScores {
+  std::string id;
+  data::ImageSize size;
+  std::vector<ClassScores> classes;  ///< labels 1, 2, ...: the background is not judged
+  /// Per metric, in the order of `metrics`: the mean over the classes where it is defined.
+  std::array<std::optional<double>, metric_count> class_mean;
+  /// Dice of all foreground classes merged into one: what a guess that knows no classes can be
+  /// compared with. With one foreground class it is that class's Dice.
+  std::optional<double> merged_dice;
+
+  /// The mean Dice over classes, by which cases are ranked.
+  [[nodiscard]] const std::optional<double>& dice() const { return class_mean[0]; }
+};
+
+/// Scores `prediction` against `truth`, both of one size; `class_count` includes the background.
+/// Pixels that the truth ignores are taken out of both maps: they count nowhere and are background
+/// to the borders of both. A predicted value outside the classes belongs to no class. Throws Error
+/// when the sizes differ, the truth holds a value outside the classes, or spacing is not positive.
+CaseScores score_case(const std::string& id, const data::LabelMap& truth,
+                      const data::LabelMap& prediction, std::size_t class_count,
+                      Spacing spacing = {});
+
+/// Dice of everything that is foreground, by the rules above (see CaseScores::merged_dice).
+std::optional<double> merged_dice(const data::LabelMap& truth, const data::LabelMap& prediction);
+
+}  // namespace medurwkv::judge

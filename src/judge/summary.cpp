@@ -1,0 +1,73 @@
+#include "judge/summary.h"
+
+#include <algorithm>
+
+#include "core/error.h"
+
+namespace medurwkv::judge {
+
+namespace {
+
+ClassSummary summarise_class(std::span<const CaseScores> cases, std::size_t position) {
+  ClassSummary out;
+  out.label = cases.front().classes[position].label;
+  for (const CaseScores& scores : cases) {
+    const ClassScores& own = scores.classes[position];
+    out.in_truth += own.in_truth() ? 1 : 0;
+    out.missed += own.in_truth() && !own.in_prediction() ? 1 : 0;
+    out.hallucinated += !own.in_truth() && own.in_prediction() ? 1 : 0;
+    out.both_empty += !own.in_truth() && !own.in_prediction() ? 1 : 0;
+  }
+  std::vector<std::optional<double>> values(cases.size());
+  for (std::size_t m = 0; m < metric_count; ++m) {
+    std::transform(cases.begin(), cases.end(), values.begin(), [&](const CaseScores& scores) {
+      return scores.classes[position].*metrics[m].value;
+    });
+    out.metrics[m] = statistic(values);
+  }
+  return out;
+}
+
+}  // namespace
+
+Summary summarise(std::span<const CaseScores> cases, std::uint64_t seed) {
+  Summary out;
+  out.cases = static_cast<std::int64_t>(cases.size());
+  out.seed = seed;
+  if (cases.empty()) return out;
+  const std::size_t class_count = cases.front().classes.size();
+  for (const CaseScores& scores : cases) {
+    if (scores.classes.size() != class_count) throw_internal("cases with different classes");
+  }
+  for (std::size_t c = 0; c < class_count; ++c) out.classes.push_back(summarise_class(cases, c));
+
+  std::vector<std::optional<double>> values(cases.size());
+  for (std::size_t m = 0; m < metric_count; ++m) {
+    std::transform(cases.begin(), cases.end(), values.begin(),
+                   [&](const CaseScores& scores) { return scores.class_mean[m]; });
+    out.class_mean[m] = statistic(values);
+    if (m == 0) out.dice_interval = bootstrap_interval(values, bootstrap_resamples, seed);
+  }
+  std::transform(cases.begin(), cases.end(), values.begin(),
+                 [](const CaseScores& scores) { return scores.merged_dice; });
+  out.merged_dice = statistic(values);
+  return out;
+}
+
+std::vector<Ranked> telling_cases(std::span<const CaseScores> cases) {
+  std::vector<std::size_t> order;
+  for (std::size_t i = 0; i < cases.size(); ++i) {
+    if (cases[i].dice()) order.push_back(i);
+  }
+  std::stable_sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) {
+    return *cases[a].dice() > *cases[b].dice();
+  });
+  std::vector<Ranked> out;
+  if (order.empty()) return out;
+  out.push_back({"best", order.front()});
+  if (order.size() > 2) out.push_back({"median", order[order.size() / 2]});
+  if (order.size() > 1) out.push_back({"worst", order.back()});
+  return out;
+}
+
+}  // namespace medurwkv::judge

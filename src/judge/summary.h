@@ -1,0 +1,47 @@
+// Many cases in a few figures. Relies on judge/metrics.h and judge/statistics.h.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "judge/metrics.h"
+#include "judge/statistics.h"
+
+namespace medurwkv::judge {
+
+inline constexpr int bootstrap_resamples = 2000;
+
+/// One class over all cases.
+struct ClassSummary {
+  std::uint8_t label = 0;
+  std::array<Statistic, metric_count> metrics;  ///< in the order of judge::metrics
+  std::int64_t in_truth = 0;                    ///< cases that have the class in the truth
+  std::int64_t missed = 0;                      ///< in the truth, nothing predicted
+  std::int64_t hallucinated = 0;                ///< predicted, not in the truth
+  std::int64_t both_empty = 0;                  ///< neither: left out of overlap and distances
+};
+
+struct Summary {
+  std::int64_t cases = 0;
+  std::vector<ClassSummary> classes;               ///< labels 1, 2, ...
+  std::array<Statistic, metric_count> class_mean;  ///< over cases, of each case's mean over classes
+  Statistic merged_dice;                           ///< see CaseScores::merged_dice
+  std::optional<Interval> dice_interval;  ///< 95 % bootstrap interval of class_mean's mean Dice
+  std::uint64_t seed = 0;                 ///< of the bootstrap
+};
+
+/// All cases must have the same classes. No cases give statistics of 0 used of 0.
+Summary summarise(std::span<const CaseScores> cases, std::uint64_t seed);
+
+/// Positions of the best, the median and the worst case by CaseScores::dice (ties: the earlier
+/// case), without repeats; empty when no case has one.
+struct Ranked {
+  const char* rank;  ///< "best", "median" or "worst"
+  std::size_t index;
+};
+std::vector<Ranked> telling_cases(std::span<const CaseScores> cases);
+
+}  // namespace medurwkv::judge

@@ -1,0 +1,174 @@
+#include "torch/torch_ops.h"
+
+#include <c10/core/MemoryFormat.h>
+
+#include "core/random.h"
+
+namespace medurwkv::torch_backend {
+
+using net::Grid;
+
+static_assert(net::Ops<TorchOps>);
+
+namespace {
+
+c10::optional<at::Tensor> optional_bias(const std::optional<at::Tensor>& bias) {
+  return bias ? c10::optional<at::Tensor>(*bias) : c10::nullopt;
+}
+
+}  // namespace
+
+at::Tensor TorchOps::linear(const Tensor& x, const Tensor& weight,
+                            const std::optional<Tensor>& bias) {
+  return at::linear(x, weight, optional_bias(bias));
+}
+
+at::Tensor TorchOps::conv2d(const Tensor& x, const Tensor& weight,
+                            const std::optional<Tensor>& bias, const net::Convolution& how) {
+  return at::conv2d(x, weight, optional_bias(bias), at::IntArrayRef{how.stride, how.stride},
+                    at::IntArrayRef{how.padding, how.padding}, at::IntArrayRef{1, 1}, how.groups);
+}
+
+at::Tensor TorchOps::conv_transpose2d(const Tensor& x, const Tensor& weight,
+                                      const std::optional<Tensor>& bias, std::int64_t stride) {
+  return at::conv_transpose2d(x, weight, optional_bias(bias), at::IntArrayRef{stride, stride});
+}
+
+at::Tensor TorchOps::batch_norm(const Tensor& x, const net::BatchNorm<Tensor>& norm) {
+  if (mode_.training) {
+    const at::NoGradGuard no_grad;
+    norm.batches.add_(1);
+  }
+  constexpr double momentum = 0.1;
+  constexpr double epsilon = 1e-5;
+  return at::batch_norm(x, norm.weight, norm.bias, norm.running_mean, norm.running_var,
+                        mode_.training, momentum, epsilon, true);
+}
+
+at::Tensor TorchOps::layer_norm(const Tensor& x, const Tensor& weight, const Tensor& bias,
+                                double epsilon) {
+  return at::layer_norm(x, {weight.size(0)}, weight, bias, epsilon);
+}
+
+at::Tensor TorchOps::shift(const Tensor& x, Grid grid) {
+  const std::int64_t channels = x.size(2);
+  const at::Tensor map = x.reshape({x.size(0), grid.height, grid.width, channels});
+  std::vector<at::Tensor> groups;
+  for (std::int64_t n = 0; n < 4; ++n) {
+    const std::int64_t begin = n * channels / 4;
+    const at::Tensor group = map.narrow(3, begin, (n + 1) * channels / 4 - begin);
+    const std::int64_t side = n < 2 ? 2 : 1;  // along the width first, then along the height
+    const bool from_before = n % 2 == 0;      // left and upper neighbours
+    const at::Tensor kept =
+        group.narrow(side, from_before ? 0 : 1, group.size(side) - 1);
+    std::vector<std::int64_t> padding(side == 2 ? 4 : 6, 0);  // LibTorch counts from the last side
+    padding[padding.size() - (from_before ? 2 : 1)] = 1;
+    groups.push_back(at::constant_pad_nd(kept, padding));
+  }
+  return at::cat(groups, 3).reshape(x.sizes());
+}
+
+at::Tensor TorchOps::deform_attn(const Tensor& values, const Tensor& offsets,
+                                 const Tensor& weights, const net::DeformableAttention& where) {
+  const std::int64_t batch = values.size(0);
+  const std::int64_t queries = offsets.size(1);
+  const std::int64_t heads = where.heads;
+  const std::int64_t points = where.points;
+  const std::int64_t width = values.size(2) / heads;
+  const auto levels = static_cast<std::int64_t>(where.levels.size());
+
+  std::vector<at::Tensor> centres;
+  for (const Grid grid : where.queries) {
+    const auto axis = [&](std::int64_t length) {
+      return (at::arange(length, offsets.options()) + 0.5) / length;
+    };
+    const at::Tensor y = axis(grid.height).reshape({-1, 1}).expand({grid.height, grid.width});
+    const at::Tensor x = axis(grid.width).expand({grid.height, grid.width});
+    centres.push_back(at::stack({x, y}, -1).reshape({grid.tokens(), 2}));
+  }
+  const at::Tensor reference = at::cat(centres, 0).reshape({1, queries, 1, 1, 2});
+  const at::Tensor pixels = offsets.reshape({batch, queries, heads, levels, points, 2});
+  const at::Tensor attention =
+      weights.reshape({batch, queries, heads, levels * points}).softmax(-1).reshape(
+          {batch, queries, heads, levels, points});
+
+  at::Tensor sum;
+  std::int64_t start = 0;
+  for (std::int64_t l = 0; l < levels; ++l) {
+    const Grid grid = where.levels[static_cast<std::size_t>(l)];
+    const at::Tensor size =
+        at::tensor({static_cast<double>(grid.width), static_cast<double>(grid.height)},
+                   offsets.options());
+    const at::Tensor at_points = 2 * (reference + pixels.select(3, l) / size) - 1;
+    const at::Tensor map = values.narrow(1, start, grid.tokens())
+                               .reshape({batch, grid.height, grid.width, heads, width})
+                               .permute({0, 3, 4, 1, 2})
+                               .reshape({batch * heads, width, grid.height, grid.width});
+    start += grid.tokens();
+    const at::Tensor sampled = at::grid_sampler(
+        map, at_points.permute({0, 2, 1, 3, 4}).reshape({batch * heads, queries, points, 2}),
+        /*bilinear*/ 0, /*zeros*/ 0, /*align_corners*/ false);
+    const at::Tensor weight =
+        attention.select(3, l).permute({0, 2, 1, 3}).reshape({batch * heads, 1, queries, points});
+    const at::Tensor level = (sampled * weight).sum(-1);
+    sum = l == 0 ? level : sum + level;
+  }
+  return sum.reshape({batch, heads * width, queries}).transpose(1, 2);
+}
+
+at::Tensor TorchOps::max_pool(const Tensor& x, std::int64_t kernel, std::int64_t stride,
+                              std::int64_t padding) {
+  return at::max_pool2d(x, {kernel, kernel}, {stride, stride}, {padding, padding});
+}
+
+at::Tensor TorchOps::resize(const Tensor& x, Grid to, net::Interpolation how) {
+  const std::vector<std::int64_t> size{to.height, to.width};
+  return how == net::Interpolation::bilinear ? at::upsample_bilinear2d(x, size, false)
+                                             : at::upsample_bicubic2d(x, size, false);
+}
+
+at::Tensor TorchOps::expand(const Tensor& x, Grid grid, std::int64_t factor) {
+  const std::int64_t batch = x.size(0);
+  const std::int64_t channels = x.size(2) / (factor * factor);
+  return x.reshape({batch, grid.height, grid.width, factor, factor, channels})
+      .permute({0, 1, 3, 2, 4, 5})
+      .reshape({batch, grid.tokens() * factor * factor, channels});
+}
+
+at::Tensor TorchOps::to_tokens(const Tensor& x) {
+  return x.permute({0, 2, 3, 1}).reshape({x.size(0), x.size(2) * x.size(3), x.size(1)});
+}
+
+at::Tensor TorchOps::to_map(const Tensor& x, Grid grid) {
+  return x.reshape({x.size(0), grid.height, grid.width, x.size(2)}).permute({0, 3, 1, 2});
+}
+
+at::Tensor TorchOps::pad_edge(const Tensor& x, Grid to) {
+  return at::replication_pad2d(x, {0, to.width - x.size(3), 0, to.height - x.size(2)});
+}
+
+at::Tensor TorchOps::crop(const Tensor& x, Grid to) {
+  return x.narrow(2, 0, to.height).narrow(3, 0, to.width);
+}
+
+at::Tensor TorchOps::drop_path(const Tensor& x, double rate, const std::string& name) {
+  if (!mode_.training || rate <= 0) return x;
+  const Random random({mode_.seed, mode_.step, fnv1a64(name)});
+  std::vector<double> factors;
+  for (std::int64_t i = 0; i < x.size(0); ++i) {
+    const bool dropped = random.uniform(static_cast<std::uint64_t>(i)) < rate;
+    factors.push_back(dropped ? 0 : 1 / (1 - rate));
+  }
+  std::vector<std::int64_t> shape(static_cast<std::size_t>(x.dim()), 1);
+  shape[0] = x.size(0);
+  return x * at::tensor(factors, x.options().requires_grad(false)).reshape(shape);
+}
+
+net::NetworkOutput<at::Tensor> run_network(const net::NetworkConfig& config,
+                                           const ParameterStore& store, const RunMode& mode,
+                                           const at::Tensor& image) {
+  TorchOps ops(store, mode);
+  return net::network(ops, config, image.contiguous(at::MemoryFormat::ChannelsLast));
+}
+
+}  // namespace medurwkv::torch_backend

@@ -1,0 +1,87 @@
+// The interpreter that computes with LibTorch, with autograd, on CPU or CUDA. Maps are kept channels
+// last, so that tokens and maps are the same memory. Relies on ATen, net/ops.h and
+// torch/parameter_store.h.
+#pragma once
+
+#include <ATen/ATen.h>
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "net/med_urwkv.h"
+#include "net/ops.h"
+#include "torch/parameter_store.h"
+
+namespace medurwkv::torch_backend {
+
+/// What differs between a training step and running.
+struct RunMode {
+  bool training = false;   ///< batch statistics and drop path
+  std::uint64_t seed = 0;  ///< of drop path
+  std::uint64_t step = 0;  ///< of drop path
+};
+
+class TorchOps {
+ public:
+  using Tensor = at::Tensor;
+
+  TorchOps(const ParameterStore& store, RunMode mode) : store_(store), mode_(mode) {}
+
+  static void begin_stage(const std::string& /*name*/) {}
+  Tensor param(const net::ParameterSpec& spec) { return store_.at(spec.name); }
+  static Shape shape(const Tensor& x) { return x.sizes().vec(); }
+
+  static Tensor linear(const Tensor& x, const Tensor& weight, const std::optional<Tensor>& bias);
+  static Tensor conv2d(const Tensor& x, const Tensor& weight, const std::optional<Tensor>& bias,
+                       const net::Convolution& how);
+  static Tensor conv_transpose2d(const Tensor& x, const Tensor& weight,
+                                 const std::optional<Tensor>& bias, std::int64_t stride);
+  Tensor batch_norm(const Tensor& x, const net::BatchNorm<Tensor>& norm);
+  static Tensor layer_norm(const Tensor& x, const Tensor& weight, const Tensor& bias,
+                           double epsilon);
+  static Tensor relu(const Tensor& x) { return at::relu(x); }
+  static Tensor gelu(const Tensor& x) { return at::gelu(x); }
+  static Tensor sigmoid(const Tensor& x) { return at::sigmoid(x); }
+  static Tensor tanh(const Tensor& x) { return at::tanh(x); }
+  static Tensor add(const Tensor& a, const Tensor& b) { return at::add(a, b); }
+  static Tensor subtract(const Tensor& a, const Tensor& b) { return at::sub(a, b); }
+  static Tensor multiply(const Tensor& a, const Tensor& b) { return at::mul(a, b); }
+  static Tensor shift(const Tensor& x, net::Grid grid);
+  static Tensor bi_wkv(const Tensor& decay, const Tensor& first, const Tensor& key,
+                       const Tensor& value, net::WkvMode mode);
+  static Tensor deform_attn(const Tensor& values, const Tensor& offsets, const Tensor& weights,
+                            const net::DeformableAttention& where);
+  static Tensor max_pool(const Tensor& x, std::int64_t kernel, std::int64_t stride,
+                         std::int64_t padding);
+  static Tensor concat(const std::vector<Tensor>& parts) { return at::cat(parts, 1); }
+  static Tensor slice(const Tensor& x, std::int64_t start, std::int64_t count) {
+    return x.narrow(1, start, count);
+  }
+  static Tensor row(const Tensor& x, std::int64_t index) { return x.select(0, index); }
+  static Tensor resize(const Tensor& x, net::Grid to, net::Interpolation how);
+  static Tensor expand(const Tensor& x, net::Grid grid, std::int64_t factor);
+  static Tensor to_tokens(const Tensor& x);
+  static Tensor to_map(const Tensor& x, net::Grid grid);
+  static Tensor mean_tokens(const Tensor& x) { return x.mean(1); }
+  static Tensor pad_edge(const Tensor& x, net::Grid to);
+  static Tensor crop(const Tensor& x, net::Grid to);
+  Tensor drop_path(const Tensor& x, double rate, const std::string& name);
+
+ private:
+  const ParameterStore& store_;
+  RunMode mode_;
+};
+
+/// Runs the network on `image` (batch x channels x height x width, of the store's type and device).
+net::NetworkOutput<at::Tensor> run_network(const net::NetworkConfig& config,
+                                           const ParameterStore& store, const RunMode& mode,
+                                           const at::Tensor& image);
+
+/// bi-WKV from LibTorch's own operations, on any device; decay and first already divided by the number
+/// of tokens. Quadratic in memory per block of tokens; the CPU path uses kernels/bi_wkv.h instead.
+at::Tensor bi_wkv_composition(const at::Tensor& decay, const at::Tensor& first,
+                              const at::Tensor& key, const at::Tensor& value, net::WkvMode mode);
+
+}  // namespace medurwkv::torch_backend

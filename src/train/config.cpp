@@ -1,0 +1,162 @@
+#include "train/config.h"
+
+#include <toml++/toml.h>
+
+#include <charconv>
+#include <functional>
+#include <sstream>
+#include <type_traits>
+#include <utility>
+#include <variant>
+
+#include "core/error.h"
+#include "core/files.h"
+#include "core/text.h"
+
+namespace medurwkv::train {
+namespace {
+
+/// A setting's place in the configuration, with the range of numbers.
+struct Field {
+  std::string key;
+  std::variant<std::int64_t*, std::uint64_t*, double*, std::string*> value;
+  double least = 0;
+  double most = 1e18;
+};
+
+/// The one list that reading, overriding and writing share.
+std::vector<Field> fields_of(Config& c) {
+  return {
+      {"network.preset", &c.network.preset},
+      {"network.channels", &c.network.channels, 1, 1024},
+      {"network.wkv", &c.network.wkv},
+      {"network.drop_path", &c.network.drop_path, 0, 0.9},
+      {"input.width", &c.input.width, 1, 16384},
+      {"input.height", &c.input.height, 1, 16384},
+      {"input.augment", &c.input.augment},
+      {"optimizer.rate", &c.optimizer.rate, 0, 10},
+      {"optimizer.beta1", &c.optimizer.beta1, 0, 0.999999},
+      {"optimizer.beta2", &c.optimizer.beta2, 0, 0.999999},
+      {"optimizer.weight_decay", &c.optimizer.weight_decay, 0, 10},
+      {"optimizer.clip_norm", &c.optimizer.clip_norm, 1e-9, 1e18},
+      {"optimizer.warmup_steps", &c.optimizer.warmup_steps, 0, 1e9},
+      {"loss.cross_entropy", &c.loss.cross_entropy, 0, 1e6},
+      {"loss.dice", &c.loss.dice, 0, 1e6},
+      {"run.epochs", &c.run.epochs, 1, 1e6},
+      {"run.batch", &c.run.batch, 1, 4096},
+      {"run.seed", &c.run.seed, 0, 1e18},
+  };
+}
+
+Field& find(std::vector<Field>& fields, const std::string& key) {
+  std::vector<std::string> known;
+  for (Field& field : fields) {
+    if (field.key == key) return field;
+    known.push_back(field.key);
+  }
+  throw_usage(concat("setting '", key, "' is not known", suggestion(key, known)));
+}
+
+template <class Number>
+void set_number(const Field& field, Number* place, Number value) {
+  const auto real = static_cast<double>(value);
+  if (!(real >= field.least && real <= field.most)) {
+    throw_usage(concat("setting ", field.key, " = ", value, " is out of range (", field.least,
+                       " to ", field.most, ")"));
+  }
+  *place = value;
+}
+
+void set_from_toml(const Field& field, const toml::node& node) {
+  std::visit(
+      [&](auto* place) {
+        using Value = std::remove_pointer_t<decltype(place)>;
+        if constexpr (std::is_same_v<Value, std::string>) {
+          const auto text = node.value_exact<std::string>();
+          if (!text) throw_usage(concat("setting ", field.key, " wants a text"));
+          *place = *text;
+        } else if constexpr (std::is_same_v<Value, double>) {
+          const auto number = node.value<double>();
+          if (!number) throw_usage(concat("setting ", field.key, " wants a number"));
+          set_number(field, place, *number);
+        } else {
+          const auto number = node.value_exact<std::int64_t>();
+          if (!number || *number < 0) {
+            throw_usage(concat("setting ", field.key, " wants a whole number of at least 0"));
+          }
+          set_number(field, place, static_cast<Value>(*number));
+        }
+      },
+      field.value);
+}
+
+void read_table(const toml::table& table, const std::string& prefix, std::vector<Field>& fields) {
+  for (const auto& [key, node] : table) {
+    const std::string name = prefix + std::string(key.str());
+    if (const toml::table* inner = node.as_table()) {
+      read_table(*inner, name + ".", fields);
+    } else {
+      set_from_toml(find(fields, name), node);
+    }
+  }
+}
+
+/// "key=value" as a line of TOML; a bare word is taken as a text.
+void apply_setting(const std::string& setting, std::vector<Field>& fields) {
+  const std::size_t equals = setting.find('=');
+  if (equals == std::string::npos) {
+    throw_usage(concat("--set wants key=value, got '", setting, "'"));
+  }
+  Field& field = find(fields, trim(setting.substr(0, equals)));
+  std::string value = trim(setting.substr(equals + 1));
+  if (std::holds_alternative<std::string*>(field.value) && !value.starts_with('"')) {
+    value = concat('"', value, '"');
+  }
+  try {
+    const toml::table parsed = toml::parse(concat("value = ", value));
+    set_from_toml(field, *parsed.get("value"));
+  } catch (const toml::parse_error&) {
+    throw_usage(concat("setting ", field.key, " cannot take '", value, "'"));
+  }
+}
+
+}  // namespace
+
+Config load_config(const std::filesystem::path& file, const std::vector<std::string>& settings) {
+  Config config;
+  std::vector<Field> fields = fields_of(config);
+  if (!file.empty()) {
+    try {
+      read_table(toml::parse(read_file(file, 1 << 20), file.string()), "", fields);
+    } catch (const toml::parse_error& error) {
+      throw_usage(concat(file.string(), ":", error.source().begin.line, ": ", error.description()));
+    }
+  }
+  for (const std::string& setting : settings) apply_setting(setting, fields);
+  return config;
+}
+
+std::string to_toml(const Config& config) {
+  Config copy = config;
+  toml::table root;
+  for (const Field& field : fields_of(copy)) {
+    const std::size_t dot = field.key.find('.');
+    const auto [section, unused] = root.insert(field.key.substr(0, dot), toml::table{});
+    toml::table& table = *section->second.as_table();
+    std::visit(
+        [&](auto* place) {
+          using Value = std::remove_pointer_t<decltype(place)>;
+          if constexpr (std::is_same_v<Value, std::uint64_t>) {
+            table.insert(field.key.substr(dot + 1), static_cast<std::int64_t>(*place));
+          } else {
+            table.insert(field.key.substr(dot + 1), *place);
+          }
+        },
+        field.value);
+  }
+  std::ostringstream out;
+  out << "# The complete configuration of this run, as used.\n" << root << "\n";
+  return out.str();
+}
+
+}  // namespace medurwkv::train

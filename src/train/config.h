@@ -1,0 +1,51 @@
+// A training run's complete configuration: TOML in, `--set key=value` over it, TOML out as used.
+// Relies on core; toml++ for parsing.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <string>
+#include <vector>
+
+namespace medurwkv::train {
+
+/// Every setting with its default (docs/architecture.md, "Training").
+struct Config {
+  struct Network {
+    std::string preset = "tiny";
+    std::int64_t channels = 3;
+    std::string wkv = "exact";
+    double drop_path = 0.1;
+  } network;
+  struct Input {
+    std::int64_t width = 256;
+    std::int64_t height = 256;
+    std::string augment = "medium";
+  } input;
+  struct Optimizer {
+    double rate = 5e-4;
+    double beta1 = 0.9;
+    double beta2 = 0.999;
+    double weight_decay = 0.01;
+    double clip_norm = 1;
+    std::int64_t warmup_steps = 500;  ///< at most; never more than one epoch
+  } optimizer;
+  struct Loss {
+    double cross_entropy = 1;
+    double dice = 1;
+  } loss;
+  struct Run {
+    std::int64_t epochs = 200;
+    std::int64_t batch = 8;
+    std::uint64_t seed = 0;
+  } run;
+};
+
+/// Defaults, then `file` (when not empty), then `settings` ("optimizer.rate=1e-3"). Throws a usage Error
+/// that names the nearest known key, or the key whose value has the wrong type or range.
+Config load_config(const std::filesystem::path& file, const std::vector<std::string>& settings);
+
+/// The complete configuration as TOML that load_config reads back.
+std::string to_toml(const Config& config);
+
+}  // namespace medurwkv::train

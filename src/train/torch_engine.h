@@ -1,0 +1,40 @@
+// Runs a network with LibTorch behind the interface that predict and evaluate know. Relies on
+// core/engine.h and torch/torch_ops.h.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "core/engine.h"
+#include "net/config.h"
+#include "torch/parameter_store.h"
+
+namespace medurwkv::train {
+
+/// "cpu", "cuda" or "auto" (CUDA where LibTorch has a device). Throws Error for cuda without one.
+at::Device device_from(const std::string& name);
+
+class TorchEngine : public Engine {
+ public:
+  /// Runs `store` in evaluation mode; the store must outlive the engine and may change meanwhile.
+  TorchEngine(const net::NetworkConfig& config, const torch_backend::ParameterStore& store,
+              ModelDescription description);
+
+  [[nodiscard]] const ModelDescription& description() const override { return description_; }
+  std::vector<float> logits(std::span<const float> input, std::int64_t height,
+                            std::int64_t width) override;
+
+ private:
+  net::NetworkConfig config_;
+  const torch_backend::ParameterStore& store_;
+  ModelDescription description_;
+};
+
+/// A model file with its weights. Throws Error naming the file.
+std::unique_ptr<Engine> open_model(const std::filesystem::path& file, const at::Device& device);
+
+}  // namespace medurwkv::train

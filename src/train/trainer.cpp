@@ -1,0 +1,302 @@
+#include "train/trainer.h"
+
+#include <chrono>
+#include <cmath>
+#include <limits>
+#include <memory>
+#include <optional>
+
+#include <ATen/Parallel.h>
+#include <torch/version.h>
+
+#include "core/error.h"
+#include "core/files.h"
+#include "core/stop.h"
+#include "core/text.h"
+#include "core/threads.h"
+#include "core/version.h"
+#include "judge/metrics.h"
+#include "net/presets.h"
+#include "plan/counting.h"
+#include "predict/predictor.h"
+#include "torch/torch_ops.h"
+#include "train/config.h"
+#include "train/loss.h"
+#include "train/run_folder.h"
+#include "train/samples.h"
+#include "train/torch_engine.h"
+
+namespace medurwkv::train {
+namespace {
+
+using nlohmann::json;
+using Clock = std::chrono::steady_clock;
+
+double seconds_since(Clock::time_point start) {
+  return std::chrono::duration<double>(Clock::now() - start).count();
+}
+
+/// ImageNet's statistics for RGB, their mean for any other number of channels.
+InputContract input_of(const Config& config) {
+  InputContract out{.width = config.input.width,
+                    .height = config.input.height,
+                    .channels = config.network.channels};
+  if (out.channels != 3) {
+    const auto channels = static_cast<std::size_t>(out.channels);
+    out.mean.assign(channels, 0.449);
+    out.deviation.assign(channels, 0.226);
+  }
+  return out;
+}
+
+net::NetworkConfig network_of(const Config& config, std::int64_t classes) {
+  net::NetworkConfig out = net::preset(config.network.preset, classes, config.network.channels);
+  out.wkv = net::wkv_mode_from(config.network.wkv);
+  out.encoder.drop_path = config.network.drop_path;
+  return out;
+}
+
+class Run {
+ public:
+  Run(const TrainRequest& request, const TrainListener& listener)
+      : request_(request),
+        listener_(listener),
+        config_(load_config(request.config, request.settings)),
+        dataset_(data::open_dataset(request.data, data::split_options(request.split))),
+        split_(data::read_split(request.split, dataset_)),
+        device_(device_from(request.device)),
+        lock_(prepared_folder(request.out, request.resume)) {
+    info_.network = network_of(config_, static_cast<std::int64_t>(dataset_.classes.size()));
+    info_.input = input_of(config_);
+    info_.classes = dataset_.classes;
+    info_.provenance = {{"data_sha256", split_.data_sha256},
+                        {"split_sha256", sha256_file(request.split)},
+                        {"configuration", to_toml(config_)},
+                        {"seed", config_.run.seed},
+                        {"medurwkv", medurwkv::version}};
+    train_cases_ = load_cases(dataset_, data::part_of(dataset_, split_, "train"));
+    validation_cases_ = load_cases(dataset_, data::part_of(dataset_, split_, "val"));
+    if (train_cases_.empty()) throw_failure("the split's train part is empty");
+    store_ = std::make_unique<torch_backend::ParameterStore>(
+        plan::parameters_of(info_.network), config_.run.seed, at::kFloat, device_);
+    for (const net::ParameterSpec& spec : store_->specs()) {
+      if (spec.buffer) continue;
+      optimizer_.add(spec.name, store_->at(spec.name),
+                     spec.decays() ? config_.optimizer.weight_decay : 0);
+    }
+    batches_ = std::make_unique<BatchSource>(train_cases_, info_.input,
+                                             data::augment_strength_from(config_.input.augment),
+                                             config_.run.batch, config_.run.seed);
+    total_steps_ = config_.run.epochs * batches_->steps_per_epoch();
+    warmup_ = std::min(config_.optimizer.warmup_steps, batches_->steps_per_epoch());
+  }
+
+  json execute() {
+    if (request_.resume) {
+      resume();
+    } else {
+      write_file(request_.out / "config.toml", to_toml(config_));
+      write_file(request_.out / "split.json", read_file(request_.split));
+    }
+    announce();
+    while (state_.step < total_steps_) {
+      step();
+      if (state_.step % batches_->steps_per_epoch() == 0) finish_epoch();
+      const int signal = listener_.stop_signal();
+      const bool out_of_time =
+          request_.max_minutes > 0 && total_seconds() > 60 * request_.max_minutes;
+      if (signal != 0 || out_of_time || seconds_since(last_save_) > request_.save_every) save();
+      if (signal != 0) throw Stopped{signal};
+      if (out_of_time) {
+        listener_.line(concat("stopped after --max-minutes ", request_.max_minutes));
+        break;
+      }
+    }
+    save();
+    return summary();
+  }
+
+ private:
+  /// A new run wants a folder without one; a resumed run wants its checkpoint.
+  static const std::filesystem::path& prepared_folder(const std::filesystem::path& out,
+                                                      bool resume) {
+    const bool has_run = std::filesystem::exists(out / "last.ckpt");
+    if (resume && !has_run) {
+      throw_failure(concat(out.string(), ": nothing to resume (no last.ckpt in it)"));
+    }
+    if (!resume && (has_run || std::filesystem::exists(out / "config.toml"))) {
+      throw_usage(concat(out.string(), ": holds a training run already; go on with --resume or "
+                                       "choose another --out"));
+    }
+    make_folder(out);
+    return out;
+  }
+
+  void resume() {
+    const Resumed resumed = read_checkpoint(request_.out / "last.ckpt", *store_, optimizer_);
+    if (resumed.started_with.at("configuration") != to_toml(config_) ||
+        resumed.started_with.at("split_sha256") != info_.provenance.at("split_sha256")) {
+      throw_usage(concat(request_.out.string(),
+                         ": the run was started with another configuration or split; resume with "
+                         "the same (its configuration is in config.toml)"));
+    }
+    if (resumed.started_with.at("environment") != environment()) {
+      listener_.line(concat("note: resumed in another environment (",
+                            resumed.started_with.at("environment").dump(), " before, ",
+                            environment().dump(), " now); bits may differ from an unbroken run"));
+    }
+    state_ = resumed.state;
+    if (std::filesystem::exists(request_.out / "run.json")) {
+      earlier_seconds_ = json::parse(read_file(request_.out / "run.json")).value("seconds", 0.0);
+    }
+    listener_.line(concat("resuming after step ", state_.step, " of ", total_steps_));
+  }
+
+  void announce() const {
+    const plan::Cost cost =
+        plan::count(plan::record(info_.network, 1, info_.input.height, info_.input.width));
+    listener_.line(concat(info_.network.preset, ": ", with_thousands(cost.parameters),
+                          " parameters, ", fixed(static_cast<double>(cost.multiply_adds) * 1e-9, 2),
+                          " G multiply-adds at ", info_.input.width, " x ", info_.input.height));
+    listener_.line(concat(train_cases_.size(), " training and ", validation_cases_.size(),
+                          " validation images, ", config_.run.epochs, " epochs of ",
+                          batches_->steps_per_epoch(), " steps, batch ", config_.run.batch, ", ",
+                          device_.str(), ", ", thread_count(), " threads"));
+  }
+
+  void step() {
+    const Batch batch = batches_->take(state_.step);
+    const torch_backend::RunMode mode{.training = true,
+                                      .seed = config_.run.seed,
+                                      .step = static_cast<std::uint64_t>(state_.step)};
+    const auto out = torch_backend::run_network(info_.network, *store_, mode,
+                                                batch.images.to(device_));
+    const Loss loss = segmentation_loss(
+        out.logits, batch.labels.to(device_),
+        {.cross_entropy_weight = config_.loss.cross_entropy, .dice_weight = config_.loss.dice,
+         .class_weights = {}});
+    const double total = loss.total.item().toDouble();
+    if (!std::isfinite(total)) {
+      throw_failure(concat("the loss became ", total, " at step ", state_.step + 1, " (images ",
+                           join(batch.ids, ", "), "); ", (request_.out / "last.ckpt").string(),
+                           " holds the last good state; try a smaller optimizer.rate"));
+    }
+    loss.total.backward();
+    clip_gradients(optimizer_.slots(), config_.optimizer.clip_norm);
+    rate_ = learning_rate(config_.optimizer.rate, state_.step, total_steps_, warmup_);
+    optimizer_.step(rate_);
+    optimizer_.zero_gradients();
+    ++state_.step;
+    state_.sum_loss += total;
+    state_.sum_cross_entropy += loss.cross_entropy.item().toDouble();
+    state_.sum_dice += loss.dice.item().toDouble();
+    listener_.progress(state_.step, total_steps_, concat("loss ", fixed(total, 3)));
+  }
+
+  void finish_epoch() {
+    const auto steps = static_cast<double>(batches_->steps_per_epoch());
+    EpochRow row{.epoch = state_.step / batches_->steps_per_epoch(),
+                 .rate = rate_,
+                 .loss = state_.sum_loss / steps,
+                 .cross_entropy = state_.sum_cross_entropy / steps,
+                 .dice_loss = state_.sum_dice / steps,
+                 .validation_dice = validate()};
+    state_.sum_loss = state_.sum_cross_entropy = state_.sum_dice = 0;
+    state_.rows.push_back(row);
+    // Without validation cases the last epoch is the best.
+    const bool best = !std::isfinite(row.validation_dice) || row.validation_dice > state_.best_dice;
+    if (best) {
+      state_.best_epoch = row.epoch;
+      if (std::isfinite(row.validation_dice)) state_.best_dice = row.validation_dice;
+      weights::ModelInfo info = info_;
+      info.provenance["epoch"] = row.epoch;
+      write_model(request_.out / "best.model", info, *store_);
+    }
+    write_file(request_.out / "log.csv", log_csv(state_.rows));
+    write_file(request_.out / "curves.svg", curves_svg(state_.rows));
+    listener_.line(concat("epoch ", row.epoch, "/", config_.run.epochs, "  loss ",
+                          fixed(row.loss, 4), "  validation Dice ",
+                          std::isfinite(row.validation_dice) ? fixed(row.validation_dice, 4) : "-",
+                          best ? "  (best so far)" : ""));
+  }
+
+  /// Mean Dice over validation cases at their own resolution; NaN without any.
+  double validate() {
+    TorchEngine engine(info_.network, *store_,
+                       {.input = info_.input, .classes = info_.classes, .network = {}, .file = {},
+                        .sha256 = {}, .split_sha256 = {}});
+    double sum = 0;
+    std::int64_t used = 0;
+    for (const LoadedCase& item : validation_cases_) {
+      const predict::Prediction prediction = predict::predict_image(engine, item.image);
+      const judge::CaseScores scores =
+          judge::score_case(item.id, item.labels, prediction.labels, info_.classes.size());
+      if (!scores.dice()) continue;
+      sum += *scores.dice();
+      ++used;
+    }
+    return used > 0 ? sum / static_cast<double>(used) : std::numeric_limits<double>::quiet_NaN();
+  }
+
+  [[nodiscard]] json environment() const {
+    return {{"threads", thread_count()},
+            {"device", device_.str()},
+            {"libtorch", TORCH_VERSION},
+            {"medurwkv", medurwkv::version}};
+  }
+
+  void save() {
+    write_checkpoint(request_.out / "last.ckpt", info_, *store_, optimizer_, state_,
+                     {{"configuration", to_toml(config_)},
+                      {"split_sha256", info_.provenance.at("split_sha256")},
+                      {"environment", environment()}});
+    json run = info_.provenance;
+    run["environment"] = environment();
+    run["seconds"] = total_seconds();
+    run["finished_steps"] = state_.step;
+    run["total_steps"] = total_steps_;
+    write_file(request_.out / "run.json", run.dump(2) + "\n");
+    last_save_ = Clock::now();
+  }
+
+  [[nodiscard]] double total_seconds() const { return earlier_seconds_ + seconds_since(start_); }
+
+  [[nodiscard]] json summary() const {
+    return {{"run", request_.out.string()},
+            {"model", (request_.out / "best.model").string()},
+            {"epochs", state_.rows.size()},
+            {"best_epoch", state_.best_epoch},
+            {"best_validation_dice", state_.best_dice < 0 ? json() : json(state_.best_dice)},
+            {"seconds", total_seconds()}};
+  }
+
+  const TrainRequest& request_;
+  const TrainListener& listener_;
+  Config config_;
+  data::Dataset dataset_;
+  data::Split split_;
+  at::Device device_;
+  RunLock lock_;
+  weights::ModelInfo info_;
+  std::vector<LoadedCase> train_cases_, validation_cases_;
+  std::unique_ptr<torch_backend::ParameterStore> store_;
+  AdamW optimizer_{{.beta1 = config_.optimizer.beta1, .beta2 = config_.optimizer.beta2}};
+  std::unique_ptr<BatchSource> batches_;
+  std::int64_t total_steps_ = 0;
+  std::int64_t warmup_ = 0;
+  RunState state_;
+  double rate_ = 0;
+  double earlier_seconds_ = 0;
+  Clock::time_point start_ = Clock::now();
+  Clock::time_point last_save_ = Clock::now();
+};
+
+}  // namespace
+
+json train(const TrainRequest& request, const TrainListener& listener) {
+  set_thread_count(request.threads);
+  at::set_num_threads(request.threads);
+  return Run(request, listener).execute();
+}
+
+}  // namespace medurwkv::train

@@ -1,0 +1,35 @@
+// One training run, from a folder of images to best.model. Relies on everything below it but cli.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include <nlohmann/json.hpp>
+
+namespace medurwkv::train {
+
+struct TrainRequest {
+  std::filesystem::path data, split, out, config;
+  std::vector<std::string> settings;  ///< "key=value"
+  std::string device = "auto";
+  int threads = 1;
+  bool resume = false;
+  double max_minutes = 0;   ///< 0 = no limit; resumed time counts
+  double save_every = 60;   ///< seconds between checkpoints
+};
+
+/// How the run talks to whoever started it.
+struct TrainListener {
+  std::function<void(const std::string&)> line;
+  std::function<void(std::int64_t done, std::int64_t total, const std::string& detail)> progress;
+  std::function<int()> stop_signal;
+};
+
+/// Trains until the last epoch, max_minutes or a stop signal (then throws Stopped after saving).
+/// Returns a summary: epochs, best epoch, best validation Dice, files. Throws Error.
+nlohmann::json train(const TrainRequest& request, const TrainListener& listener);
+
+}  // namespace medurwkv::train

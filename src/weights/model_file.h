@@ -1,0 +1,43 @@
+// A model file: a safetensors file with the parameters of a network and, in its metadata, everything
+// needed to run it. Relies on weights/tensor_file.h and net. The format is described in
+// docs/formats.md.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include <nlohmann/json.hpp>
+
+#include "core/model_description.h"
+#include "net/config.h"
+#include "net/parameters.h"
+#include "weights/tensor_file.h"
+
+namespace medurwkv::weights {
+
+inline constexpr int model_format_version = 1;
+
+/// What the metadata of a model file says.
+struct ModelInfo {
+  net::NetworkConfig network;
+  InputContract input;
+  std::vector<ClassInfo> classes;
+  /// How the weights came about: data and split hashes, seed, epochs, versions. No clock, host or path.
+  nlohmann::json provenance = nlohmann::json::object();
+};
+
+Metadata to_metadata(const ModelInfo& info);
+
+/// Throws Error naming the file when it is no model file, is of a newer version (both named) or says
+/// something we do not know.
+ModelInfo model_info(const std::string& file, const Metadata& metadata);
+
+nlohmann::json to_json(const net::NetworkConfig& config);
+
+/// Infos of all tensors of a network (parameters and buffers), in the order of their names in the
+/// plan: what a written file's header lists.
+std::vector<TensorInfo> tensor_infos(const std::vector<net::ParameterSpec>& parameters);
+
+}  // namespace medurwkv::weights

@@ -1,0 +1,83 @@
+// Safetensors files: named tensors and string metadata. Relies on core.
+// Format: github.com/huggingface/safetensors (an 8-byte header length, a JSON header, the data).
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/shape.h"
+
+namespace medurwkv::weights {
+
+enum class DType { f64, f32, f16, bf16, i64, i32, i16, i8, u8, boolean };
+
+/// "F32", "BF16", ... as safetensors writes them.
+const char* to_string(DType type);
+std::int64_t size_of(DType type);
+
+struct TensorInfo {
+  std::string name;
+  DType type = DType::f32;
+  Shape shape;
+  std::uint64_t offset = 0;  ///< from the start of the data
+  std::uint64_t bytes = 0;
+};
+
+using Metadata = std::map<std::string, std::string>;
+
+/// What a file's header says.
+struct TensorHeader {
+  std::vector<TensorInfo> tensors;  ///< in the order of their data
+  Metadata metadata;
+};
+
+/// A whole file in memory.
+class TensorFile {
+ public:
+  /// Throws Error naming the file and the place when a rule of the format is broken: header length
+  /// within the file and 100 MB, one JSON object without duplicate keys, known types, shapes that fit
+  /// their bytes, data without holes or overlaps that ends with the file.
+  static TensorFile read(const std::filesystem::path& path);
+
+  [[nodiscard]] const std::vector<TensorInfo>& tensors() const { return header_.tensors; }
+  [[nodiscard]] const Metadata& metadata() const { return header_.metadata; }
+  [[nodiscard]] bool contains(const std::string& name) const;
+  /// Throws Error naming file and tensor when it is not there.
+  [[nodiscard]] const TensorInfo& info(const std::string& name) const;
+  [[nodiscard]] std::string_view data(const TensorInfo& tensor) const;
+  /// Elements converted to double (exact for every type but large 64-bit integers).
+  [[nodiscard]] std::vector<double> values(const std::string& name) const;
+
+ private:
+  std::string file_;
+  std::string bytes_;
+  std::uint64_t data_start_ = 0;
+  TensorHeader header_;
+  std::map<std::string, std::size_t> by_name_;
+};
+
+/// Parses the first bytes of a file (length and JSON); `data_bytes` is what follows the header.
+TensorHeader parse_header(const std::string& file, std::string_view bytes,
+                          std::uint64_t data_bytes);
+
+/// The header's bytes (length, JSON, padding to 8) for tensors laid out one after another in the given
+/// order; offsets and byte counts are computed here.
+std::string make_header(std::vector<TensorInfo> tensors, const Metadata& metadata);
+
+/// A tensor to write: `data` holds element_count(shape) elements.
+struct TensorView {
+  std::string name;
+  DType type = DType::f32;
+  Shape shape;
+  std::string_view data;
+};
+
+/// Writes atomically (core/files.h). The same content gives the same bytes.
+void write_tensor_file(const std::filesystem::path& path, const std::vector<TensorView>& tensors,
+                       const Metadata& metadata);
+
+}  // namespace medurwkv::weights

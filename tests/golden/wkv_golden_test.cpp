@@ -1,0 +1,109 @@
+// bi-WKV's kernels against the golden files: outputs of all three modes and the gradients of exact, in
+// float32 and float64; the LibTorch composition (used on CUDA) against the same values.
+#include <gtest/gtest.h>
+
+#include <string>
+#include <vector>
+
+#include <ATen/ATen.h>
+
+#include "kernels/bi_wkv.h"
+#include "support/golden.h"
+#include "torch/torch_ops.h"
+
+namespace medurwkv {
+namespace {
+
+using kernels::WkvMode;
+
+const std::vector<std::string> files{"1x1x4",  "1x2x8",    "2x7x32",   "1x31x32",  "1x33x32",
+                                     "2x64x32", "1x196x48", "1x1000x8", "1x4096x4", "x_k80",
+                                     "x_w",     "x_u",      "x_eqk",    "x_mix"};
+
+const char* output_of(WkvMode mode) {
+  return mode == WkvMode::exact ? "y" : mode == WkvMode::released32 ? "y_vr32" : "y_vr16";
+}
+
+template <class Real>
+struct Run {
+  kernels::WkvShape shape;
+  std::vector<Real> w, u, k, v, gy;
+
+  explicit Run(const weights::TensorFile& file)
+      : w(get(file, "w")), u(get(file, "u")), k(get(file, "k")), v(get(file, "v")),
+        gy(get(file, "gy")) {
+    const Shape sides = file.info("k").shape;
+    shape = {.batch = sides[0], .tokens = sides[1], .channels = sides[2]};
+  }
+  static std::vector<Real> get(const weights::TensorFile& file, const std::string& name) {
+    const std::vector<double> values = file.values(name);
+    return {values.begin(), values.end()};
+  }
+  [[nodiscard]] kernels::WkvInput<Real> input() const {
+    return {.decay = w.data(), .first = u.data(), .key = k.data(), .value = v.data()};
+  }
+};
+
+template <class Real>
+std::vector<double> doubles(const std::vector<Real>& values) {
+  return {values.begin(), values.end()};
+}
+
+class WkvGolden : public ::testing::TestWithParam<std::string> {};
+
+template <class Real>
+void check_kernel(const weights::TensorFile& file, const nlohmann::json& tolerance) {
+  const Run<Real> run(file);
+  for (const WkvMode mode : {WkvMode::exact, WkvMode::released32, WkvMode::released16}) {
+    const std::string name = output_of(mode);
+    if (tolerance.at(name).is_null()) continue;
+    std::vector<Real> y(run.k.size());
+    kernels::bi_wkv_forward(run.shape, mode, run.input(), y.data());
+    EXPECT_TRUE(test::is_close(doubles(y), file.values(name), tolerance.at(name))) << name;
+  }
+  std::vector<Real> gw(run.w.size());
+  std::vector<Real> gu(run.u.size());
+  std::vector<Real> gk(run.k.size());
+  std::vector<Real> gv(run.v.size());
+  kernels::bi_wkv_backward(run.shape, WkvMode::exact, run.input(), run.gy.data(),
+                           {.decay = gw.data(), .first = gu.data(), .key = gk.data(),
+                            .value = gv.data()});
+  EXPECT_TRUE(test::is_close(doubles(gw), file.values("gw"), tolerance.at("gw")));
+  EXPECT_TRUE(test::is_close(doubles(gu), file.values("gu"), tolerance.at("gu")));
+  EXPECT_TRUE(test::is_close(doubles(gk), file.values("gk"), tolerance.at("gk")));
+  EXPECT_TRUE(test::is_close(doubles(gv), file.values("gv"), tolerance.at("gv")));
+}
+
+TEST_P(WkvGolden, KernelMatchesInFloat32) {
+  MEDURWKV_GOLDEN_OR_SKIP(file, "wkv_" + GetParam());
+  check_kernel<float>(file, test::golden_facts("wkv_" + GetParam()).at("tolerance").at("float32"));
+}
+
+TEST_P(WkvGolden, KernelMatchesInFloat64) {
+  MEDURWKV_GOLDEN_OR_SKIP(file, "wkv_" + GetParam());
+  check_kernel<double>(file, test::golden_facts("wkv_" + GetParam()).at("tolerance").at("float64"));
+}
+
+TEST_P(WkvGolden, CompositionMatchesInFloat64) {
+  MEDURWKV_GOLDEN_OR_SKIP(file, "wkv_" + GetParam());
+  const auto tolerance = test::golden_facts("wkv_" + GetParam()).at("tolerance").at("float64");
+  const auto tensor = [&](const std::string& name) {
+    const std::vector<double> values = file.values(name);
+    return at::tensor(values, at::kDouble).reshape(file.info(name).shape);
+  };
+  for (const WkvMode mode : {WkvMode::exact, WkvMode::released32, WkvMode::released16}) {
+    const std::string name = output_of(mode);
+    if (tolerance.at(name).is_null()) continue;
+    const at::Tensor y = torch_backend::bi_wkv_composition(tensor("w"), tensor("u"), tensor("k"),
+                                                           tensor("v"), mode);
+    const at::Tensor flat = y.contiguous();
+    const std::vector<double> actual(flat.data_ptr<double>(),
+                                     flat.data_ptr<double>() + flat.numel());
+    EXPECT_TRUE(test::is_close(actual, file.values(name), tolerance.at(name))) << name;
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Files, WkvGolden, ::testing::ValuesIn(files));
+
+}  // namespace
+}  // namespace medurwkv

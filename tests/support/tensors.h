@@ -1,0 +1,38 @@
+// LibTorch tensors to and from plain vectors, for comparing with golden files.
+#pragma once
+
+#include <ATen/ATen.h>
+
+#include <string>
+#include <vector>
+
+#include "support/fill_rule.h"
+#include "torch/parameter_store.h"
+#include "weights/tensor_file.h"
+
+namespace medurwkv::test {
+
+/// Row-major elements.
+inline std::vector<double> elements(const at::Tensor& tensor) {
+  const at::Tensor flat = tensor.detach().to(at::kCPU, at::kDouble).contiguous();
+  return {flat.data_ptr<double>(), flat.data_ptr<double>() + flat.numel()};
+}
+
+inline at::Tensor tensor_of(const std::vector<double>& values, const Shape& shape,
+                            at::ScalarType type) {
+  return at::tensor(values, at::kDouble).reshape(shape).to(type);
+}
+
+inline at::Tensor golden_tensor(const weights::TensorFile& file, const std::string& name,
+                                at::ScalarType type) {
+  return tensor_of(file.values(name), file.info(name).shape, type);
+}
+
+/// Every tensor of the store by the fill rule.
+inline void fill(torch_backend::ParameterStore& store) {
+  for (const net::ParameterSpec& spec : store.specs()) {
+    store.set(spec.name, fill_values(spec.name, spec.shape));
+  }
+}
+
+}  // namespace medurwkv::test

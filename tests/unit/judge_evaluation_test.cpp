@@ -1,0 +1,109 @@
+// The evaluation of a predictor over files on disk.
+#include "judge/evaluation.h"
+
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <string>
+
+#include "core/error.h"
+#include "core/files.h"
+
+namespace medurwkv::judge {
+namespace {
+
+namespace fs = std::filesystem;
+
+// Each image is its own mask (0 and 255), so that a threshold is a perfect predictor.
+class Evaluate : public testing::Test {
+ protected:
+  void SetUp() override {
+    folder = fs::path(testing::TempDir()) / ("medurwkv_evaluate_" + std::to_string(::getpid()));
+    fs::remove_all(folder);
+    make_folder(folder);
+    dataset.root = folder;
+    dataset.encoding = data::MaskEncoding::binary;
+    dataset.classes = {{"background", {}}, {"object", {}}};
+    options.quiet = true;
+  }
+  void TearDown() override { fs::remove_all(folder); }
+
+  data::Case add(const std::string& id, const data::LabelMap& truth) {
+    data::Image image{truth.width, truth.height, 1, data::SampleType::u8, {}};
+    for (const std::uint8_t label : truth.labels) image.bytes.push_back(label != 0 ? 255 : 0);
+    const fs::path file = folder / (id + ".png");
+    write_file(file, data::encode_png(image));
+    data::Case item;
+    item.id = id;
+    item.group = id;
+    item.image = file;
+    item.masks = {file};
+    dataset.cases.push_back(item);
+    return item;
+  }
+
+  fs::path folder;
+  data::Dataset dataset;
+  EvaluationOptions options;
+  StopSignal stop{0};
+};
+
+data::LabelMap threshold(const data::Image& image) {
+  data::LabelMap out{image.width, image.height, {}};
+  for (std::int64_t y = 0; y < image.height; ++y) {
+    for (std::int64_t x = 0; x < image.width; ++x) {
+      out.labels.push_back(image.value(x, y, 0) > 0.5F ? 1 : 0);
+    }
+  }
+  return out;
+}
+
+data::LabelMap nothing(const data::Image& image) {
+  return {image.width, image.height,
+          std::vector<std::uint8_t>(static_cast<std::size_t>(image.width * image.height), 0)};
+}
+
+// The guess is fitted on the training masks alone: on cases of the same shape it is as good as
+// perfect, on a narrow one in another place it scores 0.
+TEST_F(Evaluate, ScoresModelAndGuessOnTheSameCases) {
+  const data::LabelMap round = rasterise({0.3, 0.3}, {100, 80});
+  const std::vector<data::Case> train{add("t1", round), add("t2", round)};
+  data::LabelMap corner{100, 80, std::vector<std::uint8_t>(8000, 0)};
+  corner.labels[0] = 1;
+  const std::vector<data::Case> cases{add("a", round), add("b", corner)};
+  const Evaluation perfect = evaluate(dataset, train, cases, threshold, options, stop);
+  ASSERT_EQ(perfect.cases.size(), 2U);
+  EXPECT_EQ(perfect.cases[0].id, "a");
+  EXPECT_EQ(perfect.summary.class_mean[0].mean, 1.0);
+  ASSERT_TRUE(perfect.guess);
+  EXPECT_EQ(perfect.guess->fitted_on, 2);
+  ASSERT_EQ(perfect.guess->dice.size(), 2U);
+  EXPECT_GT(perfect.guess->dice[0].value(), 0.97);
+  EXPECT_EQ(perfect.guess->dice[1], 0.0);
+  const Evaluation empty = evaluate(dataset, train, cases, nothing, options, stop);
+  EXPECT_EQ(empty.summary.classes.front().missed, 2);
+  EXPECT_EQ(empty.summary.class_mean[0].mean, 0.0);
+}
+
+TEST_F(Evaluate, WithoutTrainingMasksThereIsNoGuess) {
+  const std::vector<data::Case> cases{add("a", rasterise({0.3, 0.3}, {20, 20}))};
+  EXPECT_FALSE(evaluate(dataset, {}, cases, threshold, options, stop).guess);
+}
+
+TEST_F(Evaluate, RefusesAnEmptyPartAndStops) {
+  EXPECT_THROW(evaluate(dataset, {}, {}, threshold, options, stop), Error);
+  const std::vector<data::Case> cases{add("a", rasterise({0.3, 0.3}, {20, 20}))};
+  stop = 2;
+  EXPECT_THROW(evaluate(dataset, {}, cases, threshold, options, stop), Stopped);
+}
+
+// A case that cannot be read ends the evaluation instead of silently leaving the mean.
+TEST_F(Evaluate, ABadCaseIsAnError) {
+  const std::vector<data::Case> cases{add("a", rasterise({0.3, 0.3}, {20, 20}))};
+  write_file(cases.front().image, "no image");
+  EXPECT_THROW(evaluate(dataset, {}, cases, threshold, options, stop), Error);
+}
+
+}  // namespace
+}  // namespace medurwkv::judge

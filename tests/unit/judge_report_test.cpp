@@ -1,0 +1,215 @@
+// The report's files: numbers where the header says they are, every foreign text escaped, nothing
+// fetched from elsewhere.
+#include "judge/report.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <nlohmann/json.hpp>
+#include <regex>
+#include <string>
+
+#include "core/files.h"
+#include "core/text.h"
+#include "judge/histogram.h"
+#include "judge/html.h"
+
+namespace medurwkv::judge {
+namespace {
+
+data::LabelMap row(const std::string& text) {
+  data::LabelMap out{static_cast<std::int64_t>(text.size()), 1, {}};
+  for (const char c : text) out.labels.push_back(static_cast<std::uint8_t>(c - '0'));
+  return out;
+}
+
+// Three cases of two classes (Dice by hand in the tests), with names that try to break out.
+Report sample_report() {
+  Report report;
+  report.classes = {{"background", {}}, {"a<b>&\"c\"", {255, 0, 0}}, {"edge, \"quoted\"", {}}};
+  Evaluation& evaluation = report.evaluation;
+  evaluation.cases = {
+      score_case("<script>alert(1)</script>", row("110022"), row("110022"), 3),
+      score_case("comma,and \"quote\"", row("110000"), row("011000"), 3),
+      score_case("empty", row("000000"), row("000000"), 3),
+  };
+  evaluation.summary = summarise(evaluation.cases, 9);
+  ConstantGuess guess;
+  guess.ellipse = {0.25, 0.5};
+  guess.fitted_on = 7;
+  guess.dice = {0.5, 0.25, std::nullopt};
+  guess.summary = statistic(guess.dice);
+  evaluation.guess = guess;
+  Provenance& from = report.provenance;
+  from.model.file = "runs/<x>/best.model";
+  from.model.network = "med-urwkv";
+  from.model.sha256 = std::string(64, 'a');
+  from.data_sha256 = std::string(64, 'd');
+  from.split_sha256 = std::string(64, 'e');
+  from.data_root = "data";
+  from.split_file = "split.json";
+  from.part = "test";
+  from.command = "medurwkv evaluate 'a & b'";
+  report.examples = {{"best <case>", "alt \"text\"", "\x89PNG"}};
+  return report;
+}
+
+TEST(Html, EscapesMarkupAndRepairsBytes) {
+  EXPECT_EQ(html_escape("a<b & \"c\" 'd'>"), "a&lt;b &amp; &quot;c&quot; &#39;d&#39;&gt;");
+  EXPECT_EQ(html_escape("h\xc3\xa9 \xe2\x82\xac \xf0\x9f\x98\x80"),
+            "h\xc3\xa9 \xe2\x82\xac \xf0\x9f\x98\x80");
+  // A stray byte, an overlong slash, a surrogate, a cut sequence, a control character.
+  const std::string bad = "\xef\xbf\xbd";
+  EXPECT_EQ(html_escape("a\xff"
+                        "b"),
+            "a" + bad + "b");
+  EXPECT_EQ(html_escape("\xc0\xaf"), bad + bad);
+  EXPECT_EQ(html_escape("\xed\xa0\x80"), bad + bad + bad);
+  EXPECT_EQ(html_escape("\xe2\x82"), bad + bad);
+  EXPECT_EQ(html_escape(std::string("\x00\x1b", 2)), bad + bad);
+}
+
+// The vectors of RFC 4648, section 10, and the last two digits of the alphabet.
+TEST(Base64, AgreesWithTheStandard) {
+  EXPECT_EQ(base64(""), "");
+  EXPECT_EQ(base64("f"), "Zg==");
+  EXPECT_EQ(base64("fo"), "Zm8=");
+  EXPECT_EQ(base64("foo"), "Zm9v");
+  EXPECT_EQ(base64("foob"), "Zm9vYg==");
+  EXPECT_EQ(base64("fooba"), "Zm9vYmE=");
+  EXPECT_EQ(base64("foobar"), "Zm9vYmFy");
+  EXPECT_EQ(base64("\xfb\xff"), "+/8=");
+}
+
+// The case means: 1; class 1 alone 0.5 (class 2 is in neither map); none. So 0.75 over 2 of 3.
+TEST(SummaryJson, HasTheDocumentedKeys) {
+  const nlohmann::json json = summary_json(sample_report());
+  EXPECT_EQ(json.at("format"), 1);
+  EXPECT_EQ(json.at("profile"), "default");
+  EXPECT_EQ(json.at("part"), "test");
+  EXPECT_EQ(json.at("seed"), 9);
+  EXPECT_EQ(json.at("cases"), 3);
+  EXPECT_DOUBLE_EQ(json.at("mean_dice"), 0.75);
+  EXPECT_DOUBLE_EQ(json.at("constant_guess"), 0.375);
+  EXPECT_EQ(json.at("constant_guess_details").at("dice").at("used"), 2);
+  EXPECT_EQ(json.at("model").at("sha256"), std::string(64, 'a'));
+  EXPECT_EQ(json.at("data").at("sha256"), std::string(64, 'd'));
+  EXPECT_TRUE(json.at("split").at("same_as_training").is_null());
+  EXPECT_EQ(json.at("unit"), "px");
+  const nlohmann::json& second = json.at("classes").at(1);
+  EXPECT_EQ(second.at("label"), 2);
+  EXPECT_EQ(second.at("in_truth"), 1);
+  EXPECT_EQ(second.at("metrics").at("dice").at("used"), 1);
+  EXPECT_EQ(second.at("metrics").at("dice").at("of"), 3);
+  EXPECT_TRUE(second.at("metrics").at("dice").at("deviation").is_null());
+  EXPECT_EQ(json.at("class_mean").size(), metric_count);
+}
+
+TEST(SummaryJson, TellsWhetherTheSplitIsTheTrainings) {
+  Report report = sample_report();
+  report.provenance.model.split_sha256 = report.provenance.split_sha256;
+  EXPECT_EQ(summary_json(report).at("split").at("same_as_training"), true);
+  report.provenance.model.split_sha256 = std::string(64, 'f');
+  EXPECT_EQ(summary_json(report).at("split").at("same_as_training"), false);
+  EXPECT_NE(report_html(report).find("trained on another split"), std::string::npos);
+}
+
+TEST(CasesCsv, QuotesAndLeavesUndefinedEmpty) {
+  const auto lines = split(cases_csv(sample_report()), '\n');
+  ASSERT_EQ(lines.size(), 8U);  // the header, three cases of two classes, the end
+  EXPECT_EQ(lines[3],
+            "\"comma,and \"\"quote\"\"\",6,1,1,\"a<b>&\"\"c\"\"\",1,1,1,3,0.5,"
+            "0.3333333333333333,0.5,0.5,0.75,0.95,0.5,0.25\r");
+  EXPECT_EQ(lines[6], "empty,6,1,2,\"edge, \"\"quoted\"\"\",0,0,0,6,,,,,1,,,\r");
+}
+
+// Every opened element is closed in order: the page is well-formed as XML would want it.
+void expect_balanced(const std::string& html) {
+  const std::regex tag("<(/?)([a-zA-Z][a-zA-Z0-9]*)([^<>]*?)(/?)>");
+  const std::vector<std::string> empty_elements{"meta", "img"};
+  std::vector<std::string> open;
+  for (std::sregex_iterator it(html.begin(), html.end(), tag), end; it != end; ++it) {
+    const std::string name = (*it)[2];
+    if ((*it)[4].length() > 0 || std::count(empty_elements.begin(), empty_elements.end(), name)) {
+      continue;
+    }
+    if ((*it)[1].length() == 0) {
+      open.push_back(name);
+    } else {
+      ASSERT_FALSE(open.empty()) << name;
+      ASSERT_EQ(open.back(), name);
+      open.pop_back();
+    }
+  }
+  EXPECT_TRUE(open.empty());
+}
+
+TEST(ReportHtml, IsBalancedEscapedAndSelfContained) {
+  const std::string html = report_html(sample_report());
+  expect_balanced(html);
+  EXPECT_EQ(html.find("<script"), std::string::npos);
+  EXPECT_EQ(html.find("<x>"), std::string::npos);
+  EXPECT_EQ(html.find("a<b>"), std::string::npos);
+  EXPECT_NE(html.find("&lt;script&gt;alert(1)"), std::string::npos);
+  for (const char* outside : {"http:", "https:", "url(", "@import", "<link"}) {
+    EXPECT_EQ(html.find(outside), std::string::npos) << outside;
+  }
+  EXPECT_NE(html.find("<meta charset=\"utf-8\">"), std::string::npos);
+  EXPECT_NE(html.find("alt=\"alt &quot;text&quot;\" src=\"data:image/png;base64,iVBORw==\""),
+            std::string::npos);
+  EXPECT_NE(html.find("2 of 3"), std::string::npos);
+  EXPECT_NE(html.find("medurwkv evaluate &#39;a &amp; b&#39;"), std::string::npos);
+  EXPECT_EQ(html.find("nan"), std::string::npos);
+  // Each header cell says what it heads.
+  EXPECT_EQ(std::regex_search(html, std::regex("<th(?! scope)[ >]")), false);
+}
+
+TEST(ReportHtml, WarnsOfAModelNoBetterThanTheGuess) {
+  Report report = sample_report();
+  EXPECT_EQ(report_html(report).find("no better than one ellipse"), std::string::npos);
+  report.evaluation.guess->summary.mean = 0.99;
+  EXPECT_NE(report_html(report).find("no better than one ellipse"), std::string::npos);
+}
+
+// 0, 0.049 | 0.05 | 1, 1: bars of heights 2, 1, 2.
+TEST(Histogram, PutsValuesIntoTheirBars) {
+  const std::string svg = histogram_svg({{0, 0.049, 0.05, 1, 1}, 0.05, std::nullopt, ""});
+  EXPECT_NE(svg.find("0.00 to 0.05: 2. 0.05 to 0.10: 1. 0.95 to 1.00: 2."), std::string::npos);
+  std::size_t bars = 0;
+  for (std::size_t at = svg.find("<rect"); at != std::string::npos;
+       at = svg.find("<rect", at + 1)) {
+    ++bars;
+  }
+  EXPECT_EQ(bars, 3U);
+  expect_balanced(svg);
+  expect_balanced(histogram_svg({}));
+}
+
+TEST(ReportText, ShowsUsedCounts) {
+  const std::string text = report_text(sample_report());
+  EXPECT_NE(text.find("2 of 3"), std::string::npos);
+  EXPECT_NE(text.find("mean Dice             0.7500"), std::string::npos);
+  EXPECT_NE(text.find("best constant guess   0.3750"), std::string::npos);
+}
+
+TEST(WriteReport, WritesTheNamedFiles) {
+  const auto folder = std::filesystem::path(testing::TempDir()) / "medurwkv_judge_report";
+  std::filesystem::remove_all(folder);
+  Report report = sample_report();
+  report.provenance.model.file = "not utf-8 \xff";
+  write_report(report, folder);
+  std::size_t files = 0;
+  for (const auto& entry : std::filesystem::directory_iterator(folder)) {
+    const std::string name = entry.path().filename().string();
+    const auto names = report_files();
+    EXPECT_NE(std::find(names.begin(), names.end(), name), names.end()) << name;
+    ++files;
+  }
+  EXPECT_EQ(files, report_files().size());
+  EXPECT_TRUE(nlohmann::json::accept(read_file(folder / "summary.json")));
+  std::filesystem::remove_all(folder);
+}
+
+}  // namespace
+}  // namespace medurwkv::judge

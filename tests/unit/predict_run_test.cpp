@@ -1,0 +1,197 @@
+// A prediction run over files: names, refusals, bad files, the manifest, stopping.
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstring>
+#include <filesystem>
+#include <nlohmann/json.hpp>
+
+#include "core/error.h"
+#include "core/files.h"
+#include "predict/outputs.h"
+#include "predict/runner.h"
+
+namespace medurwkv::predict {
+namespace {
+
+namespace fs = std::filesystem;
+
+class ThresholdEngine : public Engine {
+ public:
+  ThresholdEngine() {
+    description_.input = {Fit::stretch, 8, 8, 1, {0}, {1}};
+    description_.classes = {{"background", {}}, {"bright", {255, 0, 0}}};
+    description_.sha256 = std::string(64, '1');
+  }
+  [[nodiscard]] const ModelDescription& description() const override { return description_; }
+  std::vector<float> logits(std::span<const float> input, std::int64_t, std::int64_t) override {
+    if (stop != nullptr) *stop = 15;
+    std::vector<float> out(input.size(), 0);
+    for (const float value : input) out.push_back(value - 0.5F);
+    return out;
+  }
+
+  StopSignal* stop = nullptr;  ///< set when the first image is predicted, as a signal would
+
+ private:
+  ModelDescription description_;
+};
+
+class PredictRun : public testing::Test {
+ protected:
+  void SetUp() override {
+    folder = fs::path(testing::TempDir()) / ("medurwkv_predict_" + std::to_string(::getpid()));
+    fs::remove_all(folder);
+    options.out = folder / "out";
+    options.quiet = true;
+  }
+  void TearDown() override { fs::remove_all(folder); }
+
+  // A white image, so that every pixel is class 1.
+  void add_image(const fs::path& name, std::int64_t width = 6, std::int64_t height = 4) {
+    const auto samples = static_cast<std::size_t>(width * height);
+    make_folder((folder / name).parent_path());
+    write_file(folder / name,
+               data::encode_png(data::Image{width, height, 1, data::SampleType::u8,
+                                            std::vector<unsigned char>(samples, 255)}));
+  }
+  std::vector<std::string> masks(const std::vector<fs::path>& inputs) const {
+    std::vector<std::string> out;
+    for (const Job& job : plan_outputs(inputs, options.out, options.outputs)) {
+      out.push_back(job.mask.generic_string());
+    }
+    std::sort(out.begin(), out.end());
+    return out;
+  }
+  RunResult run(const std::vector<fs::path>& inputs) {
+    return run_jobs(
+        engine, plan_outputs(inputs, options.out, options.outputs), options,
+        [this](const fs::path& input, const std::string&) { failed.push_back(input); }, stop);
+  }
+  nlohmann::json manifest() const {
+    return nlohmann::json::parse(read_file(options.out / manifest_name));
+  }
+
+  fs::path folder;
+  RunOptions options;
+  ThresholdEngine engine;
+  StopSignal stop{0};
+  std::vector<fs::path> failed;
+};
+
+using Names = std::vector<std::string>;
+
+TEST_F(PredictRun, KeepsSubfolders) {
+  add_image("in/a.png");
+  add_image("in/deep/er/a.png");
+  EXPECT_EQ(masks({folder / "in"}), (Names{"a.png", "deep/er/a.png"}));
+  EXPECT_EQ(masks({(folder / "in").string() + "/"}), (Names{"a.png", "deep/er/a.png"}));
+}
+
+// Equal stems, from suffixes or from two folders, never share a file; nor does a mask take the name
+// of another image's overlay; the same file twice is one image.
+TEST_F(PredictRun, GivesDistinctNames) {
+  add_image("in/a.jpg");
+  add_image("in/a.png");
+  add_image("other/a.png");
+  EXPECT_EQ(masks({folder / "in", folder / "other"}), (Names{"a.png", "a_png.png", "a_png_2.png"}));
+  EXPECT_EQ(masks({folder / "in", folder / "in" / "a.png"}), (Names{"a.png", "a_png.png"}));
+  add_image("two/b.png");
+  add_image("two/b_overlay.png");
+  EXPECT_EQ(masks({folder / "two"}), (Names{"b.png", "b_overlay.png"}));
+  options.outputs.overlay = true;
+  EXPECT_EQ(masks({folder / "two"}), (Names{"b.png", "b_overlay_png.png"}));
+}
+
+TEST_F(PredictRun, NeverOverwritesAnInput) {
+  add_image("in/a.png");
+  options.force = true;
+  EXPECT_THROW(plan_outputs({folder / "in"}, folder / "in", {}), Error);
+  EXPECT_THROW(plan_outputs({folder / "in" / "a.png"}, folder / "other" / ".." / "in", {}), Error);
+}
+
+// A second run over a folder that holds the first one's output does not take masks for images.
+TEST_F(PredictRun, DoesNotSearchItsOwnOutput) {
+  add_image("in/a.png");
+  options.out = folder / "in" / "out";
+  run({folder / "in"});
+  EXPECT_EQ(masks({folder / "in"}), (Names{"a.png"}));
+}
+
+TEST_F(PredictRun, WritesMasksAtTheInputsSizeAndAManifest) {
+  add_image("in/a.png", 13, 7);
+  options.outputs = {true, true};
+  const RunResult result = run({folder / "in"});
+  EXPECT_EQ(result.done, 1);
+  EXPECT_EQ(result.failed, 0);
+  EXPECT_EQ(data::read_image_size(options.out / "a.png"), (data::ImageSize{13, 7}));
+  EXPECT_EQ(data::read_image_size(options.out / "a_overlay.png"), (data::ImageSize{13, 7}));
+  const auto json = manifest();
+  EXPECT_EQ(json.at("complete"), true);
+  EXPECT_EQ(json.at("model").at("sha256"), engine.description().sha256);
+  const auto& image = json.at("images").at(0);
+  EXPECT_EQ(image.at("sha256"), sha256_file(folder / "in" / "a.png"));
+  EXPECT_EQ(image.at("class_pixels"), (std::vector<int>{0, 91}));
+  ASSERT_EQ(image.at("outputs").size(), 3U);
+  for (const auto& output : image.at("outputs")) {
+    const std::string name = output.at("file");
+    EXPECT_EQ(output.at("sha256"), sha256_file(options.out / name)) << name;
+  }
+}
+
+TEST_F(PredictRun, ListsABadFileAndGoesOn) {
+  add_image("in/a.png");
+  add_image("in/c.png");
+  write_file(folder / "in" / "b.png", "this is no image");
+  const RunResult result = run({folder / "in", folder / "missing.png"});
+  EXPECT_EQ(result.done, 2);
+  EXPECT_EQ(failed, (std::vector<fs::path>{folder / "in" / "b.png", folder / "missing.png"}));
+  EXPECT_EQ(manifest().at("failed").size(), 2U);
+  EXPECT_TRUE(fs::exists(options.out / "c.png"));
+  EXPECT_FALSE(fs::exists(options.out / "b.png"));
+}
+
+TEST_F(PredictRun, OverwritesOnlyWhenForced) {
+  add_image("in/a.png");
+  make_folder(options.out);
+  write_file(options.out / "a.png", "precious");
+  EXPECT_THROW(run({folder / "in"}), Error);
+  EXPECT_EQ(read_file(options.out / "a.png"), "precious");
+  options.force = true;
+  EXPECT_EQ(run({folder / "in"}).done, 1);
+  EXPECT_NE(read_file(options.out / "a.png"), "precious");
+}
+
+// The signal comes while the first image is computed: that one is whole, the second is not begun,
+// and the manifest says that the run was not completed.
+TEST_F(PredictRun, StopsBetweenImages) {
+  add_image("in/a.png");
+  add_image("in/b.png");
+  engine.stop = &stop;
+  EXPECT_THROW(run({folder / "in"}), Stopped);
+  EXPECT_TRUE(fs::exists(options.out / "a.png"));
+  EXPECT_FALSE(fs::exists(options.out / "b.png"));
+  EXPECT_EQ(manifest().at("complete"), false);
+  EXPECT_EQ(manifest().at("images").size(), 1U);
+}
+
+// Against the format's own rules (NEP 1): magic, version, a header that ends in a newline at a
+// multiple of 64, then the values in order.
+TEST(EncodeNpy, FollowsTheFormat) {
+  const std::vector<float> values{1, -2, 0.5F, 8, 9, 10};
+  const std::string bytes = encode_npy(values, 1, {3, 2});
+  EXPECT_EQ(bytes.substr(0, 8), std::string("\x93NUMPY\x01\x00", 8));
+  const std::size_t header =
+      static_cast<unsigned char>(bytes[8]) + 256U * static_cast<unsigned char>(bytes[9]);
+  EXPECT_EQ((10 + header) % 64, 0U);
+  EXPECT_EQ(bytes[10 + header - 1], '\n');
+  EXPECT_NE(bytes.find("'shape': (1, 2, 3), "), std::string::npos);
+  ASSERT_EQ(bytes.size(), 10 + header + 6 * sizeof(float));
+  std::vector<float> read(6);
+  std::memcpy(read.data(), bytes.data() + 10 + header, 6 * sizeof(float));
+  EXPECT_EQ(read, values);
+}
+
+}  // namespace
+}  // namespace medurwkv::predict
