@@ -59,19 +59,18 @@ inline ::testing::AssertionResult is_close(const std::vector<double>& actual,
     if (!(off <= worst)) worst = std::isnan(off) ? HUGE_VAL : off;
   }
   if (worst <= tolerance * scale) return ::testing::AssertionSuccess();
-  return ::testing::AssertionFailure()
-         << "off by " << worst << " where " << tolerance * scale << " is allowed (scale " << scale
-         << ")";
+  return ::testing::AssertionFailure() << "off by " << worst << " where " << tolerance * scale
+                                       << " is allowed (scale " << scale << ")";
 }
 
 }  // namespace medurwkv::test
 
 /// Reads a golden file into `file`, or skips the test visibly.
-#define MEDURWKV_GOLDEN_OR_SKIP(file, name)                                                     \
-  const std::filesystem::path file##_path = medurwkv::test::golden_path(name);                  \
-  if (file##_path.empty()) {                                                                    \
-    GTEST_SKIP() << (name) << ".safetensors is neither in tests/golden/data nor in "            \
-                 << medurwkv::test::shared_folder() / "golden"                                  \
-                 << " (set MEDURWKV_SHARED)";                                                   \
-  }                                                                                             \
+#define MEDURWKV_GOLDEN_OR_SKIP(file, name)                                          \
+  const std::filesystem::path file##_path = medurwkv::test::golden_path(name);       \
+  if (file##_path.empty()) {                                                         \
+    GTEST_SKIP() << (name) << ".safetensors is neither in tests/golden/data nor in " \
+                 << medurwkv::test::shared_folder() / "golden"                       \
+                 << " (set MEDURWKV_SHARED)";                                        \
+  }                                                                                  \
   const auto file = medurwkv::weights::TensorFile::read(file##_path)

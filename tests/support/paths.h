@@ -9,7 +9,9 @@
 
 namespace medurwkv::test {
 
-inline std::filesystem::path source_folder() { return MEDURWKV_SOURCE_DIR; }
+inline std::filesystem::path source_folder() {
+  return MEDURWKV_SOURCE_DIR;
+}
 
 /// $MEDURWKV_SHARED, or `shared` beside the project.
 inline std::filesystem::path shared_folder() {
