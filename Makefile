@@ -33,7 +33,7 @@ lint: build-tests  ## clang-format and clang-tidy, warnings as errors
 	@scripts/install-packages lint
 	@scripts/lint
 
-install: build  ## program, training library and headers into PREFIX (default /usr/local)
+install: build  ## program and training library into PREFIX (default /usr/local)
 	@cmake --install build --prefix "$(PREFIX)"
 
 clean:  ## remove what was built
