@@ -68,10 +68,9 @@ int run_check(const DataOptions& options) {
   } else {
     print(report);
   }
-  const bool sound =
-      std::none_of(report.faults.begin(), report.faults.end(), [](const data::Fault& fault) {
-        return fault.severity == data::Severity::error;
-      });
+  const bool sound = std::none_of(
+      report.faults.begin(), report.faults.end(),
+      [](const data::Fault& fault) { return fault.severity == data::Severity::error; });
   return sound ? exit_done : exit_failed;
 }
 
@@ -118,8 +117,8 @@ void add_data(CLI::App& root) {
   data->require_subcommand(1);
 
   const auto check_options = std::make_shared<DataOptions>();
-  CLI::App* check = add_command(*data, "check", "Find what is wrong with a set.",
-                                "medurwkv data check FOLDER");
+  CLI::App* check =
+      add_command(*data, "check", "Find what is wrong with a set.", "medurwkv data check FOLDER");
   add_folder_options(*check, *check_options);
   add_quiet(*check, check_options->common);
   on_run(*check, [check_options] { return run_check(*check_options); });

@@ -34,7 +34,7 @@ std::string line_of(const std::string& file, const std::string& key) {
 
 /// The features that choose kernels, out of all the processor's flags.
 std::vector<std::string> cpu_features() {
-  const std::vector<std::string> wanted{"sse4_1",      "avx2",     "fma",      "f16c",
+  const std::vector<std::string> wanted{"sse4_1",      "avx2",     "fma",         "f16c",
                                         "avx512f",     "avx512bw", "avx512_vnni", "avx_vnni",
                                         "avx512_bf16", "amx_bf16", "amx_int8"};
   const std::vector<std::string> present = split(line_of("/proc/cpuinfo", "flags"), ' ');
@@ -53,8 +53,7 @@ bool wkv_is_right() {
   const std::vector<double> k{0, 0, 0};
   const std::vector<double> v{1, 2, 4};
   std::vector<double> y(3);
-  kernels::bi_wkv_forward<double>({.batch = 1, .tokens = 3, .channels = 1},
-                                  kernels::WkvMode::exact,
+  kernels::bi_wkv_forward<double>({.batch = 1, .tokens = 3, .channels = 1}, kernels::WkvMode::exact,
                                   {.decay = &w, .first = &u, .key = k.data(), .value = v.data()},
                                   y.data());
   const std::vector<double> expected{7.0 / 4.5, 11.0 / 5.0, 14.5 / 4.5};
@@ -90,8 +89,8 @@ void print(const json& found) {
             << "processor        " << text("cpu") << ", " << found.at("cores") << " cores\n"
             << "features         "
             << join(found.at("features").get<std::vector<std::string>>(), " ") << "\n"
-            << "memory           "
-            << human_bytes(1024 * found.at("memory_kb").get<double>()) << "\n"
+            << "memory           " << human_bytes(1024 * found.at("memory_kb").get<double>())
+            << "\n"
             << "threads          " << found.at("threads") << "\n"
             << "our kernels      " << text("kernels") << "\n"
             << "oneDNN           " << text("onednn") << ", " << text("onednn_isa") << ", "
@@ -105,7 +104,8 @@ void print(const json& found) {
               << join(library.at("devices").get<std::vector<std::string>>(), ", ") << ", "
               << fixed(speed, 0) << " GFLOP/s\n";
     if (speed < 10) {
-      std::cout << "                 warning: this BLAS is very slow; install libopenblas0-pthread\n";
+      std::cout
+          << "                 warning: this BLAS is very slow; install libopenblas0-pthread\n";
     }
   }
   std::cout << "self-test        " << text("self_test") << "\n";
@@ -115,9 +115,8 @@ void print(const json& found) {
 
 void add_doctor(CLI::App& root) {
   const auto options = std::make_shared<CommonOptions>();
-  CLI::App* command =
-      add_command(root, "doctor", "Show versions, processor, libraries and a self-test.",
-                  "medurwkv doctor");
+  CLI::App* command = add_command(
+      root, "doctor", "Show versions, processor, libraries and a self-test.", "medurwkv doctor");
   add_threads(*command, *options);
   add_json(*command, *options);
   on_run(*command, [options] {

@@ -24,9 +24,9 @@ struct Setting {
   const char* value;
 };
 
-/// What must be in the environment before libgomp and OpenBLAS are loaded (docs/decisions.md): passive
-/// waiting, because spinning teams lose milliseconds per region on a shared machine; one OpenBLAS
-/// thread, because its own pool would compete with OpenMP's.
+/// What must be in the environment before libgomp and OpenBLAS are loaded (docs/decisions.md):
+/// passive waiting, because spinning teams lose milliseconds per region on a shared machine; one
+/// OpenBLAS thread, because its own pool would compete with OpenMP's.
 constexpr std::array<Setting, 2> needed_environment{
     {{"OMP_WAIT_POLICY", "passive"}, {"OPENBLAS_NUM_THREADS", "1"}}};
 
@@ -86,8 +86,8 @@ int report_usage(const CLI::App& root, const CLI::ParseError& error) {
     if (!known.empty()) line += suggestion(word, known);
   }
   std::cerr << "medurwkv: " << line << "\n";
-  std::cerr << "See `" << (command.get_parent() != nullptr ? "medurwkv " : "")
-            << command.get_name() << " --help`.\n";
+  std::cerr << "See `" << (command.get_parent() != nullptr ? "medurwkv " : "") << command.get_name()
+            << " --help`.\n";
   return exit_usage;
 }
 
@@ -97,8 +97,9 @@ int run(int count, char** arguments) {
       "medurwkv"};
   root.set_version_flag("--version", concat("medurwkv ", medurwkv::version));
   root.require_subcommand(1);
-  root.footer("Every command has --help with an example. Start with:\n"
-              "  medurwkv data check FOLDER");
+  root.footer(
+      "Every command has --help with an example. Start with:\n"
+      "  medurwkv data check FOLDER");
   add_doctor(root);
   add_data(root);
   add_train(root);
@@ -125,8 +126,7 @@ int run(int count, char** arguments) {
     std::cerr << "medurwkv: out of memory\n";
     return exit_failed;
   } catch (const std::exception& error) {
-    std::cerr << "medurwkv: " << error.what()
-              << " (this is a bug in medurwkv; please report it)\n";
+    std::cerr << "medurwkv: " << error.what() << " (this is a bug in medurwkv; please report it)\n";
     return exit_failed;
   }
 }

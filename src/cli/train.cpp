@@ -65,12 +65,10 @@ int run_train(const TrainOptions& options, bool seed_given) {
   std::cout << "model: " << summary.at("model").get<std::string>() << " (epoch "
             << summary.at("best_epoch") << " of " << summary.at("epochs");
   if (!summary.at("best_validation_dice").is_null()) {
-    std::cout << ", validation Dice "
-              << fixed(summary.at("best_validation_dice").get<double>(), 4);
+    std::cout << ", validation Dice " << fixed(summary.at("best_validation_dice").get<double>(), 4);
   }
-  std::cout << ")\ncurves: "
-            << (options.common.out / "curves.svg").string() << "\ntime: "
-            << human_seconds(summary.at("seconds").get<double>()) << "\n";
+  std::cout << ")\ncurves: " << (options.common.out / "curves.svg").string()
+            << "\ntime: " << human_seconds(summary.at("seconds").get<double>()) << "\n";
   return exit_done;
 }
 
@@ -94,8 +92,9 @@ void add_train(CLI::App& root) {
   command->add_option("--set", options->settings, "any setting, as key=value (repeatable)")
       ->allow_extra_args(false);
   command->add_flag("--resume", options->resume, "go on from OUT/last.ckpt");
-  command->add_option("--max-minutes", options->max_minutes,
-                      "stop after this time, resumed time included")
+  command
+      ->add_option("--max-minutes", options->max_minutes,
+                   "stop after this time, resumed time included")
       ->check(CLI::PositiveNumber);
   command->add_option("--save-every", options->save_every, "minutes between checkpoints")
       ->check(CLI::PositiveNumber)

@@ -35,8 +35,8 @@ std::optional<fs::path> library_path() {
   return std::nullopt;
 }
 
-/// RTLD_LOCAL keeps LibTorch's symbols (its oneDNN among them) apart from the program's. The library
-/// stays open until the process ends: LibTorch's threads outlive any one call.
+/// RTLD_LOCAL keeps LibTorch's symbols (its oneDNN among them) apart from the program's. The
+/// library stays open until the process ends: LibTorch's threads outlive any one call.
 const MedurwkvTrainingLibrary& library() {
   static const MedurwkvTrainingLibrary* opened = [] {
     const auto path = library_path();
@@ -50,8 +50,9 @@ const MedurwkvTrainingLibrary& library() {
     using Entry = const MedurwkvTrainingLibrary* (*)();
     const auto entry = reinterpret_cast<Entry>(dlsym(handle, medurwkv_training_symbol));
     if (entry == nullptr || entry()->abi != medurwkv_training_abi) {
-      throw_failure(concat(path->string(), ": is of another version than the program; build both "
-                                           "together with `make build`"));
+      throw_failure(concat(path->string(),
+                           ": is of another version than the program; build both "
+                           "together with `make build`"));
     }
     return entry();
   }();
@@ -74,10 +75,8 @@ class Host {
   Host(std::string what, bool quiet) : what_(std::move(what)), quiet_(quiet) {
     interface_ = {.user = this,
                   .line = [](void* user, const char* text) { self(user).show(text); },
-                  .progress =
-                      [](void* user, std::int64_t done, std::int64_t total, const char* detail) {
-                        self(user).advance(done, total, detail);
-                      },
+                  .progress = [](void* user, std::int64_t done, std::int64_t total,
+                                 const char* detail) { self(user).advance(done, total, detail); },
                   .deliver = [](void* user, const char* text) { self(user).answer_ = text; },
                   .stop_signal = [](void* /*user*/) { return stop_signal.load(); }};
   }
@@ -130,7 +129,9 @@ class LibraryEngine : public Engine {
 
 }  // namespace
 
-bool has_training_library() { return library_path().has_value(); }
+bool has_training_library() {
+  return library_path().has_value();
+}
 
 json describe_training_library() {
   const Host host("", true);

@@ -18,8 +18,8 @@ bool has_training_library();
 /// LibTorch's version, devices and speed, as the library describes them.
 nlohmann::json describe_training_library();
 
-/// Runs a training request (train/entry.h) with progress on stderr; returns the run's summary. Throws
-/// Error or Stopped.
+/// Runs a training request (train/entry.h) with progress on stderr; returns the run's summary.
+/// Throws Error or Stopped.
 nlohmann::json run_training(const nlohmann::json& request, bool quiet);
 
 /// A model file, ready to run. `device`: cpu, cuda or auto; `threads`: 0 = all cores.

@@ -22,8 +22,8 @@ class Engine {
 
   [[nodiscard]] virtual const ModelDescription& description() const = 0;
 
-  /// `input`: one image, channels x height x width, as the input contract says; any height and width.
-  /// Returns logits, classes x height x width. Not safe to call from two threads at once.
+  /// `input`: one image, channels x height x width, as the input contract says; any height and
+  /// width. Returns logits, classes x height x width. Not safe to call from two threads at once.
   virtual std::vector<float> logits(std::span<const float> input, std::int64_t height,
                                     std::int64_t width) = 0;
 };

@@ -17,8 +17,8 @@ namespace medurwkv {
 std::string read_file(const std::filesystem::path& path,
                       std::uint64_t limit = std::uint64_t{1} << 34);
 
-/// Replaces `path` by `bytes` atomically: temporary file in the same folder, fsync, rename, fsync of
-/// the folder. On an Error the former file is untouched and the temporary one is gone.
+/// Replaces `path` by `bytes` atomically: temporary file in the same folder, fsync, rename, fsync
+/// of the folder. On an Error the former file is untouched and the temporary one is gone.
 void write_file(const std::filesystem::path& path, std::string_view bytes);
 
 /// As write_file, for content made piece by piece: `produce` is given a function that appends.

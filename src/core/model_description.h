@@ -1,5 +1,5 @@
-// What a model file says beside its weights that others must obey: how images become input, and what
-// the classes are. Relies on core/shape.h.
+// What a model file says beside its weights that others must obey: how images become input, and
+// what the classes are. Relies on core/shape.h.
 #pragma once
 
 #include <array>
@@ -15,9 +15,9 @@ enum class Fit {
   stretch,  ///< resized to width x height, aspect ratio not kept (default)
 };
 
-/// The input contract: train, evaluate and predict all obey it, so that a model sees the same pixels
-/// in each. Values are first scaled to 0..1 (8-bit / 255, 16-bit / 65535, float as stored), then
-/// (value - mean) / deviation per channel.
+/// The input contract: train, evaluate and predict all obey it, so that a model sees the same
+/// pixels in each. Values are first scaled to 0..1 (8-bit / 255, 16-bit / 65535, float as stored),
+/// then (value - mean) / deviation per channel.
 struct InputContract {
   Fit fit = Fit::stretch;
   std::int64_t width = 256;
@@ -46,9 +46,9 @@ inline constexpr std::uint8_t ignore_label = 255;
 struct ModelDescription {
   InputContract input;
   std::vector<ClassInfo> classes;
-  std::string network;  ///< preset or "custom"
-  std::string file;     ///< as given by the user
-  std::string sha256;   ///< of the model file
+  std::string network;       ///< preset or "custom"
+  std::string file;          ///< as given by the user
+  std::string sha256;        ///< of the model file
   std::string split_sha256;  ///< of the split file the model was trained on; empty if unknown
 };
 

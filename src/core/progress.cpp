@@ -17,7 +17,9 @@ Progress::Progress(std::string what, std::int64_t total, bool quiet, std::int64_
       start_count_(start),
       terminal_(::isatty(STDERR_FILENO) != 0) {}
 
-Progress::~Progress() { interrupt(); }
+Progress::~Progress() {
+  interrupt();
+}
 
 void Progress::interrupt() {
   if (line_open_) std::cerr << '\n';

@@ -1,5 +1,5 @@
-// Progress of long work: a bar on a terminal, a plain line every few seconds elsewhere, nothing when
-// quiet. Everything goes to stderr. Relies on core/text.h.
+// Progress of long work: a bar on a terminal, a plain line every few seconds elsewhere, nothing
+// when quiet. Everything goes to stderr. Relies on core/text.h.
 #pragma once
 
 #include <chrono>
@@ -10,8 +10,8 @@ namespace medurwkv {
 
 class Progress {
  public:
-  /// `what` names the work ("scoring"), `total` counts its steps (0 = unknown), `start` how many were
-  /// done before (a resumed run).
+  /// `what` names the work ("scoring"), `total` counts its steps (0 = unknown), `start` how many
+  /// were done before (a resumed run).
   Progress(std::string what, std::int64_t total, bool quiet, std::int64_t start = 0);
   Progress(const Progress&) = delete;
   Progress& operator=(const Progress&) = delete;

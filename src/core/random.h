@@ -50,7 +50,8 @@ class Random {
   [[nodiscard]] std::uint64_t below(std::uint64_t index, std::uint64_t bound) const {
     return ((bits(index) >> 32) * bound) >> 32;
   }
-  /// Standard normal (Box-Muller, cosine branch; positions 2 index and 2 index + 1 of a sub-stream).
+  /// Standard normal (Box-Muller, cosine branch; positions 2 index and 2 index + 1 of a
+  /// sub-stream).
   [[nodiscard]] double normal(std::uint64_t index) const;
 
   /// A random permutation of 0..count-1 (Fisher-Yates).

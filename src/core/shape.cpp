@@ -10,7 +10,8 @@ std::int64_t element_count(const Shape& shape) {
   for (const std::int64_t side : shape) {
     if (side < 0) throw_failure(concat("shape ", shape_text(shape), " has a negative side"));
     if (__builtin_mul_overflow(count, side, &count)) {
-      throw_failure(concat("shape ", shape_text(shape), " has more elements than 63 bits can count"));
+      throw_failure(
+          concat("shape ", shape_text(shape), " has more elements than 63 bits can count"));
     }
   }
   return count;

@@ -21,7 +21,9 @@ int available_cores() {
   return std::max(1, CPU_COUNT(&set));
 }
 
-void set_thread_count(int count) { configured_threads = std::max(1, count); }
+void set_thread_count(int count) {
+  configured_threads = std::max(1, count);
+}
 
 int thread_count() {
   const int count = configured_threads;
@@ -39,7 +41,7 @@ void parallel_for(std::int64_t count,
     body(count * part / parts, count * (part + 1) / parts);
   };
 #ifdef _OPENMP
-#pragma omp parallel for num_threads(static_cast<int>(parts)) schedule(static, 1)
+#pragma omp parallel for num_threads(static_cast <int>(parts)) schedule(static, 1)
   for (std::int64_t part = 0; part < parts; ++part) run_part(part);
 #else
   std::vector<std::jthread> workers;

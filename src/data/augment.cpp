@@ -14,10 +14,10 @@ namespace {
 
 /// How far each augmentation may go.
 struct Range {
-  double rotation = 0;    ///< degrees, either way
-  double scale = 0;       ///< 1 / (1 + scale) .. 1 + scale
-  double shift = 0;       ///< share of the side, either way
-  double shear = 0;       ///< either way
+  double rotation = 0;  ///< degrees, either way
+  double scale = 0;     ///< 1 / (1 + scale) .. 1 + scale
+  double shift = 0;     ///< share of the side, either way
+  double shear = 0;     ///< either way
   bool quarter_turns = false;
   double brightness = 0;  ///< added, either way
   double contrast = 0;    ///< factor 1 - contrast .. 1 + contrast
@@ -28,24 +28,50 @@ struct Range {
 
 Range range_of(AugmentStrength strength) {
   switch (strength) {
-    case AugmentStrength::none:
-      return {};
+    case AugmentStrength::none: return {};
     case AugmentStrength::light:
       return {.rotation = 10, .scale = 0.1, .shift = 0.05, .brightness = 0.05, .contrast = 0.1};
     case AugmentStrength::medium:
-      return {.rotation = 20, .scale = 0.2, .shift = 0.08, .shear = 0.05, .quarter_turns = true,
-              .brightness = 0.1, .contrast = 0.2, .gamma = 0.2, .saturation = 0.2, .noise = 0.02};
+      return {.rotation = 20,
+              .scale = 0.2,
+              .shift = 0.08,
+              .shear = 0.05,
+              .quarter_turns = true,
+              .brightness = 0.1,
+              .contrast = 0.2,
+              .gamma = 0.2,
+              .saturation = 0.2,
+              .noise = 0.02};
     case AugmentStrength::strong:
-      return {.rotation = 45, .scale = 0.4, .shift = 0.15, .shear = 0.15, .quarter_turns = true,
-              .brightness = 0.2, .contrast = 0.4, .gamma = 0.4, .saturation = 0.4, .noise = 0.05};
+      return {.rotation = 45,
+              .scale = 0.4,
+              .shift = 0.15,
+              .shear = 0.15,
+              .quarter_turns = true,
+              .brightness = 0.2,
+              .contrast = 0.4,
+              .gamma = 0.4,
+              .saturation = 0.4,
+              .noise = 0.05};
   }
   throw_internal("unknown augmentation strength");
 }
 
 /// Positions of the random numbers of one sample.
 enum Draw : std::uint64_t {
-  draw_flip_x, draw_flip_y, draw_turn, draw_rotation, draw_scale, draw_shift_x, draw_shift_y,
-  draw_shear, draw_brightness, draw_contrast, draw_gamma, draw_saturation, draw_noise,
+  draw_flip_x,
+  draw_flip_y,
+  draw_turn,
+  draw_rotation,
+  draw_scale,
+  draw_shift_x,
+  draw_shift_y,
+  draw_shear,
+  draw_brightness,
+  draw_contrast,
+  draw_gamma,
+  draw_saturation,
+  draw_noise,
   draw_first_pixel = 64,
 };
 
@@ -110,10 +136,10 @@ std::vector<float> warp_planes(const std::vector<float>& planes, std::int64_t ch
       const std::int64_t y1 = mirrored(static_cast<std::int64_t>(upper) + 1, from.height);
       for (std::int64_t c = 0; c < channels; ++c) {
         const float* plane = planes.data() + c * from.width * from.height;
-        const float above = plane[y0 * from.width + x0] * (1 - part_x) +
-                            plane[y0 * from.width + x1] * part_x;
-        const float below = plane[y1 * from.width + x0] * (1 - part_x) +
-                            plane[y1 * from.width + x1] * part_x;
+        const float above =
+            plane[y0 * from.width + x0] * (1 - part_x) + plane[y0 * from.width + x1] * part_x;
+        const float below =
+            plane[y1 * from.width + x0] * (1 - part_x) + plane[y1 * from.width + x1] * part_x;
         out[static_cast<std::size_t>((c * to.height + y) * to.width + x)] =
             above * (1 - part_y) + below * part_y;
       }
@@ -139,7 +165,8 @@ LabelMap warp_labels(const LabelMap& labels, ImageSize to, const Affine& affine)
   return out;
 }
 
-/// Brightness, contrast and gamma on all channels, saturation on RGB, then noise; values stay in 0..1.
+/// Brightness, contrast and gamma on all channels, saturation on RGB, then noise; values stay in
+/// 0..1.
 void change_colors(std::vector<float>& planes, std::int64_t channels, const Random& random,
                    const Range& range) {
   const auto factor = [&](Draw draw, double most) {

@@ -1,5 +1,5 @@
-// Training samples: geometric and photometric augmentation together with the resize to the network's
-// input. Relies on data/image.h and core/random.h.
+// Training samples: geometric and photometric augmentation together with the resize to the
+// network's input. Relies on data/image.h and core/random.h.
 #pragma once
 
 #include <cstdint>
@@ -22,9 +22,9 @@ struct AugmentedSample {
 };
 
 /// A pure function of (seed, epoch, index) and the image, so the same on any number of threads and
-/// after a resume. Flips, quarter turns, rotation, scale, shift and shear are one warp (image bilinear
-/// after an area shrink, labels nearest, borders mirrored); then brightness, contrast, gamma,
-/// saturation and noise. `none` is exactly to_network_input and resize_nearest.
+/// after a resume. Flips, quarter turns, rotation, scale, shift and shear are one warp (image
+/// bilinear after an area shrink, labels nearest, borders mirrored); then brightness, contrast,
+/// gamma, saturation and noise. `none` is exactly to_network_input and resize_nearest.
 AugmentedSample make_training_sample(const Image& image, const LabelMap& labels,
                                      const InputContract& contract, AugmentStrength strength,
                                      std::uint64_t seed, std::uint64_t epoch, std::uint64_t index);

@@ -25,9 +25,9 @@ void check_size(const std::string& file, std::int64_t width, std::int64_t height
 
 /// A decoded PNG; for palette images the indices are kept beside the colours.
 struct DecodedPng {
-  Image image;                         ///< gray or RGB, 8 or 16 bit; palette expanded, alpha dropped
-  std::vector<std::uint8_t> indices;   ///< one per pixel when the file has a palette, else empty
-  bool colored_palette = false;        ///< the palette has a colour with unequal red, green, blue
+  Image image;                        ///< gray or RGB, 8 or 16 bit; palette expanded, alpha dropped
+  std::vector<std::uint8_t> indices;  ///< one per pixel when the file has a palette, else empty
+  bool colored_palette = false;       ///< the palette has a colour with unequal red, green, blue
 };
 
 DecodedPng decode_png(const std::string& file, std::string_view bytes);
@@ -37,8 +37,8 @@ ImageSize png_size(const std::string& file, std::string_view bytes);
 Image decode_jpeg(const std::string& file, std::string_view bytes);
 ImageSize jpeg_size(const std::string& file, std::string_view bytes);
 
-/// A mask's raw values: palette indices where the file has a coloured palette, else gray values (of a
-/// colour image whose channels agree). Throws Error for a mask with colours.
+/// A mask's raw values: palette indices where the file has a coloured palette, else gray values (of
+/// a colour image whose channels agree). Throws Error for a mask with colours.
 struct MaskValues {
   std::int64_t width = 0;
   std::int64_t height = 0;

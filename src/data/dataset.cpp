@@ -35,9 +35,9 @@ std::vector<ClassInfo> make_classes(std::size_t count, const std::vector<std::st
   }
   std::vector<ClassInfo> out;
   for (std::size_t i = 0; i < count; ++i) {
-    const std::string standard = i == 0         ? std::string("background")
-                                 : count == 2   ? std::string("foreground")
-                                                : concat("class ", i);
+    const std::string standard = i == 0       ? std::string("background")
+                                 : count == 2 ? std::string("foreground")
+                                              : concat("class ", i);
     out.push_back({names.empty() ? standard : names[i],
                    i == 0 ? std::array<std::uint8_t, 3>{} : class_colors[(i - 1) % 7]});
   }
@@ -116,8 +116,8 @@ LabelMap labels_from(MaskEncoding encoding, const MaskValues& values) {
 Dataset open_dataset(const fs::path& root, const DatasetOptions& options) {
   Layout layout = find_layout(root);
   if (layout.cases.empty()) {
-    throw_failure(concat(root.string(), ": no image with a mask was found (", layout.images_alone.size(),
-                         " images, ", layout.masks_alone.size(),
+    throw_failure(concat(root.string(), ": no image with a mask was found (",
+                         layout.images_alone.size(), " images, ", layout.masks_alone.size(),
                          " masks without a partner); expected images/ and masks/ with the same "
                          "names, or NAME and NAME_mask side by side"));
   }
@@ -125,9 +125,10 @@ Dataset open_dataset(const fs::path& root, const DatasetOptions& options) {
   const ValueUse use = count_values(out.cases);
   const auto encoding = options.encoding ? options.encoding : encoding_from_values(use);
   if (!encoding) {
-    throw_failure(concat(root.string(), ": the masks' values are neither 0 and 255 nor small class "
-                                        "indices; say which with --mask-encoding binary (cut at "
-                                        "127 / 128) or --mask-encoding index"));
+    throw_failure(concat(root.string(),
+                         ": the masks' values are neither 0 and 255 nor small class "
+                         "indices; say which with --mask-encoding binary (cut at "
+                         "127 / 128) or --mask-encoding index"));
   }
   out.encoding = *encoding;
   out.classes = make_classes(class_count(*encoding, use), options.class_names);

@@ -17,8 +17,8 @@ namespace medurwkv::data {
 
 /// How a mask's pixel values become class indices; decided over all masks of a set.
 enum class MaskEncoding {
-  binary,   ///< 0 and 255 (or near them: cut at 127 / 128): background and one class
-  index,    ///< the pixel value is the class index
+  binary,  ///< 0 and 255 (or near them: cut at 127 / 128): background and one class
+  index,   ///< the pixel value is the class index
 };
 
 /// One image and its masks (several masks of one case are united).
@@ -42,8 +42,8 @@ struct DatasetOptions {
   std::vector<std::string> class_names;  ///< empty = background, lesion / class 1, class 2, ...
 };
 
-/// Finds images and masks, pairs them by stem, decides the encoding over all masks. Throws Error for
-/// a folder without pairs and for an encoding that cannot be told (listing the choices).
+/// Finds images and masks, pairs them by stem, decides the encoding over all masks. Throws Error
+/// for a folder without pairs and for an encoding that cannot be told (listing the choices).
 Dataset open_dataset(const std::filesystem::path& root, const DatasetOptions& options = {});
 
 /// Images alone (for predict): every image file below `root`, or `root` itself when it is one.

@@ -18,8 +18,8 @@ using ValueUse = std::array<std::int64_t, 256>;
 /// Reads every mask. Throws the first Error by the order of cases.
 ValueUse count_values(const std::vector<Case>& cases);
 
-/// None when the values fit neither encoding. Small values (up to 20) are indices; values near 0 and 255
-/// are binary, with up to 6 % between them as resized JPEG masks have.
+/// None when the values fit neither encoding. Small values (up to 20) are indices; values near 0
+/// and 255 are binary, with up to 6 % between them as resized JPEG masks have.
 std::optional<MaskEncoding> encoding_from_values(const ValueUse& use);
 
 /// Classes, background included.
@@ -31,8 +31,8 @@ MaskEncoding mask_encoding_from(const std::string& name);
 
 LabelMap labels_from(MaskEncoding encoding, const MaskValues& values);
 
-/// Names (given, or background and foreground / class 1, ...) and colours. Throws a usage Error when
-/// the number of names differs.
+/// Names (given, or background and foreground / class 1, ...) and colours. Throws a usage Error
+/// when the number of names differs.
 std::vector<ClassInfo> make_classes(std::size_t count, const std::vector<std::string>& names);
 
 }  // namespace medurwkv::data

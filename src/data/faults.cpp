@@ -77,9 +77,10 @@ void add_partnerless(const Layout& layout, CheckReport& report) {
                              "no image has this mask's name", "add its image or remove it"});
   }
   for (const std::string& id : layout.ambiguous) {
-    report.faults.push_back({Severity::error, "same-name-twice", id,
-                             "two images have this name in one place, so masks cannot be told apart",
-                             "keep one of them or rename both with their masks"});
+    report.faults.push_back(
+        {Severity::error, "same-name-twice", id,
+         "two images have this name in one place, so masks cannot be told apart",
+         "keep one of them or rename both with their masks"});
   }
 }
 
@@ -93,13 +94,12 @@ void add_duplicates(const std::vector<Case>& cases, const std::vector<CaseFacts>
     if (fresh) continue;
     const std::size_t other = known->second;
     const bool same_mask = facts[i].mask_hash == facts[other].mask_hash;
-    report.faults.push_back(
-        {same_mask ? Severity::warning : Severity::error, "duplicate-image",
-         cases[i].image.string(),
-         concat("has the same contents as ", cases[other].image.string(),
-                same_mask ? "" : ", but another mask"),
-         same_mask ? "remove one; `data split` keeps both in one part"
-                   : "find out which mask is right and remove the other pair"});
+    report.faults.push_back({same_mask ? Severity::warning : Severity::error, "duplicate-image",
+                             cases[i].image.string(),
+                             concat("has the same contents as ", cases[other].image.string(),
+                                    same_mask ? "" : ", but another mask"),
+                             same_mask ? "remove one; `data split` keeps both in one part"
+                                       : "find out which mask is right and remove the other pair"});
   }
 }
 
@@ -137,16 +137,16 @@ void add_encoding(const Layout& layout, const std::vector<CaseFacts>& facts,
       if (*encoding == MaskEncoding::index || value > 127) foreground += facts[i].values[value];
     }
     const std::string where = layout.cases[i].masks.front().string();
-    // A mask of a binary set that holds only small values is encoded otherwise, not empty; JPEG noise
-    // of an empty mask stays within the first values too, so ask for a real area.
+    // A mask of a binary set that holds only small values is encoded otherwise, not empty; JPEG
+    // noise of an empty mask stays within the first values too, so ask for a real area.
     const bool index_in_binary = *encoding == MaskEncoding::binary && own == MaskEncoding::index &&
                                  facts[i].values[largest] > 0 && largest <= 20 && foreground == 0 &&
                                  where.ends_with(".png");
     if (index_in_binary || !own) {
-      report.faults.push_back({Severity::error, "mixed-encoding", where,
-                               concat("the set is ", report.encoding,
-                                      ", this mask's largest value is ", largest),
-                               "bring all masks to one encoding"});
+      report.faults.push_back(
+          {Severity::error, "mixed-encoding", where,
+           concat("the set is ", report.encoding, ", this mask's largest value is ", largest),
+           "bring all masks to one encoding"});
     } else if (foreground == 0) {
       ++report.empty_masks;
       report.faults.push_back({Severity::warning, "empty-mask", where, "holds no foreground",
@@ -205,9 +205,8 @@ CheckReport check_dataset(const fs::path& root, const DatasetOptions& options,
   } else {
     add_encoding(layout, facts, options, report);
   }
-  std::stable_sort(report.faults.begin(), report.faults.end(), [](const Fault& a, const Fault& b) {
-    return a.severity > b.severity;
-  });
+  std::stable_sort(report.faults.begin(), report.faults.end(),
+                   [](const Fault& a, const Fault& b) { return a.severity > b.severity; });
   return report;
 }
 

@@ -41,8 +41,8 @@ std::vector<Taps> axis_taps(std::int64_t from, std::int64_t to) {
       const double begin = static_cast<double>(i) * scale;
       const double end = std::min(begin + scale, static_cast<double>(from));
       for (auto at = static_cast<std::int64_t>(begin); static_cast<double>(at) < end; ++at) {
-        const double covered = std::min(end, static_cast<double>(at + 1)) -
-                               std::max(begin, static_cast<double>(at));
+        const double covered =
+            std::min(end, static_cast<double>(at + 1)) - std::max(begin, static_cast<double>(at));
         add(at, std::max(0.0, covered) / (end - begin));
       }
     } else {
@@ -63,9 +63,8 @@ std::vector<Taps> bilinear_taps(std::int64_t from, std::int64_t to) {
     const double centre = std::max(0.0, (static_cast<double>(i) + 0.5) * scale - 0.5);
     const auto base = std::min(static_cast<std::int64_t>(centre), from - 1);
     const double part = std::min(1.0, centre - static_cast<double>(base));
-    out[static_cast<std::size_t>(i)] = {
-        {base, std::min(base + 1, from - 1)},
-        {static_cast<float>(1 - part), static_cast<float>(part)}};
+    out[static_cast<std::size_t>(i)] = {{base, std::min(base + 1, from - 1)},
+                                        {static_cast<float>(1 - part), static_cast<float>(part)}};
   }
   return out;
 }
@@ -106,8 +105,8 @@ std::vector<float> image_planes(const Image& image, std::int64_t channels) {
   const bool same = image.channels == channels;
   const bool replicate = image.channels == 1;
   if (!same && !replicate && !(channels == 1 && image.channels == 3)) {
-    throw_failure(concat("an image of ", image.channels, " channels cannot be given to a network of ",
-                         channels));
+    throw_failure(concat("an image of ", image.channels,
+                         " channels cannot be given to a network of ", channels));
   }
   for (std::int64_t y = 0; y < image.height; ++y) {
     for (std::int64_t x = 0; x < image.width; ++x) {

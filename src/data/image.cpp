@@ -42,8 +42,7 @@ constexpr std::array<Magic, 12> refused{{{"II*\0"sv, "TIFF"},
 float Image::value(std::int64_t x, std::int64_t y, std::int64_t channel) const {
   const auto index = static_cast<std::size_t>((y * width + x) * channels + channel);
   switch (type) {
-    case SampleType::u8:
-      return static_cast<float>(bytes[index]) / 255.0F;
+    case SampleType::u8: return static_cast<float>(bytes[index]) / 255.0F;
     case SampleType::u16: {
       std::uint16_t sample = 0;
       std::memcpy(&sample, &bytes[2 * index], sizeof(sample));
@@ -61,15 +60,16 @@ float Image::value(std::int64_t x, std::int64_t y, std::int64_t channel) const {
 FileKind kind_of(const std::string& file, std::string_view bytes) {
   if (bytes.empty()) throw_failure(concat(file, ": is empty"));
   if (bytes.starts_with("version https://git-lfs.github.com/spec")) {
-    throw_failure(concat(file, ": is a Git LFS pointer, not an image; run `git lfs pull` in its "
-                               "repository"));
+    throw_failure(concat(file,
+                         ": is a Git LFS pointer, not an image; run `git lfs pull` in its "
+                         "repository"));
   }
   if (bytes.starts_with("\x89PNG\r\n\x1a\n"sv)) return FileKind::png;
   if (bytes.starts_with("\xff\xd8\xff"sv)) return FileKind::jpeg;
   for (const Magic& magic : refused) {
     if (bytes.starts_with(magic.bytes)) {
-      throw_failure(concat(file, ": holds ", magic.name,
-                           ", which is not read yet; convert it to PNG"));
+      throw_failure(
+          concat(file, ": holds ", magic.name, ", which is not read yet; convert it to PNG"));
     }
   }
   throw_failure(concat(file, ": is not an image (neither PNG nor JPEG)"));

@@ -13,8 +13,8 @@ namespace medurwkv::data {
 /// Type of an image's stored samples.
 enum class SampleType { u8, u16, f32 };
 
-/// An image as its file holds it: row-major, channels innermost (1 gray, 3 RGB; alpha is dropped when
-/// decoding), samples in native byte order.
+/// An image as its file holds it: row-major, channels innermost (1 gray, 3 RGB; alpha is dropped
+/// when decoding), samples in native byte order.
 struct Image {
   std::int64_t width = 0;
   std::int64_t height = 0;
@@ -42,17 +42,19 @@ struct ImageSize {
   bool operator==(const ImageSize&) const = default;
 };
 
-/// Decodes a PNG or JPEG by its content, not its suffix. Throws Error naming the file and the reason.
+/// Decodes a PNG or JPEG by its content, not its suffix. Throws Error naming the file and the
+/// reason.
 Image read_image(const std::filesystem::path& path);
 ImageSize read_image_size(const std::filesystem::path& path);
 
 /// 8-bit gray (1 channel) or RGB (3 channels) as PNG bytes.
 std::string encode_png(const Image& image);
-/// Class indices as a palette PNG whose palette holds the class colours (pixel value = class index).
+/// Class indices as a palette PNG whose palette holds the class colours (pixel value = class
+/// index).
 std::string encode_png(const LabelMap& labels, const std::vector<ClassInfo>& classes);
 
-/// Samples scaled to 0..1 as planes, channels x height x width: gray is replicated, colour becomes luma
-/// for one channel. Throws Error for other mismatches of channels.
+/// Samples scaled to 0..1 as planes, channels x height x width: gray is replicated, colour becomes
+/// luma for one channel. Throws Error for other mismatches of channels.
 std::vector<float> image_planes(const Image& image, std::int64_t channels);
 
 /// Planes resized along each axis by area when shrinking, bicubically (a = -0.5) when growing.

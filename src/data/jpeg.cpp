@@ -1,5 +1,5 @@
-// JPEG in, through libjpeg-turbo. Errors come by longjmp: everything that owns memory lives outside the
-// frames that may be jumped over.
+// JPEG in, through libjpeg-turbo. Errors come by longjmp: everything that owns memory lives outside
+// the frames that may be jumped over.
 #include <cstddef>
 #include <cstdio>
 // jpeglib.h needs the two above.
@@ -116,8 +116,8 @@ class Reader {
     };
     if (!guarded(read)) fail();
     for (auto* marker = info_.marker_list; marker != nullptr; marker = marker->next) {
-      const int found = exif_orientation(
-          {reinterpret_cast<const char*>(marker->data), marker->data_length});
+      const int found =
+          exif_orientation({reinterpret_cast<const char*>(marker->data), marker->data_length});
       if (found != 1) orientation_ = found;
     }
     const ImageSize stored{info_.image_width, info_.image_height};

@@ -15,18 +15,18 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::array<std::string_view, 7> image_suffixes{".png", ".jpg",  ".jpeg", ".tif",
+constexpr std::array<std::string_view, 7> image_suffixes{".png",  ".jpg", ".jpeg", ".tif",
                                                          ".tiff", ".bmp", ".gif"};
 
 const std::set<std::string>& image_folders() {
-  static const std::set<std::string> names{"images",     "image",    "img",      "imgs",
-                                           "imagestr",   "jpegimages", "original", "tissue images"};
+  static const std::set<std::string> names{"images",   "image",      "img",      "imgs",
+                                           "imagestr", "jpegimages", "original", "tissue images"};
   return names;
 }
 
 const std::set<std::string>& mask_folders() {
   static const std::set<std::string> names{
-      "masks",        "mask",        "labels",       "label",           "labelstr", "gt",
+      "masks",        "mask",         "labels",      "label",       "labelstr",          "gt",
       "ground truth", "ground_truth", "groundtruth", "annotations", "segmentationclass", "labelcol",
       "1st_manual"};
   return names;
@@ -95,7 +95,8 @@ std::string group_of(const std::string& id) {
   return id;
 }
 
-/// The folders above a file that are not roles, so that train/images/1.png pairs with train/masks/1.png.
+/// The folders above a file that are not roles, so that train/images/1.png pairs with
+/// train/masks/1.png.
 std::string place_of(const fs::path& relative) {
   std::string place;
   for (const fs::path& part : relative.parent_path()) {
@@ -117,7 +118,9 @@ std::vector<Found> classify(const fs::path& root) {
   for (const fs::path& path : list_files(root)) {
     if (!has_image_suffix(path)) continue;
     const fs::path relative = path.lexically_relative(root);
-    Found found{.path = path, .place = place_of(relative), .key = pairing_key(path),
+    Found found{.path = path,
+                .place = place_of(relative),
+                .key = pairing_key(path),
                 .role = role_by_folder(relative)};
     if (found.role == Role::unknown) {
       const std::string stem = path.stem().string();

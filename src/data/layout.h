@@ -11,15 +11,15 @@ namespace medurwkv::data {
 
 /// What a folder holds before anything is decoded.
 struct Layout {
-  std::vector<Case> cases;                            ///< an image with at least one mask, by id
-  std::vector<std::filesystem::path> images_alone;    ///< images without a mask
-  std::vector<std::filesystem::path> masks_alone;     ///< masks without an image
-  std::vector<std::string> ambiguous;                 ///< ids that more than one image claims
+  std::vector<Case> cases;                          ///< an image with at least one mask, by id
+  std::vector<std::filesystem::path> images_alone;  ///< images without a mask
+  std::vector<std::filesystem::path> masks_alone;   ///< masks without an image
+  std::vector<std::string> ambiguous;               ///< ids that more than one image claims
 };
 
-/// Files below image folders (images, img, ...) and mask folders (masks, labels, gt, ...), or beside
-/// each other with masks named `..._mask`; paired by stem without mask suffix, never by order. Throws
-/// Error when `root` is no folder.
+/// Files below image folders (images, img, ...) and mask folders (masks, labels, gt, ...), or
+/// beside each other with masks named `..._mask`; paired by stem without mask suffix, never by
+/// order. Throws Error when `root` is no folder.
 Layout find_layout(const std::filesystem::path& root);
 
 /// True for a name with the suffix of an image format (read or not), without regard to case.

@@ -1,5 +1,5 @@
-// PNG in and out, through libpng. libpng reports errors by longjmp: everything that owns memory lives
-// outside the frames that may be jumped over.
+// PNG in and out, through libpng. libpng reports errors by longjmp: everything that owns memory
+// lives outside the frames that may be jumped over.
 #include <png.h>
 
 #include <array>
@@ -38,7 +38,8 @@ void read_bytes(png_structp png, png_bytep to, std::size_t count) {
 
 class Reader {
  public:
-  Reader(std::string file, std::string_view bytes) : file_(std::move(file)), source_{.rest = bytes} {
+  Reader(std::string file, std::string_view bytes)
+      : file_(std::move(file)), source_{.rest = bytes} {
     png_ = png_create_read_struct(PNG_LIBPNG_VER_STRING, &source_, keep_message, ignore_warning);
     info_ = png_ == nullptr ? nullptr : png_create_info_struct(png_);
     if (info_ == nullptr) {
@@ -213,8 +214,7 @@ std::string encode_png(const Image& image) {
                 .color_type = image.channels == 3 ? PNG_COLOR_TYPE_RGB : PNG_COLOR_TYPE_GRAY,
                 .palette = {},
                 .rows = {}};
-  return encode(canvas, image.bytes.data(),
-                static_cast<std::size_t>(image.width * image.channels));
+  return encode(canvas, image.bytes.data(), static_cast<std::size_t>(image.width * image.channels));
 }
 
 std::string encode_png(const LabelMap& labels, const std::vector<ClassInfo>& classes) {

@@ -57,8 +57,8 @@ std::vector<std::vector<std::size_t>> bundles_of(const Dataset& dataset) {
   };
   std::map<std::string, std::size_t> first;
   for (std::size_t i = 0; i < dataset.cases.size(); ++i) {
-    for (const std::string& key : {"group " + dataset.cases[i].group,
-                                   "image " + sha256_file(dataset.cases[i].image)}) {
+    for (const std::string& key :
+         {"group " + dataset.cases[i].group, "image " + sha256_file(dataset.cases[i].image)}) {
       const auto [known, fresh] = first.emplace(key, i);
       if (!fresh) leader[root(i)] = root(known->second);
     }
@@ -115,8 +115,7 @@ Split make_split(const Dataset& dataset, const SplitRatios& ratios, std::uint64_
     throw_usage("the ratios of a split are at least 0 and not all 0");
   }
   const std::vector<std::vector<std::size_t>> bundles = bundles_of(dataset);
-  const auto order =
-      Random(seed, "split").permutation(static_cast<std::int64_t>(bundles.size()));
+  const auto order = Random(seed, "split").permutation(static_cast<std::int64_t>(bundles.size()));
   const auto total = static_cast<double>(dataset.cases.size());
   std::array<std::vector<std::string>, 3> parts;
   for (const std::int64_t index : order) {

@@ -1,17 +1,18 @@
-// bi-WKV, the attention of Vision-RWKV at linear cost: for every token a weighted mean of the values of
-// all tokens, with weights that fall exponentially with the distance. Relies on core.
+// bi-WKV, the attention of Vision-RWKV at linear cost: for every token a weighted mean of the
+// values of all tokens, with weights that fall exponentially with the distance. Relies on core.
 //
 // With T tokens, per batch element and channel (w = decay, u = first, k = key, v = value):
 //   y_t = sum_i W[t,i] v_i / (sum_i W[t,i] + e)
 // `exact` (Vision-RWKV, arXiv 2403.02308, equation 4): e = 0, W[t,i] = exp(k_i - (|t-i| - 1) w) for
 // i != t, W[t,t] = exp(u + k_t).
 // `released32` and `released16` are what the published CUDA kernels compute, and so what published
-// weights were trained with. Tokens are cut in 32 (16) chunks of L = ceil(T / 32); s = L floor(t / L):
+// weights were trained with. Tokens are cut in 32 (16) chunks of L = ceil(T / 32); s = L floor(t /
+// L):
 //   i < s: exp(k_i - (t-i) w);  s <= i < t: exp(k_i - (t-i-1) w);  i = t: exp(u + k_t);
 //   i > t: exp(k_i - (i-t) w);  s < i <= t: additionally exp(k_i + (t-i) w) (1 - exp(w)).
 // released32 has e = 1e-6 exp(m_t), where m_t is the kernel's running maximum: the largest exponent
-// above, of k_i - (i-t) w for all i >= s, and of k_i + (t-i+1) w for s < i <= t. released16 has e = 0.
-// In the gradient e counts as a constant.
+// above, of k_i - (i-t) w for all i >= s, and of k_i + (t-i+1) w for s < i <= t. released16 has e =
+// 0. In the gradient e counts as a constant.
 #pragma once
 
 #include <cstdint>
@@ -24,8 +25,8 @@ enum class WkvMode {
   released16,  ///< the segmentation code of 2024
 };
 
-/// Arrays are batch x tokens x channels, row-major; decay and first have one value per channel and are
-/// already divided by the number of tokens. Decay may have either sign.
+/// Arrays are batch x tokens x channels, row-major; decay and first have one value per channel and
+/// are already divided by the number of tokens. Decay may have either sign.
 struct WkvShape {
   std::int64_t batch = 0;
   std::int64_t tokens = 0;

@@ -12,9 +12,9 @@ std::string onednn_version();
 /// The best instruction set oneDNN will use here, as a word ("avx512_core").
 std::string onednn_isa();
 
-/// A float32 matrix product rows x inner by inner x columns on the present threads: checks its result
-/// against a plain loop on a few elements and returns its speed in GFLOP/s (best of several runs).
-/// Throws an internal Error when a result is wrong.
+/// A float32 matrix product rows x inner by inner x columns on the present threads: checks its
+/// result against a plain loop on a few elements and returns its speed in GFLOP/s (best of several
+/// runs). Throws an internal Error when a result is wrong.
 double onednn_matmul_gflops(std::int64_t rows, std::int64_t inner, std::int64_t columns);
 
 }  // namespace medurwkv::native

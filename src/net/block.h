@@ -1,5 +1,5 @@
-// The Vision-RWKV block: spatial mix (bi-WKV attention) and channel mix. Source: Vision-RWKV (Duan et
-// al., arXiv 2403.02308), names as in its published checkpoints. Relies on net/layers.h.
+// The Vision-RWKV block: spatial mix (bi-WKV attention) and channel mix. Source: Vision-RWKV (Duan
+// et al., arXiv 2403.02308), names as in its published checkpoints. Relies on net/layers.h.
 #pragma once
 
 #include "net/layers.h"
@@ -53,15 +53,14 @@ typename O::Tensor channel_mix(O& ops, const Scope& params, const BlockConfig& c
                                const typename O::Tensor& x, Grid grid) {
   const std::int64_t width = config.width;
   const std::int64_t hidden = 4 * width;
-  auto key = squared_relu(
-      ops, linear(ops, params / "key",
-                  mixed(ops, params, "spatial_mix_k", Init::mix_key, config, x, grid), width,
-                  hidden, false));
+  auto key =
+      squared_relu(ops, linear(ops, params / "key",
+                               mixed(ops, params, "spatial_mix_k", Init::mix_key, config, x, grid),
+                               width, hidden, false));
   if (config.key_norm) key = layer_norm(ops, params / "key_norm", key, hidden);
-  const auto receptance =
-      linear(ops, params / "receptance",
-             mixed(ops, params, "spatial_mix_r", Init::mix_key, config, x, grid), width, width,
-             false);
+  const auto receptance = linear(
+      ops, params / "receptance",
+      mixed(ops, params, "spatial_mix_r", Init::mix_key, config, x, grid), width, width, false);
   const auto value = linear(ops, params / "value", key, hidden, width, false);
   return gate(ops, receptance, value);
 }
@@ -89,8 +88,7 @@ typename O::Tensor block(O& ops, const Scope& params, const BlockConfig& config,
     if (config.post_norm) return layer_norm(ops, params / norm, body(x), config.width);
     return body(layer_norm(ops, params / norm, x, config.width));
   };
-  x = add_branch(ops, params, "gamma1", config, x,
-                 branch("ln1", [&](const typename O::Tensor& in) {
+  x = add_branch(ops, params, "gamma1", config, x, branch("ln1", [&](const typename O::Tensor& in) {
                    return spatial_mix(ops, params / "att", config, in, grid);
                  }));
   return add_branch(ops, params, "gamma2", config, x,

@@ -41,7 +41,9 @@ auto value_of(const Names& names, const std::string& what, const std::string& wa
 
 }  // namespace
 
-std::string to_string(WkvMode mode) { return name_of(wkv_names, mode); }
+std::string to_string(WkvMode mode) {
+  return name_of(wkv_names, mode);
+}
 WkvMode wkv_mode_from(const std::string& name) {
   return value_of(wkv_names, "bi-WKV mode", name);
 }

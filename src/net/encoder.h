@@ -35,9 +35,8 @@ SpatialPrior<typename O::Tensor> spatial_prior(O& ops, const Scope& params,
                                                const EncoderConfig& config, std::int64_t channels,
                                                const typename O::Tensor& image) {
   const std::int64_t p = config.prior_width;
-  const auto layer = [&](const std::string& part, std::int64_t index,
-                         const typename O::Tensor& x, std::int64_t in, std::int64_t out,
-                         std::int64_t stride) {
+  const auto layer = [&](const std::string& part, std::int64_t index, const typename O::Tensor& x,
+                         std::int64_t in, std::int64_t out, std::int64_t stride) {
     const Scope scope = params / part;
     return conv_norm_relu(ops, scope / index, scope / (index + 1), x, in, out, stride);
   };
@@ -94,11 +93,9 @@ typename O::Tensor injector(O& ops, const Scope& params, const EncoderConfig& co
                             const typename O::Tensor& x, const typename O::Tensor& c, Grid grid) {
   const auto query = layer_norm(ops, params / "query_norm", x, config.width, adapter_epsilon);
   const auto feature = layer_norm(ops, params / "feat_norm", c, config.width, adapter_epsilon);
-  const auto attended = deformable_attention(ops, params / "attn", config, query, feature,
-                                             {.queries = {grid},
-                                              .levels = pyramid(grid),
-                                              .heads = config.heads,
-                                              .points = config.points});
+  const auto attended = deformable_attention(
+      ops, params / "attn", config, query, feature,
+      {.queries = {grid}, .levels = pyramid(grid), .heads = config.heads, .points = config.points});
   const auto gamma = ops.param({.name = params.name("gamma"), .shape = {config.width}});
   return scale_add(ops, x, gamma, attended);
 }
@@ -150,8 +147,8 @@ typename O::Tensor embed_patches(O& ops, const Scope& params, const EncoderConfi
   auto position =
       ops.param({.name = params.name("pos_embed"), .shape = {1, stored.tokens(), config.width}});
   if (!(grid == stored)) {
-    position = ops.to_tokens(
-        ops.resize(ops.to_map(position, stored), grid, Interpolation::bicubic));
+    position =
+        ops.to_tokens(ops.resize(ops.to_map(position, stored), grid, Interpolation::bicubic));
   }
   return ops.add(ops.to_tokens(map), position);
 }
@@ -176,9 +173,8 @@ inline BlockConfig trunk_block(const EncoderConfig& config, WkvMode wkv, std::in
 template <Ops O>
 typename O::Tensor join_pyramid(O& ops, const Scope& params, const EncoderConfig& config,
                                 const SpatialPrior<typename O::Tensor>& prior) {
-  const auto embedding = ops.param({.name = params.name("level_embed"),
-                                    .shape = {3, config.width},
-                                    .init = Init::normal});
+  const auto embedding = ops.param(
+      {.name = params.name("level_embed"), .shape = {3, config.width}, .init = Init::normal});
   const auto level = [&](const typename O::Tensor& tokens, std::int64_t index) {
     return ops.add(tokens, ops.row(embedding, index));
   };
@@ -230,10 +226,9 @@ std::array<typename O::Tensor, 4> encoder(O& ops, const Scope& params, const Enc
   for (std::size_t i = 0; i < maps.size(); ++i) {
     const Grid size = grid_of(ops, maps[i]);
     const Tensor& from = trunk[i];
-    const Tensor resized =
-        size == grid ? from : ops.resize(from, size, Interpolation::bilinear);
-    maps[i] = batch_norm(ops, params / concat("norm", i + 1), ops.add(maps[i], resized),
-                         config.width);
+    const Tensor resized = size == grid ? from : ops.resize(from, size, Interpolation::bilinear);
+    maps[i] =
+        batch_norm(ops, params / concat("norm", i + 1), ops.add(maps[i], resized), config.width);
   }
   return maps;
 }

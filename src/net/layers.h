@@ -12,9 +12,8 @@ inline constexpr double block_epsilon = 1e-5;    ///< of every LayerNorm but the
 inline constexpr double adapter_epsilon = 1e-6;  ///< of the adapter's LayerNorms
 
 template <Ops O>
-typename O::Tensor linear(O& ops, const Scope& params, const typename O::Tensor& x,
-                          std::int64_t in, std::int64_t out, bool with_bias,
-                          Init init = Init::linear_normal) {
+typename O::Tensor linear(O& ops, const Scope& params, const typename O::Tensor& x, std::int64_t in,
+                          std::int64_t out, bool with_bias, Init init = Init::linear_normal) {
   const auto weight = ops.param({.name = params.name("weight"), .shape = {out, in}, .init = init});
   std::optional<typename O::Tensor> bias;
   if (with_bias) bias = ops.param({.name = params.name("bias"), .shape = {out}});
@@ -37,8 +36,8 @@ typename O::Tensor batch_norm(O& ops, const Scope& params, const typename O::Ten
       x,
       {.weight = ops.param({.name = params.name("weight"), .shape = {width}, .init = Init::ones}),
        .bias = ops.param({.name = params.name("bias"), .shape = {width}}),
-       .running_mean = ops.param(
-           {.name = params.name("running_mean"), .shape = {width}, .buffer = true}),
+       .running_mean =
+           ops.param({.name = params.name("running_mean"), .shape = {width}, .buffer = true}),
        .running_var = ops.param({.name = params.name("running_var"),
                                  .shape = {width},
                                  .init = Init::ones,
@@ -59,8 +58,8 @@ struct Conv2dShape {
 template <Ops O>
 typename O::Tensor conv2d(O& ops, const Scope& params, const typename O::Tensor& x,
                           const Conv2dShape& shape, const Convolution& how) {
-  const auto fan_out =
-      static_cast<double>(shape.kernel * shape.kernel * shape.out) / static_cast<double>(how.groups);
+  const auto fan_out = static_cast<double>(shape.kernel * shape.kernel * shape.out) /
+                       static_cast<double>(how.groups);
   const auto weight =
       ops.param({.name = params.name("weight"),
                  .shape = {shape.out, shape.in / how.groups, shape.kernel, shape.kernel},

@@ -16,10 +16,10 @@ namespace medurwkv::net {
 /// What a network gives: the result and the stages on the way, for comparison with others.
 template <class Tensor>
 struct NetworkOutput {
-  Tensor logits{};                  ///< pixels: batch x classes x height x width; images: batch x classes
-  std::vector<Tensor> features;     ///< f1..f4 (maps) of an encoder
-  std::optional<Tensor> bottleneck; ///< tokens
-  std::vector<Tensor> decoder;      ///< tokens after each decoder stage
+  Tensor logits{};  ///< pixels: batch x classes x height x width; images: batch x classes
+  std::vector<Tensor> features;      ///< f1..f4 (maps) of an encoder
+  std::optional<Tensor> bottleneck;  ///< tokens
+  std::vector<Tensor> decoder;       ///< tokens after each decoder stage
 };
 
 /// A block of bottleneck and decoder; positions are counted over both together.
@@ -27,11 +27,8 @@ inline BlockConfig decoder_block(const NetworkConfig& config, std::int64_t width
                                  std::int64_t position) {
   std::int64_t count = config.bottleneck_depth;
   for (const std::int64_t depth : config.decoder_depths) count += depth;
-  return {.width = width,
-          .wkv = config.wkv,
-          .layer_scale = 1.0,
-          .position = position,
-          .count = count};
+  return {
+      .width = width, .wkv = config.wkv, .layer_scale = 1.0, .position = position, .count = count};
 }
 
 /// Twice as fine, joined with the encoder's map by addition, then blocks.
@@ -137,8 +134,7 @@ template <Ops O>
 NetworkOutput<typename O::Tensor> network(O& ops, const NetworkConfig& config,
                                           const typename O::Tensor& image) {
   switch (config.architecture) {
-    case Architecture::med_urwkv:
-      return med_urwkv(ops, config, image);
+    case Architecture::med_urwkv: return med_urwkv(ops, config, image);
     case Architecture::unet: {
       NetworkOutput<typename O::Tensor> out;
       out.logits = unet(ops, config, image);
@@ -146,13 +142,11 @@ NetworkOutput<typename O::Tensor> network(O& ops, const NetworkConfig& config,
     }
     case Architecture::encoder: {
       NetworkOutput<typename O::Tensor> out;
-      const auto maps =
-          encoder(ops, Scope(), config.encoder, config.wkv, config.channels, image);
+      const auto maps = encoder(ops, Scope(), config.encoder, config.wkv, config.channels, image);
       out.features.assign(maps.begin(), maps.end());
       return out;
     }
-    case Architecture::classifier:
-      return classifier(ops, config, image);
+    case Architecture::classifier: return classifier(ops, config, image);
   }
   throw_internal("unknown architecture");
 }

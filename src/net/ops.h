@@ -32,8 +32,9 @@ enum class Interpolation { bilinear, bicubic };
 /// Multi-scale deformable attention (Deformable DETR, Zhu et al. 2021): where queries stand, which
 /// maps they sample.
 struct DeformableAttention {
-  std::vector<Grid> queries;  ///< grids whose pixel centres are the reference points, one after another
-  std::vector<Grid> levels;   ///< grids of the sampled values, one after another
+  std::vector<Grid>
+      queries;  ///< grids whose pixel centres are the reference points, one after another
+  std::vector<Grid> levels;  ///< grids of the sampled values, one after another
   std::int64_t heads = 1;
   std::int64_t points = 4;
 };

@@ -20,18 +20,12 @@ double fancy_value(const ParameterSpec& spec, std::int64_t channel) {
   const double r = static_cast<double>(spec.position) / static_cast<double>(spec.count - 1);
   const double q = 1 - static_cast<double>(spec.position) / static_cast<double>(spec.count);
   switch (spec.init) {
-    case Init::decay:
-      return -5 + 8 * std::pow(h / (width - 1), 0.7 + 1.3 * r);
-    case Init::first:
-      return std::log(0.3) + 0.5 * static_cast<double>((channel + 1) % 3 - 1);
-    case Init::mix_key:
-      return std::pow(h / width, q);
-    case Init::mix_value:
-      return std::pow(h / width, q) + 0.3 * r;
-    case Init::mix_receptance:
-      return std::pow(h / width, 0.5 * q);
-    default:
-      throw_internal("not a fancy value");
+    case Init::decay: return -5 + 8 * std::pow(h / (width - 1), 0.7 + 1.3 * r);
+    case Init::first: return std::log(0.3) + 0.5 * static_cast<double>((channel + 1) % 3 - 1);
+    case Init::mix_key: return std::pow(h / width, q);
+    case Init::mix_value: return std::pow(h / width, q) + 0.3 * r;
+    case Init::mix_receptance: return std::pow(h / width, 0.5 * q);
+    default: throw_internal("not a fancy value");
   }
 }
 
@@ -77,14 +71,9 @@ std::vector<float> initial_values(const ParameterSpec& spec, std::uint64_t seed)
     for (std::size_t i = 0; i < count; ++i) out[i] = static_cast<float>(value_at(i));
   };
   switch (spec.init) {
-    case Init::zeros:
-      break;
-    case Init::ones:
-      fill([](std::size_t) { return 1.0; });
-      break;
-    case Init::constant:
-      fill([&](std::size_t) { return spec.value; });
-      break;
+    case Init::zeros: break;
+    case Init::ones: fill([](std::size_t) { return 1.0; }); break;
+    case Init::constant: fill([&](std::size_t) { return spec.value; }); break;
     case Init::linear_normal:
     case Init::normal:
     case Init::convolution: {
@@ -97,9 +86,7 @@ std::vector<float> initial_values(const ParameterSpec& spec, std::uint64_t seed)
       fill([&](std::size_t i) { return random.uniform(i, -bound, bound); });
       break;
     }
-    case Init::sampling_rays:
-      out = sampling_rays(spec);
-      break;
+    case Init::sampling_rays: out = sampling_rays(spec); break;
     case Init::decay:
     case Init::first:
     case Init::mix_key:

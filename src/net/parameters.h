@@ -1,5 +1,5 @@
-// Parameters by name: what a network asks for, and the values it starts with. Relies on net/config.h
-// and core/random.h.
+// Parameters by name: what a network asks for, and the values it starts with. Relies on
+// net/config.h and core/random.h.
 #pragma once
 
 #include <cstdint>
@@ -15,18 +15,18 @@ namespace medurwkv::net {
 enum class Init {
   zeros,
   ones,
-  constant,            ///< `value`
-  linear_normal,       ///< normal(0, 0.02): a Linear's weight
-  normal,              ///< normal(0, 1): level_embed
-  convolution,         ///< normal(0, sqrt(2 / fan)), fan = `value` = kernel area x out channels / groups
-  xavier_uniform,      ///< uniform within sqrt(6 / (in + out))
-  decay,               ///< spatial_decay by channel and position
-  first,               ///< spatial_first by channel
-  mix_key,             ///< (h/C)^(1 - p/N)
-  mix_value,           ///< the same + 0.3 p/(N-1)
-  mix_receptance,      ///< (h/C)^(0.5 (1 - p/N))
-  sampling_rays,       ///< sampling_offsets.bias: a ray per head, its points further and further out;
-                       ///< `value` heads, `count` levels, `position` points
+  constant,       ///< `value`
+  linear_normal,  ///< normal(0, 0.02): a Linear's weight
+  normal,         ///< normal(0, 1): level_embed
+  convolution,    ///< normal(0, sqrt(2 / fan)), fan = `value` = kernel area x out channels / groups
+  xavier_uniform,  ///< uniform within sqrt(6 / (in + out))
+  decay,           ///< spatial_decay by channel and position
+  first,           ///< spatial_first by channel
+  mix_key,         ///< (h/C)^(1 - p/N)
+  mix_value,       ///< the same + 0.3 p/(N-1)
+  mix_receptance,  ///< (h/C)^(0.5 (1 - p/N))
+  sampling_rays,   ///< sampling_offsets.bias: a ray per head, its points further and further out;
+                   ///< `value` heads, `count` levels, `position` points
 };
 
 /// One named tensor of a network.
@@ -34,11 +34,11 @@ struct ParameterSpec {
   std::string name;
   Shape shape;
   Init init = Init::zeros;
-  double value = 0;             ///< meaning by `init`
-  std::int64_t position = 0;    ///< p of the block, for the "fancy" values
-  std::int64_t count = 1;       ///< N
-  bool buffer = false;          ///< running statistics: stored, not trained, not counted
-  bool integer = false;         ///< num_batches_tracked (int64)
+  double value = 0;           ///< meaning by `init`
+  std::int64_t position = 0;  ///< p of the block, for the "fancy" values
+  std::int64_t count = 1;     ///< N
+  bool buffer = false;        ///< running statistics: stored, not trained, not counted
+  bool integer = false;       ///< num_batches_tracked (int64)
 
   /// Weight decay falls on the weights of linear maps and convolutions alone.
   [[nodiscard]] bool decays() const;

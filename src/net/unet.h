@@ -1,7 +1,7 @@
-// The plain U-Net, the baseline that everyone asks for: two 3x3 convolutions with batch norm and ReLU
-// per level, four levels down by max pooling and up by transposed convolution. Source: Ronneberger et
-// al. 2015, in the form with batch norm and padding that open implementations share. Relies on
-// net/layers.h.
+// The plain U-Net, the baseline that everyone asks for: two 3x3 convolutions with batch norm and
+// ReLU per level, four levels down by max pooling and up by transposed convolution. Source:
+// Ronneberger et al. 2015, in the form with batch norm and padding that open implementations share.
+// Relies on net/layers.h.
 #pragma once
 
 #include <vector>
@@ -16,8 +16,8 @@ template <Ops O>
 typename O::Tensor double_convolution(O& ops, const Scope& params, const typename O::Tensor& x,
                                       std::int64_t in, std::int64_t out) {
   const auto half = [&](const typename O::Tensor& y, std::int64_t from, std::int64_t number) {
-    const auto mapped = conv2d(ops, params / concat("conv", number), y, {.in = from, .out = out},
-                               {.padding = 1});
+    const auto mapped =
+        conv2d(ops, params / concat("conv", number), y, {.in = from, .out = out}, {.padding = 1});
     return ops.relu(batch_norm(ops, params / concat("norm", number), mapped, out));
   };
   return half(half(x, in, 1), out, 2);
@@ -49,9 +49,8 @@ typename O::Tensor unet(O& ops, const NetworkConfig& config, const typename O::T
     width /= 2;
   }
   ops.begin_stage("head");
-  const auto logits =
-      conv2d(ops, Scope("head.classify"), x,
-             {.in = width, .out = config.classes, .kernel = 1, .bias = true}, {});
+  const auto logits = conv2d(ops, Scope("head.classify"), x,
+                             {.in = width, .out = config.classes, .kernel = 1, .bias = true}, {});
   return crop_to(ops, logits, size);
 }
 

@@ -137,7 +137,8 @@ Cost count(const Plan& plan) {
     cost.stages[op.stage].multiply_adds += op.multiply_adds;
     cost.multiply_adds += op.multiply_adds;
     if (op.kind == OpKind::bi_wkv) {
-      cost.wkv_token_channels += element_count(plan.values[static_cast<std::size_t>(op.output)].shape);
+      cost.wkv_token_channels +=
+          element_count(plan.values[static_cast<std::size_t>(op.output)].shape);
     }
   }
   count_parameters(plan, cost);

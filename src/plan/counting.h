@@ -1,5 +1,5 @@
-// What a plan costs: parameters, multiply-adds and activation memory, in all and by stage. Relies on
-// plan/plan.h.
+// What a plan costs: parameters, multiply-adds and activation memory, in all and by stage. Relies
+// on plan/plan.h.
 #pragma once
 
 #include <cstdint>
@@ -26,9 +26,9 @@ struct Cost {
   std::vector<StageCost> stages;
 };
 
-/// Multiply-adds count linear maps and convolutions, as the field does: norms, activations, bi-WKV and
-/// the samples of deformable attention are left out. Peak memory is that of one inference that frees
-/// each activation after its last use and treats maps and tokens as the same memory.
+/// Multiply-adds count linear maps and convolutions, as the field does: norms, activations, bi-WKV
+/// and the samples of deformable attention are left out. Peak memory is that of one inference that
+/// frees each activation after its last use and treats maps and tokens as the same memory.
 Cost count(const Plan& plan);
 
 /// Trained parameters of a list of specs (buffers left out).

@@ -1,5 +1,5 @@
-// A network as a list of operations with shapes: what counting, memory planning, the native engine and
-// the ONNX export work from. Relies on net.
+// A network as a list of operations with shapes: what counting, memory planning, the native engine
+// and the ONNX export work from. Relies on net.
 #pragma once
 
 #include <cstdint>
@@ -105,8 +105,8 @@ struct Plan {
 Plan record(const net::NetworkConfig& config, std::int64_t batch, std::int64_t height,
             std::int64_t width);
 
-/// The parameters (and buffers) of `config`, in the order of first use. No shape of theirs depends on
-/// the size of the input.
+/// The parameters (and buffers) of `config`, in the order of first use. No shape of theirs depends
+/// on the size of the input.
 std::vector<net::ParameterSpec> parameters_of(const net::NetworkConfig& config);
 
 }  // namespace medurwkv::plan

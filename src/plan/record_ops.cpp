@@ -17,7 +17,9 @@ RecordOps::Tensor RecordOps::input(Shape shape) {
   return static_cast<Tensor>(plan_.values.size()) - 1;
 }
 
-void RecordOps::begin_stage(const std::string& name) { plan_.stages.push_back(name); }
+void RecordOps::begin_stage(const std::string& name) {
+  plan_.stages.push_back(name);
+}
 
 RecordOps::Tensor RecordOps::param(const net::ParameterSpec& spec) {
   const auto known = by_name_.find(spec.name);
@@ -35,7 +37,9 @@ RecordOps::Tensor RecordOps::param(const net::ParameterSpec& spec) {
   return id;
 }
 
-Shape RecordOps::shape(Tensor x) const { return plan_.values[static_cast<std::size_t>(x)].shape; }
+Shape RecordOps::shape(Tensor x) const {
+  return plan_.values[static_cast<std::size_t>(x)].shape;
+}
 
 RecordOps::Tensor RecordOps::emit(OpKind kind, std::vector<Tensor> inputs, Shape shape,
                                   Detail detail, std::int64_t multiply_adds) {
@@ -69,7 +73,8 @@ RecordOps::Tensor RecordOps::linear(Tensor x, Tensor weight, const std::optional
   const Shape weights = shape(weight);
   Shape result = shape(x);
   if (result.back() != weights[1]) {
-    throw_internal(medurwkv::concat("linear map of ", shape_text(weights), " on ", shape_text(result)));
+    throw_internal(
+        medurwkv::concat("linear map of ", shape_text(weights), " on ", shape_text(result)));
   }
   result.back() = weights[0];
   const std::int64_t cost = element_count(result) * weights[1];
@@ -81,7 +86,8 @@ RecordOps::Tensor RecordOps::conv2d(Tensor x, Tensor weight, const std::optional
   const Shape in = shape(x);
   const Shape weights = shape(weight);
   if (in[1] != weights[1] * how.groups) {
-    throw_internal(medurwkv::concat("convolution of ", shape_text(weights), " on ", shape_text(in)));
+    throw_internal(
+        medurwkv::concat("convolution of ", shape_text(weights), " on ", shape_text(in)));
   }
   const auto side = [&](std::int64_t length, std::int64_t kernel) {
     return (length + 2 * how.padding - kernel) / how.stride + 1;
@@ -103,22 +109,38 @@ RecordOps::Tensor RecordOps::conv_transpose2d(Tensor x, Tensor weight,
 }
 
 RecordOps::Tensor RecordOps::batch_norm(Tensor x, const net::BatchNorm<Tensor>& norm) {
-  return same(OpKind::batch_norm,
-              {x, norm.weight, norm.bias, norm.running_mean, norm.running_var}, Epsilon{1e-5});
+  return same(OpKind::batch_norm, {x, norm.weight, norm.bias, norm.running_mean, norm.running_var},
+              Epsilon{1e-5});
 }
 
 RecordOps::Tensor RecordOps::layer_norm(Tensor x, Tensor weight, Tensor bias, double epsilon) {
   return same(OpKind::layer_norm, {x, weight, bias}, Epsilon{epsilon});
 }
 
-RecordOps::Tensor RecordOps::relu(Tensor x) { return same(OpKind::relu, {x}); }
-RecordOps::Tensor RecordOps::gelu(Tensor x) { return same(OpKind::gelu, {x}); }
-RecordOps::Tensor RecordOps::sigmoid(Tensor x) { return same(OpKind::sigmoid, {x}); }
-RecordOps::Tensor RecordOps::tanh(Tensor x) { return same(OpKind::tanh, {x}); }
-RecordOps::Tensor RecordOps::squared_relu(Tensor x) { return same(OpKind::squared_relu, {x}); }
-RecordOps::Tensor RecordOps::add(Tensor a, Tensor b) { return same(OpKind::add, {a, b}); }
-RecordOps::Tensor RecordOps::subtract(Tensor a, Tensor b) { return same(OpKind::subtract, {a, b}); }
-RecordOps::Tensor RecordOps::multiply(Tensor a, Tensor b) { return same(OpKind::multiply, {a, b}); }
+RecordOps::Tensor RecordOps::relu(Tensor x) {
+  return same(OpKind::relu, {x});
+}
+RecordOps::Tensor RecordOps::gelu(Tensor x) {
+  return same(OpKind::gelu, {x});
+}
+RecordOps::Tensor RecordOps::sigmoid(Tensor x) {
+  return same(OpKind::sigmoid, {x});
+}
+RecordOps::Tensor RecordOps::tanh(Tensor x) {
+  return same(OpKind::tanh, {x});
+}
+RecordOps::Tensor RecordOps::squared_relu(Tensor x) {
+  return same(OpKind::squared_relu, {x});
+}
+RecordOps::Tensor RecordOps::add(Tensor a, Tensor b) {
+  return same(OpKind::add, {a, b});
+}
+RecordOps::Tensor RecordOps::subtract(Tensor a, Tensor b) {
+  return same(OpKind::subtract, {a, b});
+}
+RecordOps::Tensor RecordOps::multiply(Tensor a, Tensor b) {
+  return same(OpKind::multiply, {a, b});
+}
 
 RecordOps::Tensor RecordOps::scale_add(Tensor x, Tensor scale, Tensor branch) {
   return same(OpKind::scale_add, {x, scale, branch});
@@ -128,7 +150,9 @@ RecordOps::Tensor RecordOps::gate(Tensor receptance, Tensor y) {
   return same(OpKind::gate, {receptance, y});
 }
 
-RecordOps::Tensor RecordOps::shift(Tensor x, Grid grid) { return same(OpKind::shift, {x}, grid); }
+RecordOps::Tensor RecordOps::shift(Tensor x, Grid grid) {
+  return same(OpKind::shift, {x}, grid);
+}
 
 RecordOps::Tensor RecordOps::shift_mix(Tensor x, Tensor mix, Grid grid) {
   return same(OpKind::shift_mix, {x, mix}, grid);
@@ -151,7 +175,9 @@ RecordOps::Tensor RecordOps::deform_attn(Tensor values, Tensor offsets, Tensor w
 RecordOps::Tensor RecordOps::max_pool(Tensor x, std::int64_t kernel, std::int64_t stride,
                                       std::int64_t padding) {
   const Shape in = shape(x);
-  const auto side = [&](std::int64_t length) { return (length + 2 * padding - kernel) / stride + 1; };
+  const auto side = [&](std::int64_t length) {
+    return (length + 2 * padding - kernel) / stride + 1;
+  };
   return emit(OpKind::max_pool, {x}, {in[0], in[1], side(in[2]), side(in[3])},
               Pool{kernel, stride, padding});
 }

@@ -32,8 +32,8 @@ const at::Tensor& ParameterStore::at(const std::string& name) const {
 void ParameterStore::set(const std::string& name, const std::vector<double>& values) {
   const at::Tensor& tensor = at(name);
   if (static_cast<std::int64_t>(values.size()) != tensor.numel()) {
-    throw_failure(concat("tensor ", name, " has ", tensor.numel(), " elements, not ",
-                         values.size()));
+    throw_failure(
+        concat("tensor ", name, " has ", tensor.numel(), " elements, not ", values.size()));
   }
   const at::NoGradGuard no_grad;
   // from_blob wants a mutable pointer; the values are only read.

@@ -1,5 +1,5 @@
-// The tensors of a network by name: made by rule, read from and written to files. Relies on LibTorch's
-// ATen, net and weights.
+// The tensors of a network by name: made by rule, read from and written to files. Relies on
+// LibTorch's ATen, net and weights.
 #pragma once
 
 #include <ATen/ATen.h>

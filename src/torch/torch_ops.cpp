@@ -59,8 +59,7 @@ at::Tensor TorchOps::shift(const Tensor& x, Grid grid) {
     const at::Tensor group = map.narrow(3, begin, (n + 1) * channels / 4 - begin);
     const std::int64_t side = n < 2 ? 2 : 1;  // along the width first, then along the height
     const bool from_before = n % 2 == 0;      // left and upper neighbours
-    const at::Tensor kept =
-        group.narrow(side, from_before ? 0 : 1, group.size(side) - 1);
+    const at::Tensor kept = group.narrow(side, from_before ? 0 : 1, group.size(side) - 1);
     std::vector<std::int64_t> padding(side == 2 ? 4 : 6, 0);  // LibTorch counts from the last side
     padding[padding.size() - (from_before ? 2 : 1)] = 1;
     groups.push_back(at::constant_pad_nd(kept, padding));
@@ -68,8 +67,8 @@ at::Tensor TorchOps::shift(const Tensor& x, Grid grid) {
   return at::cat(groups, 3).reshape(x.sizes());
 }
 
-at::Tensor TorchOps::deform_attn(const Tensor& values, const Tensor& offsets,
-                                 const Tensor& weights, const net::DeformableAttention& where) {
+at::Tensor TorchOps::deform_attn(const Tensor& values, const Tensor& offsets, const Tensor& weights,
+                                 const net::DeformableAttention& where) {
   const std::int64_t batch = values.size(0);
   const std::int64_t queries = offsets.size(1);
   const std::int64_t heads = where.heads;
@@ -88,17 +87,16 @@ at::Tensor TorchOps::deform_attn(const Tensor& values, const Tensor& offsets,
   }
   const at::Tensor reference = at::cat(centres, 0).reshape({1, queries, 1, 1, 2});
   const at::Tensor pixels = offsets.reshape({batch, queries, heads, levels, points, 2});
-  const at::Tensor attention =
-      weights.reshape({batch, queries, heads, levels * points}).softmax(-1).reshape(
-          {batch, queries, heads, levels, points});
+  const at::Tensor attention = weights.reshape({batch, queries, heads, levels * points})
+                                   .softmax(-1)
+                                   .reshape({batch, queries, heads, levels, points});
 
   at::Tensor sum;
   std::int64_t start = 0;
   for (std::int64_t l = 0; l < levels; ++l) {
     const Grid grid = where.levels[static_cast<std::size_t>(l)];
-    const at::Tensor size =
-        at::tensor({static_cast<double>(grid.width), static_cast<double>(grid.height)},
-                   offsets.options());
+    const at::Tensor size = at::tensor(
+        {static_cast<double>(grid.width), static_cast<double>(grid.height)}, offsets.options());
     const at::Tensor at_points = 2 * (reference + pixels.select(3, l) / size) - 1;
     const at::Tensor map = values.narrow(1, start, grid.tokens())
                                .reshape({batch, grid.height, grid.width, heads, width})

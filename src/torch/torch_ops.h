@@ -1,5 +1,5 @@
-// The interpreter that computes with LibTorch, with autograd, on CPU or CUDA. Maps are kept channels
-// last, so that tokens and maps are the same memory. Relies on ATen, net/ops.h and
+// The interpreter that computes with LibTorch, with autograd, on CPU or CUDA. Maps are kept
+// channels last, so that tokens and maps are the same memory. Relies on ATen, net/ops.h and
 // torch/parameter_store.h.
 #pragma once
 
@@ -79,8 +79,9 @@ net::NetworkOutput<at::Tensor> run_network(const net::NetworkConfig& config,
                                            const ParameterStore& store, const RunMode& mode,
                                            const at::Tensor& image);
 
-/// bi-WKV from LibTorch's own operations, on any device; decay and first already divided by the number
-/// of tokens. Quadratic in memory per block of tokens; the CPU path uses kernels/bi_wkv.h instead.
+/// bi-WKV from LibTorch's own operations, on any device; decay and first already divided by the
+/// number of tokens. Quadratic in memory per block of tokens; the CPU path uses kernels/bi_wkv.h
+/// instead.
 at::Tensor bi_wkv_composition(const at::Tensor& decay, const at::Tensor& first,
                               const at::Tensor& key, const at::Tensor& value, net::WkvMode mode);
 

@@ -28,14 +28,14 @@ kernels::WkvInput<Real> input_of(const variable_list& in) {
 
 struct WkvFunction : torch::autograd::Function<WkvFunction> {
   static at::Tensor forward(AutogradContext* context, const at::Tensor& decay,
-                            const at::Tensor& first, const at::Tensor& key,
-                            const at::Tensor& value, std::int64_t mode) {
+                            const at::Tensor& first, const at::Tensor& key, const at::Tensor& value,
+                            std::int64_t mode) {
     const variable_list in{decay.contiguous(), first.contiguous(), key.contiguous(),
                            value.contiguous()};
     at::Tensor y = at::empty_like(in[2]);
     AT_DISPATCH_FLOATING_TYPES(y.scalar_type(), "bi_wkv_forward", [&] {
-      kernels::bi_wkv_forward(shape_of(key), static_cast<net::WkvMode>(mode), input_of<scalar_t>(in),
-                              y.data_ptr<scalar_t>());
+      kernels::bi_wkv_forward(shape_of(key), static_cast<net::WkvMode>(mode),
+                              input_of<scalar_t>(in), y.data_ptr<scalar_t>());
     });
     context->save_for_backward(in);
     context->saved_data["mode"] = mode;
@@ -84,9 +84,9 @@ at::Tensor wkv_rows(const at::Tensor& decay, const at::Tensor& first, const at::
   if (exact) return (exponents.softmax(2) * value.unsqueeze(1)).sum(2);
 
   const at::Tensor in_chunk = (i > start) & (i <= t);
-  const at::Tensor growing = where_or_nothing(
-      in_chunk.unsqueeze(-1).unsqueeze(0),
-      (real((t - i).clamp_min(0)) * decay).unsqueeze(0) + key.unsqueeze(1));
+  const at::Tensor growing =
+      where_or_nothing(in_chunk.unsqueeze(-1).unsqueeze(0),
+                       (real((t - i).clamp_min(0)) * decay).unsqueeze(0) + key.unsqueeze(1));
   at::Tensor scale;
   {
     const at::NoGradGuard no_grad;
@@ -109,9 +109,8 @@ at::Tensor bi_wkv_composition(const at::Tensor& decay, const at::Tensor& first,
   const std::int64_t chunks = exact ? 1 : mode == net::WkvMode::released32 ? 32 : 16;
   const double epsilon = mode == net::WkvMode::released32 ? 1e-6 : 0;
   // Rows at once, so that the exponents stay within about 2^26 elements.
-  const std::int64_t rows =
-      std::clamp<std::int64_t>((std::int64_t{1} << 26) / std::max<std::int64_t>(1, key.numel()), 1,
-                               tokens);
+  const std::int64_t rows = std::clamp<std::int64_t>(
+      (std::int64_t{1} << 26) / std::max<std::int64_t>(1, key.numel()), 1, tokens);
   const at::Tensor index = at::arange(tokens, key.options().dtype(at::kLong).requires_grad(false));
   std::vector<at::Tensor> parts;
   for (std::int64_t from = 0; from < tokens; from += rows) {

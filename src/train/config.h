@@ -41,8 +41,8 @@ struct Config {
   } run;
 };
 
-/// Defaults, then `file` (when not empty), then `settings` ("optimizer.rate=1e-3"). Throws a usage Error
-/// that names the nearest known key, or the key whose value has the wrong type or range.
+/// Defaults, then `file` (when not empty), then `settings` ("optimizer.rate=1e-3"). Throws a usage
+/// Error that names the nearest known key, or the key whose value has the wrong type or range.
 Config load_config(const std::filesystem::path& file, const std::vector<std::string>& settings);
 
 /// The complete configuration as TOML that load_config reads back.

@@ -38,10 +38,10 @@ std::string draw(const Panel& panel, const std::vector<double>& values) {
   std::string out = text_at(panel.left, top - 14, "start", panel.title);
   for (int i = 0; i <= 4; ++i) {
     const double value = panel.least + range * i / 4;
-    out += concat("<line x1=\"", panel.left, "\" x2=\"", panel.left + panel_width, "\" y1=\"",
-                  fixed(y_of(value), 1), "\" y2=\"", fixed(y_of(value), 1),
-                  "\" stroke=\"#ddd\"/>\n", text_at(panel.left - 6, y_of(value) + 4, "end",
-                                                    fixed(value, 2)));
+    out +=
+        concat("<line x1=\"", panel.left, "\" x2=\"", panel.left + panel_width, "\" y1=\"",
+               fixed(y_of(value), 1), "\" y2=\"", fixed(y_of(value), 1), "\" stroke=\"#ddd\"/>\n",
+               text_at(panel.left - 6, y_of(value) + 4, "end", fixed(value, 2)));
   }
   out += text_at(panel.left, top + panel_height + 18, "middle", "1");
   out += text_at(panel.left + panel_width, top + panel_height + 18, "middle",
@@ -68,7 +68,8 @@ std::string curves_svg(const std::vector<EpochRow>& rows) {
     if (std::isfinite(row.loss)) largest_loss = std::max(largest_loss, row.loss);
   }
   return concat(
-      "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 880 300\" font-family=\"sans-serif\" "
+      "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 880 300\" "
+      "font-family=\"sans-serif\" "
       "font-size=\"12\" role=\"img\" aria-label=\"training loss and validation Dice by epoch\">\n"
       "<rect width=\"880\" height=\"300\" fill=\"white\"/>\n",
       draw({.title = "training loss", .color = "#b5471f", .left = 50, .most = largest_loss}, loss),

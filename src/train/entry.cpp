@@ -144,17 +144,19 @@ MedurwkvEngine* open_engine(const char* text, const MedurwkvHost* host, Medurwkv
   return out;
 }
 
-void run_engine(MedurwkvEngine* engine, const float* input, std::int64_t height,
-                std::int64_t width, float* logits, MedurwkvStatus* status) {
+void run_engine(MedurwkvEngine* engine, const float* input, std::int64_t height, std::int64_t width,
+                float* logits, MedurwkvStatus* status) {
   guarded(status, [&] {
-    const auto count = static_cast<std::size_t>(
-        engine->engine->description().input.channels * height * width);
+    const auto count =
+        static_cast<std::size_t>(engine->engine->description().input.channels * height * width);
     const std::vector<float> out = engine->engine->logits({input, count}, height, width);
     std::copy(out.begin(), out.end(), logits);
   });
 }
 
-void close_engine(MedurwkvEngine* engine) { delete engine; }
+void close_engine(MedurwkvEngine* engine) {
+  delete engine;
+}
 
 constexpr MedurwkvTrainingLibrary library{.abi = medurwkv_training_abi,
                                           .describe = describe,
@@ -166,4 +168,6 @@ constexpr MedurwkvTrainingLibrary library{.abi = medurwkv_training_abi,
 }  // namespace
 }  // namespace medurwkv::train
 
-const MedurwkvTrainingLibrary* medurwkv_training_library() { return &medurwkv::train::library; }
+const MedurwkvTrainingLibrary* medurwkv_training_library() {
+  return &medurwkv::train::library;
+}

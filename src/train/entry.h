@@ -1,6 +1,6 @@
-// The C interface between the program and the training library. The program opens the library at run
-// time, so that it starts without LibTorch; no LibTorch type and no exception crosses this line.
-// Requests and answers are JSON texts. Relies on nothing.
+// The C interface between the program and the training library. The program opens the library at
+// run time, so that it starts without LibTorch; no LibTorch type and no exception crosses this
+// line. Requests and answers are JSON texts. Relies on nothing.
 #pragma once
 
 #include <cstdint>

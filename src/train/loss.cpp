@@ -18,9 +18,9 @@ at::Tensor dice_loss(const at::Tensor& logits, const at::Tensor& labels,
   const at::Tensor known = labels.masked_fill(counted.logical_not(), 0);
   const at::Tensor truth =
       at::one_hot(known, logits.size(1)).permute({0, 3, 1, 2}).to(logits.scalar_type()) * mask;
-  const std::vector<std::int64_t> sides =
-      options.pool == DicePool::batch ? std::vector<std::int64_t>{0, 2, 3}
-                                      : std::vector<std::int64_t>{2, 3};
+  const std::vector<std::int64_t> sides = options.pool == DicePool::batch
+                                              ? std::vector<std::int64_t>{0, 2, 3}
+                                              : std::vector<std::int64_t>{2, 3};
   const at::Tensor overlap = (probabilities * truth).sum(sides);
   const at::Tensor area = probabilities.sum(sides) + truth.sum(sides);
   const at::Tensor dice = 1 - (2 * overlap + options.smooth) / (area + options.smooth);
@@ -33,8 +33,7 @@ Loss segmentation_loss(const at::Tensor& logits, const at::Tensor& labels,
   Loss out;
   out.cross_entropy = cross_entropy(logits, labels, options);
   out.dice = dice_loss(logits, labels, options);
-  out.total =
-      options.cross_entropy_weight * out.cross_entropy + options.dice_weight * out.dice;
+  out.total = options.cross_entropy_weight * out.cross_entropy + options.dice_weight * out.dice;
   return out;
 }
 

@@ -18,9 +18,9 @@ struct LossOptions {
   double cross_entropy_weight = 1;
   double dice_weight = 1;
   DicePool pool = DicePool::batch;
-  bool dice_background = false;     ///< include class 0 in the mean over classes
-  double smooth = 1e-5;             ///< added above and below in Dice
-  std::int64_t ignore_label = 255;  ///< pixels that take part in nothing
+  bool dice_background = false;       ///< include class 0 in the mean over classes
+  double smooth = 1e-5;               ///< added above and below in Dice
+  std::int64_t ignore_label = 255;    ///< pixels that take part in nothing
   std::vector<double> class_weights;  ///< of the cross-entropy; empty = all 1
 };
 

@@ -6,11 +6,12 @@
 namespace medurwkv::train {
 
 void AdamW::add(const std::string& name, const at::Tensor& parameter, double weight_decay) {
-  slots_.push_back({.name = name,
-                    .parameter = parameter,
-                    .weight_decay = weight_decay,
-                    .moment1 = at::zeros_like(parameter, at::TensorOptions().requires_grad(false)),
-                    .moment2 = at::zeros_like(parameter, at::TensorOptions().requires_grad(false))});
+  slots_.push_back(
+      {.name = name,
+       .parameter = parameter,
+       .weight_decay = weight_decay,
+       .moment1 = at::zeros_like(parameter, at::TensorOptions().requires_grad(false)),
+       .moment2 = at::zeros_like(parameter, at::TensorOptions().requires_grad(false))});
 }
 
 void AdamW::step(double rate) {
@@ -24,7 +25,8 @@ void AdamW::step(double rate) {
     slot.parameter.mul_(1 - rate * slot.weight_decay);
     slot.moment1.mul_(options_.beta1).add_(gradient, 1 - options_.beta1);
     slot.moment2.mul_(options_.beta2).addcmul_(gradient, gradient, 1 - options_.beta2);
-    const at::Tensor divisor = (slot.moment2.sqrt() / std::sqrt(correction2)).add_(options_.epsilon);
+    const at::Tensor divisor =
+        (slot.moment2.sqrt() / std::sqrt(correction2)).add_(options_.epsilon);
     slot.parameter.addcdiv_(slot.moment1, divisor, -rate / correction1);
   }
 }
@@ -43,7 +45,8 @@ double clip_gradients(std::vector<AdamWSlot>& slots, double limit) {
   const double norm = at::stack(norms).norm().item().toDouble();
   if (norm > limit) {
     for (AdamWSlot& slot : slots) {
-      if (slot.parameter.grad().defined()) slot.parameter.mutable_grad().mul_(limit / (norm + 1e-6));
+      if (slot.parameter.grad().defined())
+        slot.parameter.mutable_grad().mul_(limit / (norm + 1e-6));
     }
   }
   return norm;
@@ -51,8 +54,7 @@ double clip_gradients(std::vector<AdamWSlot>& slots, double limit) {
 
 double learning_rate(double base, std::int64_t step, std::int64_t total, std::int64_t warmup) {
   const auto s = static_cast<double>(step);
-  const double rise =
-      warmup > 0 ? std::min(1.0, (s + 1) / static_cast<double>(warmup)) : 1.0;
+  const double rise = warmup > 0 ? std::min(1.0, (s + 1) / static_cast<double>(warmup)) : 1.0;
   return base * rise * std::pow(1 - s / static_cast<double>(total), 0.9);
 }
 

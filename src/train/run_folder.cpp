@@ -22,7 +22,9 @@ constexpr const char* moment1_prefix = "optimizer.moment1.";
 constexpr const char* moment2_prefix = "optimizer.moment2.";
 
 /// JSON has no NaN; an epoch without validation is null there.
-json number_or_null(double value) { return std::isfinite(value) ? json(value) : json(); }
+json number_or_null(double value) {
+  return std::isfinite(value) ? json(value) : json();
+}
 double number_from(const json& value) {
   return value.is_null() ? std::numeric_limits<double>::quiet_NaN() : value.get<double>();
 }
@@ -69,12 +71,15 @@ RunLock::RunLock(const std::filesystem::path& folder) {
   }
   if (::flock(descriptor_, LOCK_EX | LOCK_NB) != 0) {
     ::close(descriptor_);
-    throw_failure(concat(folder.string(), ": another run writes here; wait for it or choose "
-                                          "another --out"));
+    throw_failure(concat(folder.string(),
+                         ": another run writes here; wait for it or choose "
+                         "another --out"));
   }
 }
 
-RunLock::~RunLock() { ::close(descriptor_); }
+RunLock::~RunLock() {
+  ::close(descriptor_);
+}
 
 void write_checkpoint(const std::filesystem::path& file, const weights::ModelInfo& info,
                       const torch_backend::ParameterStore& store, AdamW& optimizer,
@@ -88,10 +93,11 @@ void write_checkpoint(const std::filesystem::path& file, const weights::ModelInf
     tensors.push_back(torch_backend::view_of(moment2_prefix + slot.name, keep_alive.back()));
   }
   weights::Metadata metadata = weights::to_metadata(info);
-  metadata["checkpoint"] = json{{"state", to_json(state)},
-                                {"optimizer_steps", optimizer.steps()},
-                                {"started_with", started_with}}
-                               .dump();
+  metadata["checkpoint"] = json{
+      {"state", to_json(state)},
+      {"optimizer_steps", optimizer.steps()},
+      {"started_with",
+       started_with}}.dump();
   weights::write_tensor_file(file, tensors, metadata);
 }
 

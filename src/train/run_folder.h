@@ -40,10 +40,10 @@ struct EpochRow {
   double validation_dice = 0;  ///< mean over validation cases; NaN without any
 };
 
-/// Where a run stands, beside its tensors. Everything random is a function of (seed, step), so this is
-/// all the state there is.
+/// Where a run stands, beside its tensors. Everything random is a function of (seed, step), so this
+/// is all the state there is.
 struct RunState {
-  std::int64_t step = 0;  ///< finished steps
+  std::int64_t step = 0;                                     ///< finished steps
   double sum_loss = 0, sum_cross_entropy = 0, sum_dice = 0;  ///< over the present epoch's steps
   double best_dice = -1;
   std::int64_t best_epoch = 0;

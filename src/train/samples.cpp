@@ -49,7 +49,8 @@ std::int64_t BatchSource::steps_per_epoch() const {
 Batch BatchSource::take(std::int64_t step) {
   Batch batch = next_.valid() && next_step_ == step ? next_.get() : make(step);
   next_step_ = step + 1;
-  next_ = std::async(std::launch::async, [this, following = next_step_] { return make(following); });
+  next_ =
+      std::async(std::launch::async, [this, following = next_step_] { return make(following); });
   return batch;
 }
 

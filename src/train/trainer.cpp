@@ -77,8 +77,8 @@ class Run {
     train_cases_ = load_cases(dataset_, data::part_of(dataset_, split_, "train"));
     validation_cases_ = load_cases(dataset_, data::part_of(dataset_, split_, "val"));
     if (train_cases_.empty()) throw_failure("the split's train part is empty");
-    store_ = std::make_unique<torch_backend::ParameterStore>(
-        plan::parameters_of(info_.network), config_.run.seed, at::kFloat, device_);
+    store_ = std::make_unique<torch_backend::ParameterStore>(plan::parameters_of(info_.network),
+                                                             config_.run.seed, at::kFloat, device_);
     for (const net::ParameterSpec& spec : store_->specs()) {
       if (spec.buffer) continue;
       optimizer_.add(spec.name, store_->at(spec.name),
@@ -125,8 +125,9 @@ class Run {
       throw_failure(concat(out.string(), ": nothing to resume (no last.ckpt in it)"));
     }
     if (!resume && (has_run || std::filesystem::exists(out / "config.toml"))) {
-      throw_usage(concat(out.string(), ": holds a training run already; go on with --resume or "
-                                       "choose another --out"));
+      throw_usage(concat(out.string(),
+                         ": holds a training run already; go on with --resume or "
+                         "choose another --out"));
     }
     make_folder(out);
     return out;
@@ -169,12 +170,12 @@ class Run {
     const torch_backend::RunMode mode{.training = true,
                                       .seed = config_.run.seed,
                                       .step = static_cast<std::uint64_t>(state_.step)};
-    const auto out = torch_backend::run_network(info_.network, *store_, mode,
-                                                batch.images.to(device_));
-    const Loss loss = segmentation_loss(
-        out.logits, batch.labels.to(device_),
-        {.cross_entropy_weight = config_.loss.cross_entropy, .dice_weight = config_.loss.dice,
-         .class_weights = {}});
+    const auto out =
+        torch_backend::run_network(info_.network, *store_, mode, batch.images.to(device_));
+    const Loss loss = segmentation_loss(out.logits, batch.labels.to(device_),
+                                        {.cross_entropy_weight = config_.loss.cross_entropy,
+                                         .dice_weight = config_.loss.dice,
+                                         .class_weights = {}});
     const double total = loss.total.item().toDouble();
     if (!std::isfinite(total)) {
       throw_failure(concat("the loss became ", total, " at step ", state_.step + 1, " (images ",
@@ -223,8 +224,12 @@ class Run {
   /// Mean Dice over validation cases at their own resolution; NaN without any.
   double validate() {
     TorchEngine engine(info_.network, *store_,
-                       {.input = info_.input, .classes = info_.classes, .network = {}, .file = {},
-                        .sha256 = {}, .split_sha256 = {}});
+                       {.input = info_.input,
+                        .classes = info_.classes,
+                        .network = {},
+                        .file = {},
+                        .sha256 = {},
+                        .split_sha256 = {}});
     double sum = 0;
     std::int64_t used = 0;
     for (const LoadedCase& item : validation_cases_) {

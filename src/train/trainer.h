@@ -17,8 +17,8 @@ struct TrainRequest {
   std::string device = "auto";
   int threads = 1;
   bool resume = false;
-  double max_minutes = 0;   ///< 0 = no limit; resumed time counts
-  double save_every = 60;   ///< seconds between checkpoints
+  double max_minutes = 0;  ///< 0 = no limit; resumed time counts
+  double save_every = 60;  ///< seconds between checkpoints
 };
 
 /// How the run talks to whoever started it.

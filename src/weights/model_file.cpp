@@ -57,12 +57,8 @@ net::NetworkConfig network_from_json(const json& from) {
 }
 
 json input_to_json(const InputContract& input) {
-  return {{"fit", "stretch"},
-          {"width", input.width},
-          {"height", input.height},
-          {"channels", input.channels},
-          {"mean", input.mean},
-          {"deviation", input.deviation}};
+  return {{"fit", "stretch"},           {"width", input.width}, {"height", input.height},
+          {"channels", input.channels}, {"mean", input.mean},   {"deviation", input.deviation}};
 }
 
 InputContract input_from_json(const json& from) {
@@ -96,8 +92,8 @@ std::vector<ClassInfo> classes_from_json(const json& heads) {
   }
   std::vector<ClassInfo> out;
   for (const json& one : heads[0].at("classes")) {
-    out.push_back({one.at("name").get<std::string>(),
-                   one.at("color").get<std::array<std::uint8_t, 3>>()});
+    out.push_back(
+        {one.at("name").get<std::string>(), one.at("color").get<std::array<std::uint8_t, 3>>()});
   }
   return out;
 }
@@ -165,9 +161,8 @@ ModelInfo model_info(const std::string& file, const Metadata& metadata) {
 std::vector<TensorInfo> tensor_infos(const std::vector<net::ParameterSpec>& parameters) {
   std::vector<TensorInfo> out;
   for (const net::ParameterSpec& spec : parameters) {
-    out.push_back({.name = spec.name,
-                   .type = spec.integer ? DType::i64 : DType::f32,
-                   .shape = spec.shape});
+    out.push_back(
+        {.name = spec.name, .type = spec.integer ? DType::i64 : DType::f32, .shape = spec.shape});
   }
   return out;
 }

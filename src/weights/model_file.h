@@ -1,5 +1,5 @@
-// A model file: a safetensors file with the parameters of a network and, in its metadata, everything
-// needed to run it. Relies on weights/tensor_file.h and net. The format is described in
+// A model file: a safetensors file with the parameters of a network and, in its metadata,
+// everything needed to run it. Relies on weights/tensor_file.h and net. The format is described in
 // docs/formats.md.
 #pragma once
 
@@ -24,14 +24,15 @@ struct ModelInfo {
   net::NetworkConfig network;
   InputContract input;
   std::vector<ClassInfo> classes;
-  /// How the weights came about: data and split hashes, seed, epochs, versions. No clock, host or path.
+  /// How the weights came about: data and split hashes, seed, epochs, versions. No clock, host or
+  /// path.
   nlohmann::json provenance = nlohmann::json::object();
 };
 
 Metadata to_metadata(const ModelInfo& info);
 
-/// Throws Error naming the file when it is no model file, is of a newer version (both named) or says
-/// something we do not know.
+/// Throws Error naming the file when it is no model file, is of a newer version (both named) or
+/// says something we do not know.
 ModelInfo model_info(const std::string& file, const Metadata& metadata);
 
 nlohmann::json to_json(const net::NetworkConfig& config);

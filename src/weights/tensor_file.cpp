@@ -64,7 +64,8 @@ json parse_json(const std::string& file, std::string_view text) {
   const auto watch = [&](int /*depth*/, json::parse_event_t event, json& parsed) {
     if (event == json::parse_event_t::object_start) keys.emplace_back();
     if (event == json::parse_event_t::object_end) keys.pop_back();
-    if (event == json::parse_event_t::key && !keys.back().insert(parsed.get<std::string>()).second) {
+    if (event == json::parse_event_t::key &&
+        !keys.back().insert(parsed.get<std::string>()).second) {
       duplicate = parsed.get<std::string>();
     }
     return true;
@@ -161,8 +162,12 @@ std::vector<double> convert_all(std::string_view data, const Convert& convert) {
 
 }  // namespace
 
-const char* to_string(DType type) { return entry_of(type).name; }
-std::int64_t size_of(DType type) { return entry_of(type).size; }
+const char* to_string(DType type) {
+  return entry_of(type).name;
+}
+std::int64_t size_of(DType type) {
+  return entry_of(type).size;
+}
 
 TensorHeader parse_header(const std::string& file, std::string_view bytes,
                           std::uint64_t data_bytes) {
@@ -201,7 +206,9 @@ TensorFile TensorFile::read(const std::filesystem::path& path) {
   return out;
 }
 
-bool TensorFile::contains(const std::string& name) const { return by_name_.contains(name); }
+bool TensorFile::contains(const std::string& name) const {
+  return by_name_.contains(name);
+}
 
 const TensorInfo& TensorFile::info(const std::string& name) const {
   const auto found = by_name_.find(name);
@@ -241,7 +248,8 @@ std::string make_header(std::vector<TensorInfo> tensors, const Metadata& metadat
   if (!metadata.empty()) header["__metadata__"] = metadata;
   std::uint64_t at = 0;
   for (TensorInfo& tensor : tensors) {
-    const auto bytes = static_cast<std::uint64_t>(element_count(tensor.shape) * size_of(tensor.type));
+    const auto bytes =
+        static_cast<std::uint64_t>(element_count(tensor.shape) * size_of(tensor.type));
     header[tensor.name] = {{"dtype", to_string(tensor.type)},
                            {"shape", tensor.shape},
                            {"data_offsets", {at, at + bytes}}};

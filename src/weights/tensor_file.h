@@ -39,8 +39,8 @@ struct TensorHeader {
 class TensorFile {
  public:
   /// Throws Error naming the file and the place when a rule of the format is broken: header length
-  /// within the file and 100 MB, one JSON object without duplicate keys, known types, shapes that fit
-  /// their bytes, data without holes or overlaps that ends with the file.
+  /// within the file and 100 MB, one JSON object without duplicate keys, known types, shapes that
+  /// fit their bytes, data without holes or overlaps that ends with the file.
   static TensorFile read(const std::filesystem::path& path);
 
   [[nodiscard]] const std::vector<TensorInfo>& tensors() const { return header_.tensors; }
@@ -64,8 +64,8 @@ class TensorFile {
 TensorHeader parse_header(const std::string& file, std::string_view bytes,
                           std::uint64_t data_bytes);
 
-/// The header's bytes (length, JSON, padding to 8) for tensors laid out one after another in the given
-/// order; offsets and byte counts are computed here.
+/// The header's bytes (length, JSON, padding to 8) for tensors laid out one after another in the
+/// given order; offsets and byte counts are computed here.
 std::string make_header(std::vector<TensorInfo> tensors, const Metadata& metadata);
 
 /// A tensor to write: `data` holds element_count(shape) elements.

@@ -107,8 +107,8 @@ TEST_P(Released32Golden, Outputs) {
   ParameterStore store(plan::parameters_of(config), 0, stored.type, at::kCPU);
   store.load(file, "p.");
   const at::NoGradGuard no_grad;
-  const auto out = torch_backend::run_network(
-      config, store, {}, test::golden_tensor(file, "x.input", stored.type));
+  const auto out = torch_backend::run_network(config, store, {},
+                                              test::golden_tensor(file, "x.input", stored.type));
   const std::string what = config.architecture == net::Architecture::encoder ? "y_eval" : "y";
   for (const auto& [name, actual] : named(out)) {
     EXPECT_TRUE(test::is_close(test::elements(actual), file.values("y_vr32." + name),
@@ -117,22 +117,21 @@ TEST_P(Released32Golden, Outputs) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(
-    Nano, StoredGolden,
-    ::testing::Values(Stored{"adapter_nano", false, at::kFloat},
-                      Stored{"adapter_nano", true, at::kFloat},
-                      Stored{"adapter_nano", false, at::kDouble},
-                      Stored{"adapter_nano", true, at::kDouble},
-                      Stored{"adapter_nanopost", false, at::kFloat},
-                      Stored{"adapter_nanopost", true, at::kFloat},
-                      Stored{"adapter_nanopost", false, at::kDouble},
-                      Stored{"adapter_nanopost", true, at::kDouble},
-                      Stored{"classifier_nano", false, at::kFloat},
-                      Stored{"classifier_nano", false, at::kDouble}),
-    [](const auto& tested) {
-      return tested.param.file + (tested.param.training ? "_train" : "_eval") +
-             (tested.param.type == at::kFloat ? "_float32" : "_float64");
-    });
+INSTANTIATE_TEST_SUITE_P(Nano, StoredGolden,
+                         ::testing::Values(Stored{"adapter_nano", false, at::kFloat},
+                                           Stored{"adapter_nano", true, at::kFloat},
+                                           Stored{"adapter_nano", false, at::kDouble},
+                                           Stored{"adapter_nano", true, at::kDouble},
+                                           Stored{"adapter_nanopost", false, at::kFloat},
+                                           Stored{"adapter_nanopost", true, at::kFloat},
+                                           Stored{"adapter_nanopost", false, at::kDouble},
+                                           Stored{"adapter_nanopost", true, at::kDouble},
+                                           Stored{"classifier_nano", false, at::kFloat},
+                                           Stored{"classifier_nano", false, at::kDouble}),
+                         [](const auto& tested) {
+                           return tested.param.file + (tested.param.training ? "_train" : "_eval") +
+                                  (tested.param.type == at::kFloat ? "_float32" : "_float64");
+                         });
 
 INSTANTIATE_TEST_SUITE_P(Nano, Released32Golden,
                          ::testing::Values(Stored{"adapter_nano", false, at::kFloat},
@@ -161,8 +160,7 @@ TEST_P(FilledGolden, OutputsInBothModes) {
     test::fill(store);
     const at::NoGradGuard no_grad;
     const auto out = torch_backend::run_network(
-        config, store, {},
-        test::tensor_of(test::fill_values("input", shape), shape, at::kFloat));
+        config, store, {}, test::tensor_of(test::fill_values("input", shape), shape, at::kFloat));
     for (const auto& [name, actual] : named(out)) {
       const std::vector<double> all = test::elements(actual);
       if (name == "logits") {
@@ -179,13 +177,13 @@ TEST_P(FilledGolden, OutputsInBothModes) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(
-    Presets, FilledGolden,
-    ::testing::Values("adapter_tiny_256x256", "adapter_tiny_224x320", "adapter_small_224x224",
-                      "adapter_base_64x96", "adapter_large_64x64", "classifier_tiny_224x224",
-                      "classifier_tiny_320x256", "classifier_small_224x224",
-                      "classifier_base_224x224"),
-    [](const auto& tested) { return tested.param; });
+INSTANTIATE_TEST_SUITE_P(Presets, FilledGolden,
+                         ::testing::Values("adapter_tiny_256x256", "adapter_tiny_224x320",
+                                           "adapter_small_224x224", "adapter_base_64x96",
+                                           "adapter_large_64x64", "classifier_tiny_224x224",
+                                           "classifier_tiny_320x256", "classifier_small_224x224",
+                                           "classifier_base_224x224"),
+                         [](const auto& tested) { return tested.param; });
 
 }  // namespace
 }  // namespace medurwkv

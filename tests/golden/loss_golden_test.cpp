@@ -39,8 +39,7 @@ TEST_P(LossGolden, ValuesAndGradients) {
   check("ce_weighted", train::cross_entropy, {.class_weights = file.values("class_weights")});
   check("dice_batch", train::dice_loss, {});
   check("dice_image", train::dice_loss, {.pool = DicePool::image, .class_weights = {}});
-  check("dice_batch_background", train::dice_loss,
-        {.dice_background = true, .class_weights = {}});
+  check("dice_batch_background", train::dice_loss, {.dice_background = true, .class_weights = {}});
 }
 
 INSTANTIATE_TEST_SUITE_P(Types, LossGolden, ::testing::Values(at::kFloat, at::kDouble));
@@ -61,9 +60,9 @@ TEST(InitGolden, FancyValuesAndRays) {
       spec.position = std::stoll(parts[3]);
       const bool attention = parts[4] == "att";
       const std::string& leaf = parts[5];
-      spec.init = leaf == "spatial_decay"   ? net::Init::decay
-                  : leaf == "spatial_first" ? net::Init::first
-                  : leaf == "spatial_mix_v" ? net::Init::mix_value
+      spec.init = leaf == "spatial_decay"                ? net::Init::decay
+                  : leaf == "spatial_first"              ? net::Init::first
+                  : leaf == "spatial_mix_v"              ? net::Init::mix_value
                   : attention && leaf == "spatial_mix_r" ? net::Init::mix_receptance
                                                          : net::Init::mix_key;
     }

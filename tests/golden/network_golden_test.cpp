@@ -70,8 +70,7 @@ TEST_P(NetworkGolden, EvaluationStages) {
   const net::NetworkConfig config = config_of(preset, mode);
   const ParameterStore store = filled_store(config, type);
   const at::NoGradGuard no_grad;
-  const auto out =
-      torch_backend::run_network(config, store, {}, filled_input(image_shape, type));
+  const auto out = torch_backend::run_network(config, store, {}, filled_input(image_shape, type));
   const auto& facts = test::golden_facts(file_name()).at("tolerance");
   const double tolerance = single() ? facts.at("float32").at("eval").get<double>()
                                     : facts.at("float64").at("stages_and_logits").get<double>();
@@ -104,8 +103,8 @@ TEST_P(NetworkGolden, TrainingStepWithEveryGradient) {
   const std::vector<double> losses{loss.total.item().toDouble(),
                                    loss.cross_entropy.item().toDouble(),
                                    loss.dice.item().toDouble()};
-  EXPECT_TRUE(
-      test::is_close(losses, file.values("loss.train." + mode), tolerance.at("loss").get<double>()));
+  EXPECT_TRUE(test::is_close(losses, file.values("loss.train." + mode),
+                             tolerance.at("loss").get<double>()));
 
   double largest_gradient = 0;
   for (const weights::TensorInfo& info : file.tensors()) {
@@ -196,8 +195,8 @@ class StepsGolden : public ::testing::TestWithParam<at::ScalarType> {};
 // step: the reference program itself, on another processor, misses the file's tenth loss by 3e-5 in
 // float64. The first losses (four in float64,
 // two in float32) therefore hold the file's tolerance as it is; what follows may be off
-// by ten times what a disturbance of a few units in the last place of the input does to this very run
-// (docs/decisions.md). The optimiser alone is held to LibTorch's to 1e-12 in
+// by ten times what a disturbance of a few units in the last place of the input does to this very
+// run (docs/decisions.md). The optimiser alone is held to LibTorch's to 1e-12 in
 // tests/op/optimizer_test.cpp.
 TEST_P(StepsGolden, TenAdamWStepsOnOneBatch) {
   MEDURWKV_GOLDEN_OR_SKIP(file, "medurwkv_nano_steps");
@@ -223,7 +222,8 @@ TEST_P(StepsGolden, TenAdamWStepsOnOneBatch) {
     if (!info.name.starts_with("after.")) continue;
     const std::vector<double> expected = file.values(info.name);
     double off = tolerance * test::largest(expected);
-    for (const StepsRun& other : disturbed) off += 10 * distance(other.after[index], run.after[index]);
+    for (const StepsRun& other : disturbed)
+      off += 10 * distance(other.after[index], run.after[index]);
     EXPECT_TRUE(test::is_close(run.after[index], expected, off, 1)) << info.name;
     ++index;
   }
@@ -246,15 +246,13 @@ TEST_P(SampledGolden, WholeNetworkInBothModes) {
   const std::string name =
       "medurwkv_" + preset + "_" + std::to_string(shape[2]) + "x" + std::to_string(shape[3]);
   MEDURWKV_GOLDEN_OR_SKIP(file, name);
-  const double tolerance =
-      test::golden_facts(name).at("tolerance").at("float32").get<double>();
+  const double tolerance = test::golden_facts(name).at("tolerance").at("float32").get<double>();
   for (const std::string& mode : {std::string("exact"), std::string("vr32")}) {
     net::NetworkConfig config = config_of(preset, mode);
     config.classes = classes;
     const ParameterStore store = filled_store(config, at::kFloat);
     const at::NoGradGuard no_grad;
-    const auto out =
-        torch_backend::run_network(config, store, {}, filled_input(shape, at::kFloat));
+    const auto out = torch_backend::run_network(config, store, {}, filled_input(shape, at::kFloat));
     const auto check = [&](const std::string& stage, const at::Tensor& actual) {
       const std::vector<double> all = test::elements(actual);
       std::vector<double> every37;

@@ -1,5 +1,5 @@
-// bi-WKV's kernels against the golden files: outputs of all three modes and the gradients of exact, in
-// float32 and float64; the LibTorch composition (used on CUDA) against the same values.
+// bi-WKV's kernels against the golden files: outputs of all three modes and the gradients of exact,
+// in float32 and float64; the LibTorch composition (used on CUDA) against the same values.
 #include <gtest/gtest.h>
 
 #include <string>
@@ -16,7 +16,7 @@ namespace {
 
 using kernels::WkvMode;
 
-const std::vector<std::string> files{"1x1x4",  "1x2x8",    "2x7x32",   "1x31x32",  "1x33x32",
+const std::vector<std::string> files{"1x1x4",   "1x2x8",    "2x7x32",   "1x31x32",  "1x33x32",
                                      "2x64x32", "1x196x48", "1x1000x8", "1x4096x4", "x_k80",
                                      "x_w",     "x_u",      "x_eqk",    "x_mix"};
 
@@ -30,7 +30,10 @@ struct Run {
   std::vector<Real> w, u, k, v, gy;
 
   explicit Run(const weights::TensorFile& file)
-      : w(get(file, "w")), u(get(file, "u")), k(get(file, "k")), v(get(file, "v")),
+      : w(get(file, "w")),
+        u(get(file, "u")),
+        k(get(file, "k")),
+        v(get(file, "v")),
         gy(get(file, "gy")) {
     const Shape sides = file.info("k").shape;
     shape = {.batch = sides[0], .tokens = sides[1], .channels = sides[2]};
@@ -65,9 +68,9 @@ void check_kernel(const weights::TensorFile& file, const nlohmann::json& toleran
   std::vector<Real> gu(run.u.size());
   std::vector<Real> gk(run.k.size());
   std::vector<Real> gv(run.v.size());
-  kernels::bi_wkv_backward(run.shape, WkvMode::exact, run.input(), run.gy.data(),
-                           {.decay = gw.data(), .first = gu.data(), .key = gk.data(),
-                            .value = gv.data()});
+  kernels::bi_wkv_backward(
+      run.shape, WkvMode::exact, run.input(), run.gy.data(),
+      {.decay = gw.data(), .first = gu.data(), .key = gk.data(), .value = gv.data()});
   EXPECT_TRUE(test::is_close(doubles(gw), file.values("gw"), tolerance.at("gw")));
   EXPECT_TRUE(test::is_close(doubles(gu), file.values("gu"), tolerance.at("gu")));
   EXPECT_TRUE(test::is_close(doubles(gk), file.values("gk"), tolerance.at("gk")));
@@ -94,8 +97,8 @@ TEST_P(WkvGolden, CompositionMatchesInFloat64) {
   for (const WkvMode mode : {WkvMode::exact, WkvMode::released32, WkvMode::released16}) {
     const std::string name = output_of(mode);
     if (tolerance.at(name).is_null()) continue;
-    const at::Tensor y = torch_backend::bi_wkv_composition(tensor("w"), tensor("u"), tensor("k"),
-                                                           tensor("v"), mode);
+    const at::Tensor y =
+        torch_backend::bi_wkv_composition(tensor("w"), tensor("u"), tensor("k"), tensor("v"), mode);
     const at::Tensor flat = y.contiguous();
     const std::vector<double> actual(flat.data_ptr<double>(),
                                      flat.data_ptr<double>() + flat.numel());

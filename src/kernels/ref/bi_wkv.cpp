@@ -15,8 +15,8 @@ namespace {
 
 constexpr double minus_infinity = -std::numeric_limits<double>::infinity();
 
-/// sum_i exp(e_i) a_i and sum_i exp(e_i) b_i, with the sums of n_i times these for the derivative by
-/// the decay, where n_i counts the steps since i was added.
+/// sum_i exp(e_i) a_i and sum_i exp(e_i) b_i, with the sums of n_i times these for the derivative
+/// by the decay, where n_i counts the steps since i was added.
 struct Sum {
   double scale = minus_infinity;  ///< the largest exponent
   double a = 0, b = 0;
@@ -135,8 +135,8 @@ struct ColumnGradient {
   std::vector<double> k, v;
 };
 
-/// For token i all sums run over the outputs t that i takes part in; a stands for the gradient of the
-/// numerator, b for minus that of the denominator.
+/// For token i all sums run over the outputs t that i takes part in; a stands for the gradient of
+/// the numerator, b for minus that of the denominator.
 ColumnGradient backward_column(const Column& in, const Variant& variant,
                                const std::vector<double>& grad_y) {
   const Result forward = forward_column(in, variant);
@@ -252,9 +252,8 @@ void bi_wkv_backward(const WkvShape& shape, WkvMode mode, const WkvInput<Real>& 
       double decay = 0;
       double first = 0;
       for (std::int64_t batch = 0; batch < shape.batch; ++batch) {
-        const ColumnGradient column =
-            backward_column(column_of(shape, in, batch, channel), variant,
-                            gather(shape, grad_y, batch, channel));
+        const ColumnGradient column = backward_column(column_of(shape, in, batch, channel), variant,
+                                                      gather(shape, grad_y, batch, channel));
         decay += column.w;
         first += column.u;
         scatter(shape, column.k, batch, channel, grad.key);
