@@ -74,6 +74,13 @@ const CLI::App& chosen(const CLI::App& app) {
   return commands.empty() ? app : chosen(*commands.front());
 }
 
+/// "medurwkv data check".
+std::string full_name(const CLI::App& command) {
+  const CLI::App* parent = command.get_parent();
+  return parent == nullptr ? command.get_name()
+                           : concat(full_name(*parent), " ", command.get_name());
+}
+
 int report_usage(const CLI::App& root, const CLI::ParseError& error) {
   const CLI::App& command = chosen(root);
   std::string line = error.what();
@@ -83,11 +90,13 @@ int report_usage(const CLI::App& root, const CLI::ParseError& error) {
     const bool option = word.starts_with("-");
     line = concat(option ? "unknown option " : "unknown command or argument ", word);
     const std::vector<std::string> known = known_words(command, option);
-    if (!known.empty()) line += suggestion(word, known);
+    if (!known.empty()) {
+      line += suggestion(word, known);
+    } else if (command.get_option_no_throw("--data") != nullptr) {
+      line += "; the folder of images goes after --data";
+    }
   }
-  std::cerr << "medurwkv: " << line << "\n";
-  std::cerr << "See `" << (command.get_parent() != nullptr ? "medurwkv " : "") << command.get_name()
-            << " --help`.\n";
+  std::cerr << "medurwkv: " << line << "\nSee `" << full_name(command) << " --help`.\n";
   return exit_usage;
 }
 
@@ -134,8 +143,10 @@ int run(int count, char** arguments) {
 }  // namespace
 }  // namespace medurwkv::cli
 
-int main(int count, char** arguments) {
+int main(int count, char** arguments) try {
   medurwkv::cli::ensure_environment(arguments);
   medurwkv::cli::install_signal_handlers();
   return medurwkv::cli::run(count, arguments);
+} catch (...) {  // not even the message could be printed
+  return medurwkv::cli::exit_failed;
 }

@@ -66,6 +66,7 @@ std::vector<std::vector<std::size_t>> bundles_of(const Dataset& dataset) {
   std::map<std::size_t, std::vector<std::size_t>> by_root;
   for (std::size_t i = 0; i < leader.size(); ++i) by_root[root(i)].push_back(i);
   std::vector<std::vector<std::size_t>> out;
+  out.reserve(by_root.size());
   for (auto& [unused, members] : by_root) out.push_back(std::move(members));
   return out;
 }

@@ -77,7 +77,7 @@ Job distinct(const Found& found, const OutputOptions& options, std::set<fs::path
     const std::string name = attempt == 0   ? stem
                              : attempt == 1 ? longer
                                             : concat(longer, "_", attempt);
-    const Job job = named(found, name, options);
+    Job job = named(found, name, options);
     bool free = true;
     for (const fs::path& file : job.outputs()) free = free && !taken.contains(file);
     if (!free) continue;

@@ -2,7 +2,7 @@
 // LibTorch's ATen, net and weights.
 #pragma once
 
-#include <ATen/ATen.h>
+#include "torch/aten.h"
 
 #include <cstdint>
 #include <string>

@@ -34,7 +34,7 @@ at::Tensor TorchOps::conv_transpose2d(const Tensor& x, const Tensor& weight,
   return at::conv_transpose2d(x, weight, optional_bias(bias), at::IntArrayRef{stride, stride});
 }
 
-at::Tensor TorchOps::batch_norm(const Tensor& x, const net::BatchNorm<Tensor>& norm) {
+at::Tensor TorchOps::batch_norm(const Tensor& x, const net::BatchNorm<Tensor>& norm) const {
   if (mode_.training) {
     const at::NoGradGuard no_grad;
     norm.batches.add_(1);
@@ -149,7 +149,7 @@ at::Tensor TorchOps::crop(const Tensor& x, Grid to) {
   return x.narrow(2, 0, to.height).narrow(3, 0, to.width);
 }
 
-at::Tensor TorchOps::drop_path(const Tensor& x, double rate, const std::string& name) {
+at::Tensor TorchOps::drop_path(const Tensor& x, double rate, const std::string& name) const {
   if (!mode_.training || rate <= 0) return x;
   const Random random({mode_.seed, mode_.step, fnv1a64(name)});
   std::vector<double> factors;

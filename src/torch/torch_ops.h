@@ -3,7 +3,7 @@
 // torch/parameter_store.h.
 #pragma once
 
-#include <ATen/ATen.h>
+#include "torch/aten.h"
 
 #include <cstdint>
 #include <optional>
@@ -38,7 +38,7 @@ class TorchOps {
                        const net::Convolution& how);
   static Tensor conv_transpose2d(const Tensor& x, const Tensor& weight,
                                  const std::optional<Tensor>& bias, std::int64_t stride);
-  Tensor batch_norm(const Tensor& x, const net::BatchNorm<Tensor>& norm);
+  Tensor batch_norm(const Tensor& x, const net::BatchNorm<Tensor>& norm) const;
   static Tensor layer_norm(const Tensor& x, const Tensor& weight, const Tensor& bias,
                            double epsilon);
   static Tensor relu(const Tensor& x) { return at::relu(x); }
@@ -67,7 +67,7 @@ class TorchOps {
   static Tensor mean_tokens(const Tensor& x) { return x.mean(1); }
   static Tensor pad_edge(const Tensor& x, net::Grid to);
   static Tensor crop(const Tensor& x, net::Grid to);
-  Tensor drop_path(const Tensor& x, double rate, const std::string& name);
+  Tensor drop_path(const Tensor& x, double rate, const std::string& name) const;
 
  private:
   const ParameterStore& store_;

@@ -2,6 +2,7 @@
 
 #include <toml++/toml.h>
 
+#include <array>
 #include <charconv>
 #include <functional>
 #include <sstream>
@@ -120,6 +121,25 @@ void apply_setting(const std::string& setting, std::vector<Field>& fields) {
   }
 }
 
+std::string toml_text(const std::string& text) {
+  std::ostringstream out;
+  out << toml::value<std::string>(text);
+  return out.str();
+}
+
+/// The shortest text that reads back as the same number. A floating one keeps a point or an
+/// exponent, so that TOML takes it for one.
+template <class Number>
+std::string toml_text(Number number) {
+  std::array<char, 32> buffer{};
+  const auto result = std::to_chars(buffer.data(), buffer.data() + buffer.size(), number);
+  std::string text(buffer.data(), result.ptr);
+  if (std::is_floating_point_v<Number> && text.find_first_of(".e") == std::string::npos) {
+    text += ".0";
+  }
+  return text;
+}
+
 }  // namespace
 
 Config load_config(const std::filesystem::path& file, const std::vector<std::string>& settings) {
@@ -138,25 +158,19 @@ Config load_config(const std::filesystem::path& file, const std::vector<std::str
 
 std::string to_toml(const Config& config) {
   Config copy = config;
-  toml::table root;
+  std::string out = "# The complete configuration of this run, as used.\n";
+  std::string section;
   for (const Field& field : fields_of(copy)) {
     const std::size_t dot = field.key.find('.');
-    const auto [section, unused] = root.insert(field.key.substr(0, dot), toml::table{});
-    toml::table& table = *section->second.as_table();
-    std::visit(
-        [&](auto* place) {
-          using Value = std::remove_pointer_t<decltype(place)>;
-          if constexpr (std::is_same_v<Value, std::uint64_t>) {
-            table.insert(field.key.substr(dot + 1), static_cast<std::int64_t>(*place));
-          } else {
-            table.insert(field.key.substr(dot + 1), *place);
-          }
-        },
-        field.value);
+    if (field.key.substr(0, dot) != section) {
+      section = field.key.substr(0, dot);
+      out += concat("\n[", section, "]\n");
+    }
+    const std::string value =
+        std::visit([](const auto* place) { return toml_text(*place); }, field.value);
+    out += concat(field.key.substr(dot + 1), " = ", value, "\n");
   }
-  std::ostringstream out;
-  out << "# The complete configuration of this run, as used.\n" << root << "\n";
-  return out.str();
+  return out;
 }
 
 }  // namespace medurwkv::train

@@ -1,7 +1,8 @@
 // The C entry of the training library: JSON in, calls, exceptions turned into a status.
 #include "train/entry.h"
 
-#include <ATen/ATen.h>
+#include "torch/aten.h"
+
 #include <ATen/Parallel.h>
 #include <torch/cuda.h>
 #include <torch/version.h>

@@ -1,7 +1,7 @@
 // Losses of segmentation: cross-entropy and soft Dice. Relies on ATen.
 #pragma once
 
-#include <ATen/ATen.h>
+#include "torch/aten.h"
 
 #include <cstdint>
 #include <vector>

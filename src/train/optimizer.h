@@ -2,7 +2,7 @@
 // "Decoupled Weight Decay Regularization", 2019. Relies on ATen.
 #pragma once
 
-#include <ATen/ATen.h>
+#include "torch/aten.h"
 
 #include <cstdint>
 #include <string>

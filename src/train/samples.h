@@ -2,7 +2,7 @@
 // wants them. Relies on data.
 #pragma once
 
-#include <ATen/ATen.h>
+#include "torch/aten.h"
 
 #include <cstdint>
 #include <future>

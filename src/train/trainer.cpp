@@ -165,6 +165,16 @@ class Run {
                           device_.str(), ", ", thread_count(), " threads"));
   }
 
+  [[noreturn]] void refuse_step(const char* what, double value, const Batch& batch) const {
+    const std::filesystem::path checkpoint = request_.out / "last.ckpt";
+    throw_failure(concat("the ", what, " became ", value, " at step ", state_.step + 1, " (images ",
+                         join(batch.ids, ", "), "); ",
+                         std::filesystem::exists(checkpoint)
+                             ? checkpoint.string() + " holds the last saved state; "
+                             : std::string(),
+                         "try a smaller optimizer.rate"));
+  }
+
   void step() {
     const Batch batch = batches_->take(state_.step);
     const torch_backend::RunMode mode{.training = true,
@@ -177,13 +187,10 @@ class Run {
                                          .dice_weight = config_.loss.dice,
                                          .class_weights = {}});
     const double total = loss.total.item().toDouble();
-    if (!std::isfinite(total)) {
-      throw_failure(concat("the loss became ", total, " at step ", state_.step + 1, " (images ",
-                           join(batch.ids, ", "), "); ", (request_.out / "last.ckpt").string(),
-                           " holds the last good state; try a smaller optimizer.rate"));
-    }
+    if (!std::isfinite(total)) refuse_step("loss", total, batch);
     loss.total.backward();
-    clip_gradients(optimizer_.slots(), config_.optimizer.clip_norm);
+    const double norm = clip_gradients(optimizer_.slots(), config_.optimizer.clip_norm);
+    if (!std::isfinite(norm)) refuse_step("gradient", norm, batch);
     rate_ = learning_rate(config_.optimizer.rate, state_.step, total_steps_, warmup_);
     optimizer_.step(rate_);
     optimizer_.zero_gradients();

@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include <ATen/ATen.h>
+#include "torch/aten.h"
 
 #include "kernels/bi_wkv.h"
 #include "support/golden.h"

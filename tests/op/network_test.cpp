@@ -2,7 +2,7 @@
 // samples of a batch do not see each other; the plan predicts what LibTorch computes.
 #include <gtest/gtest.h>
 
-#include <ATen/ATen.h>
+#include "torch/aten.h"
 
 #include <string>
 #include <vector>

@@ -1,6 +1,8 @@
 // AdamW, clipping and the learning rate: LibTorch's own optimiser and hand-computed values.
 #include <gtest/gtest.h>
 
+#include "torch/aten.h"
+
 #include <torch/types.h>
 
 #include <torch/nn/utils/clip_grad.h>

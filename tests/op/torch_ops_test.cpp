@@ -2,7 +2,7 @@
 // plain loops, and the gradient of deformable attention against finite differences.
 #include <gtest/gtest.h>
 
-#include <ATen/ATen.h>
+#include "torch/aten.h"
 
 #include <cmath>
 #include <vector>

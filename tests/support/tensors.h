@@ -1,7 +1,7 @@
 // LibTorch tensors to and from plain vectors, for comparing with golden files.
 #pragma once
 
-#include <ATen/ATen.h>
+#include "torch/aten.h"
 
 #include <string>
 #include <vector>
