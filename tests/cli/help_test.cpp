@@ -1,0 +1,88 @@
+// What the program says about itself, and how it refuses what it does not know.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <sstream>
+#include <string>
+#include <vector>
+
+#include "core/version.h"
+#include "support/process.h"
+
+namespace medurwkv {
+namespace {
+
+using test::Outcome;
+using test::run_program;
+
+bool contains(const std::string& text, const std::string& part) {
+  return text.find(part) != std::string::npos;
+}
+
+TEST(Help, VersionComesAtOnceAndAlone) {
+  std::vector<double> seconds;
+  for (int i = 0; i < 9; ++i) {
+    const Outcome outcome = run_program({"--version"});
+    ASSERT_EQ(outcome.code, 0);
+    EXPECT_EQ(outcome.out, std::string("medurwkv ") + medurwkv::version + "\n");
+    EXPECT_EQ(outcome.err, "");
+    seconds.push_back(outcome.seconds);
+  }
+  std::sort(seconds.begin(), seconds.end());
+  EXPECT_LT(seconds[seconds.size() / 2], 0.05) << "median of nine starts";
+}
+
+// The dynamic loader lists what it loads when told to trace.
+TEST(Help, TheProgramItselfLoadsNoLibTorch) {
+  const Outcome outcome =
+      run_program({"--version"}, {.environment = {{"LD_TRACE_LOADED_OBJECTS", "1"}}, .folder = {}});
+  ASSERT_TRUE(contains(outcome.out, "libdnnl")) << outcome.out << outcome.err;
+  EXPECT_FALSE(contains(outcome.out, "torch")) << outcome.out;
+  EXPECT_FALSE(contains(outcome.out, "libc10")) << outcome.out;
+}
+
+TEST(Help, EveryCommandHasAnExampleOfItself) {
+  const std::vector<std::vector<std::string>> commands{
+      {"doctor"},   {"data", "check"}, {"data", "split"}, {"train"},
+      {"evaluate"}, {"predict"},       {"inspect"}};
+  for (std::vector<std::string> words : commands) {
+    std::string name = "medurwkv";
+    for (const std::string& word : words) name += " " + word;
+    words.emplace_back("--help");
+    const Outcome outcome = run_program(words);
+    EXPECT_EQ(outcome.code, 0) << name;
+    const std::size_t example = outcome.out.find("Example:");
+    ASSERT_NE(example, std::string::npos) << name;
+    EXPECT_TRUE(contains(outcome.out.substr(example), name)) << outcome.out;
+  }
+}
+
+struct Mistake {
+  std::vector<std::string> words;
+  std::string hint;
+};
+
+TEST(Help, MistakesNameTheNearestKnownWord) {
+  const std::vector<Mistake> mistakes{
+      {{"trian"}, "did you mean train?"},
+      {{"inspect", "--prest", "tiny"}, "did you mean --preset?"},
+      {{"inspect", "--preset", "tinny"}, "did you mean tiny?"},
+      {{"data", "chek", "x"}, "did you mean check?"},
+      {{"train", "folder"}, "goes after --data"},
+      {{"train", "--data", "x", "--split", "y", "--set", "run.epocs=2"},
+       "did you mean run.epochs?"},
+      {{"doctor", "--threads", "many"}, "--threads"},
+      {{"evaluate"}, "medurwkv evaluate --help"},
+      {{"data", "split"}, "medurwkv data split --help"},
+      {{}, "--help"}};
+  for (const Mistake& mistake : mistakes) {
+    const Outcome outcome = run_program(mistake.words);
+    EXPECT_EQ(outcome.code, 2) << mistake.hint << ": " << outcome.err;
+    EXPECT_TRUE(contains(outcome.err, mistake.hint)) << outcome.err;
+    EXPECT_EQ(outcome.out, "") << mistake.hint;
+    EXPECT_FALSE(contains(outcome.err, "terminate")) << outcome.err;
+  }
+}
+
+}  // namespace
+}  // namespace medurwkv

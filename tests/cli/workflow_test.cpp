@@ -1,0 +1,181 @@
+// The commands one after another on a small data set, as the README shows them; and what they say
+// when something in the folder or on the command line is wrong.
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <fstream>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include <nlohmann/json.hpp>
+
+#include "core/files.h"
+#include "support/demo.h"
+#include "support/process.h"
+
+namespace medurwkv {
+namespace {
+
+namespace fs = std::filesystem;
+using nlohmann::json;
+using test::Outcome;
+using test::run_program;
+
+bool contains(const std::string& text, const std::string& part) {
+  return text.find(part) != std::string::npos;
+}
+
+/// One world with one trained model for all tests of this file.
+class Workflow : public ::testing::Test {
+ protected:
+  static void SetUpTestSuite() {
+    world_ = std::make_unique<test::SmallWorld>();
+    trained_ = run_program(world_->training("run", {"--epochs", "2"}));
+  }
+  static void TearDownTestSuite() { world_.reset(); }
+  void SetUp() override { ASSERT_EQ(trained_.code, 0) << trained_.err; }
+
+  static fs::path path(const std::string& name) { return world_->root() / name; }
+  static std::string model() { return path("run/best.model").string(); }
+  static std::string data() { return world_->data().string(); }
+  static std::string split() { return world_->split().string(); }
+
+  static std::unique_ptr<test::SmallWorld> world_;
+  static Outcome trained_;
+};
+std::unique_ptr<test::SmallWorld> Workflow::world_;
+Outcome Workflow::trained_;
+
+TEST_F(Workflow, TrainingLeavesACompleteFolder) {
+  for (const char* file : {"best.model", "last.ckpt", "config.toml", "split.json", "log.csv",
+                           "curves.svg", "run.json"}) {
+    EXPECT_TRUE(fs::exists(path("run") / file)) << file;
+  }
+  EXPECT_TRUE(contains(trained_.out, "best.model")) << trained_.out;
+  EXPECT_TRUE(contains(trained_.err, "epoch 2/2")) << trained_.err;
+  EXPECT_EQ(read_file(path("run/split.json")), read_file(world_->split()));
+  // The configuration as written trains the same network again, to the same bits.
+  const Outcome again = run_program({"train", "--data", data(), "--split", split(), "--config",
+                                     path("run/config.toml").string(), "--threads", "1", "--out",
+                                     path("again").string(), "--quiet"});
+  ASSERT_EQ(again.code, 0) << again.err;
+  EXPECT_EQ(again.err, "") << "quiet";
+  EXPECT_EQ(read_file(path("again/best.model")), read_file(model()));
+}
+
+TEST_F(Workflow, EvaluateWritesScoresThatAgree) {
+  const Outcome outcome = run_program({"evaluate", model(), "--data", data(), "--split", split(),
+                                       "--out", path("evaluation").string(), "--json"});
+  ASSERT_EQ(outcome.code, 0) << outcome.err;
+  const json summary = json::parse(outcome.out);
+  EXPECT_EQ(summary, json::parse(read_file(path("evaluation/summary.json"))));
+  const std::string cases = read_file(path("evaluation/cases.csv"));
+  EXPECT_EQ(static_cast<std::size_t>(std::count(cases.begin(), cases.end(), '\n')),
+            1 + summary.at("cases").get<std::size_t>());
+  EXPECT_TRUE(contains(read_file(path("evaluation/report.html")), "</html>"));
+  EXPECT_TRUE(contains(outcome.err, "test part")) << "evaluate says that it touches the test part";
+}
+
+TEST_F(Workflow, EvaluateRefusesAChangedImage) {
+  const fs::path copy = path("changed");
+  fs::copy(world_->data(), copy, fs::copy_options::recursive);
+  const fs::path image = fs::directory_iterator(copy / "images")->path();
+  std::ofstream(image, std::ios::app | std::ios::binary) << "x";
+  const Outcome outcome = run_program({"evaluate", model(), "--data", copy.string(), "--split",
+                                       split(), "--out", path("refused").string()});
+  EXPECT_EQ(outcome.code, 1);
+  EXPECT_TRUE(contains(outcome.err, split())) << outcome.err;
+  EXPECT_FALSE(fs::exists(path("refused/report.html")));
+}
+
+TEST_F(Workflow, PredictGoesOnAfterABadFile) {
+  const fs::path input = path("in coming/größe");  // a space and letters beyond ASCII
+  fs::create_directories(input);
+  const fs::path good = fs::directory_iterator(world_->data() / "images")->path();
+  fs::copy_file(good, input / "good.jpg");
+  std::ofstream(input / "broken.png") << "not an image";
+  const fs::path out = path("out going");
+  const Outcome outcome =
+      run_program({"predict", model(), input.string(), "--overlay", "--out", out.string()});
+  EXPECT_EQ(outcome.code, 1);
+  EXPECT_TRUE(contains(outcome.err, "broken.png")) << outcome.err;
+  EXPECT_TRUE(fs::exists(out / "good.png"));
+  EXPECT_TRUE(fs::exists(out / "good_overlay.png"));
+  const json manifest = json::parse(read_file(out / "manifest.json"));
+  EXPECT_TRUE(contains(manifest.dump(), sha256_file(out / "good.png"))) << manifest.dump(2);
+}
+
+TEST_F(Workflow, PredictIsTheSameOnAnyRun) {
+  const auto predicted = [&](const std::string& name) {
+    const Outcome outcome = run_program({"predict", model(), (world_->data() / "images").string(),
+                                         "--out", path(name).string(), "--quiet"});
+    EXPECT_EQ(outcome.code, 0) << outcome.err;
+    EXPECT_EQ(outcome.err, "");
+    return read_file(path(name) / "manifest.json");
+  };
+  EXPECT_EQ(predicted("first"), predicted("second"));
+}
+
+TEST_F(Workflow, InspectReadsTheModel) {
+  const Outcome outcome = run_program({"inspect", model(), "--json"});
+  ASSERT_EQ(outcome.code, 0) << outcome.err;
+  const json answer = json::parse(outcome.out);
+  EXPECT_EQ(answer.at("parameters"), 134214);
+  EXPECT_TRUE(contains(answer.dump(), sha256_file(model())));
+}
+
+TEST_F(Workflow, SplitIsAFunctionOfItsSeed) {
+  const auto split_with = [&](const std::string& seed, const std::string& name) {
+    const Outcome outcome =
+        run_program({"data", "split", data(), "--seed", seed, "--out", path(name).string()});
+    EXPECT_EQ(outcome.code, 0) << outcome.err;
+    return read_file(path(name));
+  };
+  const std::string first = split_with("7", "a.json");
+  EXPECT_EQ(first, split_with("7", "b.json"));
+  EXPECT_NE(first, split_with("8", "c.json"));
+  const Outcome there = run_program({"data", "split", data(), "--out", path("a.json").string()});
+  EXPECT_EQ(there.code, 2) << "an existing split is not overwritten";
+  EXPECT_EQ(read_file(path("a.json")), first);
+}
+
+TEST_F(Workflow, CheckTellsErrorsByItsExitCode) {
+  const Outcome clean = run_program({"data", "check", data(), "--json"});
+  EXPECT_EQ(clean.code, 0) << clean.err;
+  EXPECT_EQ(json::parse(clean.out).at("pairs"), 12);
+  const fs::path copy = path("faulty");
+  fs::copy(world_->data(), copy, fs::copy_options::recursive);
+  const fs::path mask = fs::directory_iterator(copy / "masks")->path();
+  fs::remove(mask);
+  const Outcome faulty = run_program({"data", "check", copy.string()});
+  EXPECT_EQ(faulty.code, 1);
+  EXPECT_TRUE(contains(faulty.out + faulty.err, mask.stem().string().substr(0, 12)))
+      << faulty.out << faulty.err;
+  EXPECT_EQ(run_program({"data", "check", path("nowhere").string()}).code, 1);
+}
+
+TEST_F(Workflow, ATrainingIsNotOverwritten) {
+  const std::string before = sha256_file(path("run/last.ckpt"));
+  const Outcome outcome = run_program(world_->training("run", {"--epochs", "2"}));
+  EXPECT_EQ(outcome.code, 2);
+  EXPECT_TRUE(contains(outcome.err, "--resume")) << outcome.err;
+  EXPECT_EQ(sha256_file(path("run/last.ckpt")), before);
+}
+
+TEST_F(Workflow, ResumeRefusesAnotherConfiguration) {
+  const Outcome outcome = run_program(world_->training("run", {"--epochs", "3", "--resume"}));
+  EXPECT_EQ(outcome.code, 2);
+  EXPECT_TRUE(contains(outcome.err, "another configuration")) << outcome.err;
+}
+
+TEST_F(Workflow, DoctorTestsItself) {
+  const Outcome outcome = run_program({"doctor", "--json"});
+  EXPECT_EQ(outcome.code, 0) << outcome.err;
+  const json answer = json::parse(outcome.out);
+  EXPECT_EQ(answer.at("self_test"), "passed");
+  EXPECT_TRUE(answer.at("training_library").contains("libtorch"));
+}
+
+}  // namespace
+}  // namespace medurwkv
