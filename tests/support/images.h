@@ -1,0 +1,49 @@
+// Small images made in the test, and files written from them.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "core/files.h"
+#include "data/image.h"
+
+namespace medurwkv::test {
+
+/// An 8-bit image whose samples are given by (x, y, channel).
+inline data::Image make_image(
+    std::int64_t width, std::int64_t height, std::int64_t channels,
+    const std::function<int(std::int64_t, std::int64_t, std::int64_t)>& value) {
+  data::Image image{.width = width, .height = height, .channels = channels, .bytes = {}};
+  for (std::int64_t y = 0; y < height; ++y) {
+    for (std::int64_t x = 0; x < width; ++x) {
+      for (std::int64_t c = 0; c < channels; ++c) {
+        image.bytes.push_back(static_cast<unsigned char>(value(x, y, c)));
+      }
+    }
+  }
+  return image;
+}
+
+inline data::LabelMap make_labels(std::int64_t width, std::int64_t height,
+                                  const std::function<int(std::int64_t, std::int64_t)>& value) {
+  data::LabelMap map{.width = width, .height = height, .labels = {}};
+  for (std::int64_t y = 0; y < height; ++y) {
+    for (std::int64_t x = 0; x < width; ++x) {
+      map.labels.push_back(static_cast<std::uint8_t>(value(x, y)));
+    }
+  }
+  return map;
+}
+
+/// Writes a gray PNG, making its folder.
+inline void write_gray(const std::filesystem::path& file, std::int64_t width, std::int64_t height,
+                       const std::function<int(std::int64_t, std::int64_t)>& value) {
+  std::filesystem::create_directories(file.parent_path());
+  write_file(file, data::encode_png(make_image(width, height, 1,
+                                               [&](auto x, auto y, auto) { return value(x, y); })));
+}
+
+}  // namespace medurwkv::test
