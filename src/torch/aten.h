@@ -5,4 +5,5 @@
 // clang-format off
 #include <ATen/core/ivalue.h>
 #include <ATen/ATen.h>
+#include <ATen/core/grad_mode.h>
 // clang-format on

@@ -91,6 +91,20 @@ Metadata metadata_from(const std::string& file, const json& from) {
   return out;
 }
 
+/// Whether shape and type fill the bytes exactly. The product stays below the bytes that are there,
+/// so it cannot overflow unseen.
+bool fits(const TensorInfo& info) {
+  auto expected = static_cast<std::uint64_t>(size_of(info.type));
+  if (std::find(info.shape.begin(), info.shape.end(), 0) != info.shape.end())
+    return info.bytes == 0;
+  for (const std::int64_t side : info.shape) {
+    if (side < 0 || __builtin_mul_overflow(expected, static_cast<std::uint64_t>(side), &expected)) {
+      return false;
+    }
+  }
+  return expected == info.bytes;
+}
+
 TensorInfo tensor_from(const std::string& file, const std::string& name, const json& from) {
   TensorInfo info{.name = name, .shape = {}};
   try {
@@ -111,9 +125,7 @@ TensorInfo tensor_from(const std::string& file, const std::string& name, const j
   } catch (const json::exception& error) {
     throw_bad(file, concat("tensor ", name, " is described wrongly (", error.what(), ")"));
   }
-  std::int64_t expected = 0;
-  if (__builtin_mul_overflow(element_count(info.shape), size_of(info.type), &expected) ||
-      static_cast<std::uint64_t>(expected) != info.bytes) {
+  if (!fits(info)) {
     throw_bad(file, concat("tensor ", name, " of shape ", shape_text(info.shape), " and type ",
                            to_string(info.type), " holds ", info.bytes, " bytes"));
   }
