@@ -4,8 +4,9 @@ SHELL := /bin/bash
 JOBS ?= $(shell nproc)
 PREFIX ?= /usr/local
 DEMO_OUT ?= demo-out
+export JOBS
 
-.PHONY: help packages build build-tests runtime demo test lint install clean
+.PHONY: help packages build build-tests runtime demo test test-peers lint install clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -28,6 +29,9 @@ demo: build  ## train and judge on the bundled images, about 6 minutes after the
 
 test: build-tests  ## every test that Debian's packages allow, at most 20 minutes
 	@ctest --test-dir build --output-on-failure --parallel $(JOBS)
+
+test-peers: packages  ## the tests that compute, against a recent LibTorch from PyPI
+	@scripts/test-peers
 
 lint: build-tests  ## clang-format and clang-tidy, warnings as errors
 	@scripts/install-packages lint

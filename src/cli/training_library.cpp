@@ -45,7 +45,7 @@ const MedurwkvTrainingLibrary& library() {
                            " is not beside the program; build it with `make build` (the runtime "
                            "alone cannot train or run models yet)"));
     }
-    void* handle = dlopen(path->c_str(), RTLD_NOW | RTLD_LOCAL);
+    void* handle = dlopen(path->c_str(), RTLD_NOW | RTLD_LOCAL | RTLD_DEEPBIND);
     if (handle == nullptr) throw_failure(concat(path->string(), ": cannot be opened: ", dlerror()));
     using Entry = const MedurwkvTrainingLibrary* (*)();
     const auto entry = reinterpret_cast<Entry>(dlsym(handle, medurwkv_training_symbol));

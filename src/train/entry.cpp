@@ -71,7 +71,8 @@ void guarded(MedurwkvStatus* status, const Body& body) {
 void describe(const MedurwkvHost* host, MedurwkvStatus* status) {
   guarded(status, [&] {
     json devices = json::array({"cpu"});
-    for (std::size_t i = 0; i < torch::cuda::device_count(); ++i) {
+    const auto gpus = static_cast<int>(torch::cuda::device_count());
+    for (int i = 0; i < gpus; ++i) {
       devices.push_back("cuda:" + std::to_string(i));
     }
     // A matrix product tells an optimised BLAS from the reference one, which is 40 times slower.

@@ -41,6 +41,27 @@ TEST(Help, TheProgramItselfLoadsNoLibTorch) {
   EXPECT_FALSE(contains(outcome.out, "libc10")) << outcome.out;
 }
 
+// A recent LibTorch contains a oneDNN of another version than the program links: none of its symbols may
+// bind to the program's. Debian's LibTorch has none of its own and asks for libdnnl's functions.
+TEST(Help, TwoOneDnnsDoNotMeet) {
+  const Outcome outcome =
+      run_program({"doctor"}, {.environment = {{"LD_DEBUG", "bindings"}}, .folder = {}});
+  ASSERT_EQ(outcome.code, 0);
+  std::istringstream lines(outcome.err);
+  std::string line;
+  std::string met;
+  bool links_libdnnl = false;
+  while (std::getline(lines, line)) {
+    const std::size_t to = line.find(" to ");
+    if (!contains(line, "binding file") || to == std::string::npos) continue;
+    if (!contains(line.substr(0, to), "libtorch_cpu")) continue;
+    if (!contains(line.substr(to), "libdnnl.so")) continue;
+    links_libdnnl = links_libdnnl || contains(line, "`dnnl_primitive_create'");
+    if (contains(line.substr(line.rfind(' ')), "dnnl")) met = line;
+  }
+  EXPECT_TRUE(met.empty() || links_libdnnl) << met;
+}
+
 TEST(Help, EveryCommandHasAnExampleOfItself) {
   const std::vector<std::vector<std::string>> commands{
       {"doctor"},   {"data", "check"}, {"data", "split"}, {"train"},
