@@ -213,10 +213,16 @@ TEST_P(StepsGolden, TenAdamWStepsOnOneBatch) {
   const std::ptrdiff_t exact_losses = 3 * (type == at::kFloat ? 2 : 4);
   EXPECT_TRUE(test::is_close({run.losses.begin(), run.losses.begin() + exact_losses},
                              {losses.begin(), losses.begin() + exact_losses}, tolerance));
-  double allowed = tolerance * test::largest(losses);
-  for (const StepsRun& other : disturbed) allowed += 10 * distance(other.losses, run.losses);
-  EXPECT_TRUE(test::is_close(run.losses, losses, allowed, 1));
-  EXPECT_LT(allowed, 0.25) << "the run is too unstable to show anything";
+  int telling = 0;  // steps whose bound still says something
+  for (std::size_t i = 0; i < losses.size(); ++i) {
+    double allowed = tolerance * test::largest(losses);
+    for (const StepsRun& other : disturbed) {
+      allowed += 10 * std::abs(other.losses[i] - run.losses[i]);
+    }
+    EXPECT_NEAR(run.losses[i], losses[i], allowed) << "step " << i / 3 + 1;
+    telling += i % 3 == 0 && allowed < 0.05 ? 1 : 0;
+  }
+  EXPECT_GE(telling, type == at::kFloat ? 2 : 9);
   std::size_t index = 0;
   for (const weights::TensorInfo& info : file.tensors()) {
     if (!info.name.starts_with("after.")) continue;
