@@ -41,8 +41,9 @@ TEST(Help, TheProgramItselfLoadsNoLibTorch) {
   EXPECT_FALSE(contains(outcome.out, "libc10")) << outcome.out;
 }
 
-// A recent LibTorch contains a oneDNN of another version than the program links: none of its symbols may
-// bind to the program's. Debian's LibTorch has none of its own and asks for libdnnl's functions.
+// A recent LibTorch contains a oneDNN of another version than the program links: none of its
+// symbols may bind to the program's. Debian's LibTorch has none of its own and asks for libdnnl's
+// functions.
 TEST(Help, TwoOneDnnsDoNotMeet) {
   const Outcome outcome =
       run_program({"doctor"}, {.environment = {{"LD_DEBUG", "bindings"}}, .folder = {}});
