@@ -49,7 +49,16 @@ struct WkvGradient {
   Real* value = nullptr;
 };
 
-/// Time linear in tokens. Runs on thread_count() threads; same count, same bits.
+/// Tokens per chunk of a mode (exact: all).
+constexpr std::int64_t wkv_chunk(WkvMode mode, std::int64_t tokens) {
+  if (mode == WkvMode::exact) return tokens;
+  const std::int64_t chunks = mode == WkvMode::released32 ? 32 : 16;
+  return (tokens + chunks - 1) / chunks;
+}
+
+/// Time and working memory linear in tokens. Runs on thread_count() threads over batch and
+/// channels; same bits on any number. float runs on the chosen instruction set (kernels/isa.h);
+/// double, and columns whose decay or first is beyond the vector kernels' limits, on the reference.
 template <class Real>
 void bi_wkv_forward(const WkvShape& shape, WkvMode mode, const WkvInput<Real>& in, Real* y);
 

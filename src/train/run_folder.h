@@ -62,7 +62,7 @@ struct Resumed {
 };
 
 /// Fills store and optimiser. Throws Error naming the file.
-Resumed read_checkpoint(const std::filesystem::path& file, torch_backend::ParameterStore& store,
+Resumed read_checkpoint(const std::filesystem::path& path, torch_backend::ParameterStore& store,
                         AdamW& optimizer);
 
 /// best.model.

@@ -35,6 +35,6 @@ class TorchEngine : public Engine {
 };
 
 /// A model file with its weights. Throws Error naming the file.
-std::unique_ptr<Engine> open_model(const std::filesystem::path& file, const at::Device& device);
+std::unique_ptr<Engine> open_model(const std::filesystem::path& path, const at::Device& device);
 
 }  // namespace medurwkv::train

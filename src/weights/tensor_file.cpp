@@ -210,7 +210,7 @@ TensorFile TensorFile::read(const std::filesystem::path& path) {
                                 out.bytes_.size(), " and at most ", header_limit, " are allowed"));
   }
   out.data_start_ = length_bytes + length;
-  out.header_ = parse_header(out.file_, std::string_view(out.bytes_).substr(0, out.data_start_),
+  out.header_ = parse_header(out.file_, std::string_view{out.bytes_}.substr(0, out.data_start_),
                              out.bytes_.size() - out.data_start_);
   for (std::size_t i = 0; i < out.header_.tensors.size(); ++i) {
     out.by_name_[out.header_.tensors[i].name] = i;
@@ -229,7 +229,7 @@ const TensorInfo& TensorFile::info(const std::string& name) const {
 }
 
 std::string_view TensorFile::data(const TensorInfo& tensor) const {
-  return std::string_view(bytes_).substr(data_start_ + tensor.offset, tensor.bytes);
+  return std::string_view{bytes_}.substr(data_start_ + tensor.offset, tensor.bytes);
 }
 
 std::vector<double> TensorFile::values(const std::string& name) const {

@@ -33,7 +33,8 @@ inline std::pair<double, double> fill_statistics(const std::string& name, const 
   if (name.ends_with("sampling_offsets.bias")) return {0, 2};
   if (leaf == "bias") return {0, 0.1};
   if (shape.size() == 1) return {1, 0.1};
-  return {0, std::sqrt(3.0 / static_cast<double>(element_count(shape) / shape[0]))};
+  const std::int64_t fan_in = element_count(shape) / shape[0];
+  return {0, std::sqrt(3.0 / static_cast<double>(fan_in))};
 }
 
 /// All values of tensor `name`, rounded to float32 as the rule says.

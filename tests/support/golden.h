@@ -65,6 +65,7 @@ inline ::testing::AssertionResult is_close(const std::vector<double>& actual,
 
 }  // namespace medurwkv::test
 
+// NOLINTBEGIN(bugprone-macro-parentheses): `file` is the name of a variable
 /// Reads a golden file into `file`, or skips the test visibly.
 #define MEDURWKV_GOLDEN_OR_SKIP(file, name)                                          \
   const std::filesystem::path file##_path = medurwkv::test::golden_path(name);       \
@@ -74,3 +75,4 @@ inline ::testing::AssertionResult is_close(const std::vector<double>& actual,
                  << " (set MEDURWKV_SHARED)";                                        \
   }                                                                                  \
   const auto file = medurwkv::weights::TensorFile::read(file##_path)
+// NOLINTEND(bugprone-macro-parentheses)

@@ -40,7 +40,7 @@ struct Start {
 /// A process that runs while the test goes on. Killed when the object goes.
 class Process {
  public:
-  Process(const std::vector<std::string>& arguments, const Start& start = {}) {
+  explicit Process(const std::vector<std::string>& arguments, const Start& start = {}) {
     const int out = opened(output_.path() / "out");
     const int err = opened(output_.path() / "err");
     std::vector<std::string> words{MEDURWKV_PROGRAM};

@@ -1,16 +1,14 @@
 // The specification of bi-WKV: plain loops over one channel of one batch element at a time, double
 // accumulation, every sum kept as (largest exponent, sum relative to it) so that nothing overflows.
 // Sums only ever grow by additions; nothing that was added is subtracted again.
-#include "kernels/bi_wkv.h"
+#include "kernels/ref/bi_wkv.h"
 
 #include <algorithm>
 #include <cmath>
 #include <limits>
 #include <vector>
 
-#include "core/threads.h"
-
-namespace medurwkv::kernels {
+namespace medurwkv::kernels::ref {
 namespace {
 
 constexpr double minus_infinity = -std::numeric_limits<double>::infinity();
@@ -52,9 +50,8 @@ struct Variant {
 
 Variant variant_of(WkvMode mode, std::int64_t tokens) {
   if (mode == WkvMode::exact) return {.exact = true, .chunk = tokens, .epsilon = 0};
-  const std::int64_t chunks = mode == WkvMode::released32 ? 32 : 16;
   return {.exact = false,
-          .chunk = (tokens + chunks - 1) / chunks,
+          .chunk = wkv_chunk(mode, tokens),
           .epsilon = mode == WkvMode::released32 ? 1e-6 : 0};
 }
 
@@ -231,45 +228,34 @@ Column column_of(const WkvShape& shape, const WkvInput<Real>& in, std::int64_t b
 }  // namespace
 
 template <class Real>
-void bi_wkv_forward(const WkvShape& shape, WkvMode mode, const WkvInput<Real>& in, Real* y) {
-  const Variant variant = variant_of(mode, shape.tokens);
-  parallel_for(shape.batch * shape.channels, [&](std::int64_t begin, std::int64_t end) {
-    for (std::int64_t i = begin; i < end; ++i) {
-      const std::int64_t batch = i / shape.channels;
-      const std::int64_t channel = i % shape.channels;
-      const Result result = forward_column(column_of(shape, in, batch, channel), variant);
-      scatter(shape, result.y, batch, channel, y);
-    }
-  });
+void wkv_forward_column(const WkvShape& shape, WkvMode mode, const WkvInput<Real>& in,
+                        std::int64_t batch, std::int64_t channel, Real* y) {
+  const Result result =
+      forward_column(column_of(shape, in, batch, channel), variant_of(mode, shape.tokens));
+  scatter(shape, result.y, batch, channel, y);
 }
 
 template <class Real>
-void bi_wkv_backward(const WkvShape& shape, WkvMode mode, const WkvInput<Real>& in,
-                     const Real* grad_y, const WkvGradient<Real>& grad) {
-  const Variant variant = variant_of(mode, shape.tokens);
-  parallel_for(shape.channels, [&](std::int64_t begin, std::int64_t end) {
-    for (std::int64_t channel = begin; channel < end; ++channel) {
-      double decay = 0;
-      double first = 0;
-      for (std::int64_t batch = 0; batch < shape.batch; ++batch) {
-        const ColumnGradient column = backward_column(column_of(shape, in, batch, channel), variant,
-                                                      gather(shape, grad_y, batch, channel));
-        decay += column.w;
-        first += column.u;
-        scatter(shape, column.k, batch, channel, grad.key);
-        scatter(shape, column.v, batch, channel, grad.value);
-      }
-      grad.decay[channel] = static_cast<Real>(decay);
-      grad.first[channel] = static_cast<Real>(first);
-    }
-  });
+WkvColumnGradient wkv_backward_column(const WkvShape& shape, WkvMode mode, const WkvInput<Real>& in,
+                                      const Real* grad_y, std::int64_t batch, std::int64_t channel,
+                                      Real* grad_key, Real* grad_value) {
+  const ColumnGradient column =
+      backward_column(column_of(shape, in, batch, channel), variant_of(mode, shape.tokens),
+                      gather(shape, grad_y, batch, channel));
+  scatter(shape, column.k, batch, channel, grad_key);
+  scatter(shape, column.v, batch, channel, grad_value);
+  return {.decay = column.w, .first = column.u};
 }
 
-template void bi_wkv_forward(const WkvShape&, WkvMode, const WkvInput<float>&, float*);
-template void bi_wkv_forward(const WkvShape&, WkvMode, const WkvInput<double>&, double*);
-template void bi_wkv_backward(const WkvShape&, WkvMode, const WkvInput<float>&, const float*,
-                              const WkvGradient<float>&);
-template void bi_wkv_backward(const WkvShape&, WkvMode, const WkvInput<double>&, const double*,
-                              const WkvGradient<double>&);
+template void wkv_forward_column(const WkvShape&, WkvMode, const WkvInput<float>&, std::int64_t,
+                                 std::int64_t, float*);
+template void wkv_forward_column(const WkvShape&, WkvMode, const WkvInput<double>&, std::int64_t,
+                                 std::int64_t, double*);
+template WkvColumnGradient wkv_backward_column(const WkvShape&, WkvMode, const WkvInput<float>&,
+                                               const float*, std::int64_t, std::int64_t, float*,
+                                               float*);
+template WkvColumnGradient wkv_backward_column(const WkvShape&, WkvMode, const WkvInput<double>&,
+                                               const double*, std::int64_t, std::int64_t, double*,
+                                               double*);
 
-}  // namespace medurwkv::kernels
+}  // namespace medurwkv::kernels::ref

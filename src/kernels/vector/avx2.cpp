@@ -1,0 +1,16 @@
+// The vector kernels for AVX2 and FMA.
+#define MEDURWKV_LANES 8
+#define MEDURWKV_VECTOR_NAMESPACE avx2
+
+#include "kernels/vector/bi_wkv.h"
+
+namespace medurwkv::kernels {
+
+const VectorKernels avx2_kernels{
+    .name = "avx2",
+    .lanes = avx2::lanes,
+    .wkv_forward = avx2::wkv_forward,
+    .wkv_backward = avx2::wkv_backward,
+};
+
+}  // namespace medurwkv::kernels

@@ -1,0 +1,16 @@
+// The vector kernels for AVX-512 (F, BW, DQ, VL).
+#define MEDURWKV_LANES 16
+#define MEDURWKV_VECTOR_NAMESPACE avx512
+
+#include "kernels/vector/bi_wkv.h"
+
+namespace medurwkv::kernels {
+
+const VectorKernels avx512_kernels{
+    .name = "avx512",
+    .lanes = avx512::lanes,
+    .wkv_forward = avx512::wkv_forward,
+    .wkv_backward = avx512::wkv_backward,
+};
+
+}  // namespace medurwkv::kernels

@@ -1,0 +1,351 @@
+// bi-WKV on a strip of channels, compiled once per instruction set.
+//
+// All sums are kept relative to the envelope E_t = max_i (k_i - |t-i| w), which only takes maxima
+// to find. Neighbouring envelopes differ by at most |w|, every exponent k_i - |t-i| w - E_t is at
+// most 0, and the sums need no rescaling. Per token that leaves
+//   e_t = exp(k_t - E_t),  f_t = exp(E_{t-1} - w - E_t),  g_t = exp(E_{t+1} - w - E_t) = exp(-2w) /
+//   f_{t+1}
+// with  A_t = sum_{i<t} exp(k_i - (t-i) w - E_t) = f_t (A_{t-1} + e_{t-1})  and, from the other
+// end,
+//       Q_t = sum_{i>t} exp(k_i - (i-t) w - E_t) = g_t (Q_{t+1} + e_{t+1}),
+// each with and without the values v. The gradient needs the same factors the other way round:
+//       U_i = sum_{t>i} exp(E_i - (t-i) w - E_t) h_t = f_{i+1} (U_{i+1} + h_{i+1})
+//       V_i = sum_{t<i} exp(E_i - (i-t) w - E_t) h_t = g_{i-1} (V_{i-1} + h_{i-1}),
+// h_t = grad_t / divisor_t. What the modes add is in kernels/bi_wkv.h. Limits on w and u (table.h)
+// keep e^w, e^u and the sums within float32; beyond them the caller takes the reference.
+#pragma once
+
+#include "kernels/vector/simd.h"
+#include "kernels/vector/table.h"
+
+namespace medurwkv::kernels::MEDURWKV_VECTOR_NAMESPACE {
+
+/// A sum with the values and without.
+struct Pair {
+  Vector a{};
+  Vector b{};
+};
+inline Pair operator+(const Pair& x, const Pair& y) {
+  return {x.a + y.a, x.b + y.b};
+}
+inline Pair operator*(Vector factor, const Pair& x) {
+  return {factor * x.a, factor * x.b};
+}
+/// x times 1 + change.
+inline Vector changed(Vector change, Vector x) {
+  return x + change * x;
+}
+inline Pair changed(Vector change, const Pair& x) {
+  return {changed(change, x.a), changed(change, x.b)};
+}
+
+/// A sum that runs over many tokens, with what rounding has lost of it (Kahan): without that the
+/// errors of a thousand steps show.
+struct Running {
+  Pair sum;
+  Pair lost;
+
+  /// `added` joins, then the whole changes.
+  void step(Vector change, const Pair& added) { add(changed(change, added) + change * sum); }
+  void add(const Pair& part) {
+    const Pair whole = part + lost;
+    const Pair next = sum + whole;
+    lost = {whole.a - (next.a - sum.a), whole.b - (next.b - sum.b)};
+    sum = next;
+  }
+};
+
+/// The strip's constants, and the arrays of its work space (tokens x lanes each).
+struct Columns {
+  Vector w, u, e_w, e_u, e_2w, extra;  // extra: 1 - e^w
+  float* envelope;
+  float* e;
+  float* f;  // minus 1; of the step from t - 1 to t
+  float* g;  // minus 1; of the step from t to t - 1
+  float* part_a;
+  float* part_b;
+  float* top;
+  // The gradient's arrays take over those that have been read by then.
+  float *h, *hy, *before_a, *before_b;
+
+  explicit Columns(const WkvStrip& strip) : w(load(strip.decay)), u(load(strip.first)) {
+    e_w = exponential(w);
+    e_u = exponential(u);
+    e_2w = e_w * e_w;
+    extra = -exponential_minus_1(w);
+    const std::int64_t step = strip.tokens * lanes;
+    envelope = strip.work;
+    e = envelope + step;
+    f = e + step;
+    g = f + step;
+    h = part_a = g + step;
+    hy = part_b = part_a + step;
+    before_a = top = part_b + step;
+    before_b = envelope;
+  }
+};
+
+/// max_{i<=t} (k_i - (t-i) w) of every token, from the front.
+inline void front_pass(const WkvStrip& strip, const Columns& c) {
+  Vector front = load(strip.key);
+  store(c.envelope, front);
+  for (std::int64_t t = 1; t < strip.tokens; ++t) {
+    front = largest(front - c.w, load(strip.key + t * strip.stride));
+    store(c.envelope + t * lanes, front);
+  }
+}
+
+/// From the back: E, e and f of every token; the future's and the token's own part of numerator and
+/// denominator (part_a, part_b); with top, the largest exponent of these relative to E.
+template <bool exact, bool with_top>
+inline void back_pass(const WkvStrip& strip, const Columns& c) {
+  Running future;
+  Pair added;              // the one just behind
+  Vector back{};           // max_{i>=t} (k_i - (i-t) w)
+  Vector last_envelope{};  // of the token just behind
+  for (std::int64_t t = strip.tokens - 1; t >= 0; --t) {
+    const Vector k = load(strip.key + t * strip.stride);
+    const Vector v = load(strip.value + t * strip.stride);
+    const bool last = t + 1 == strip.tokens;
+    const Vector coming = last ? k - all(1e30F) : back - c.w;
+    back = largest(coming, k);
+    const Vector envelope = largest(load(c.envelope + t * lanes), back);
+    if (!last) {
+      const Vector fall = envelope - last_envelope;
+      const Vector g = exponential_minus_1(-fall - c.w);
+      store(c.f + (t + 1) * lanes, exponential_minus_1(fall - c.w));
+      store(c.g + (t + 1) * lanes, g);
+      future.step(g, added);
+    }
+    const Vector e = exponential(k - envelope);
+    store(c.envelope + t * lanes, envelope);
+    store(c.e + t * lanes, e);
+    const Vector own = e * c.e_u;
+    store(c.part_a + t * lanes, (exact ? c.e_w * future.sum.a : future.sum.a) + own * v);
+    store(c.part_b + t * lanes, (exact ? c.e_w * future.sum.b : future.sum.b) + own);
+    if constexpr (with_top) {
+      store(c.top + t * lanes, largest(coming, c.u + k) - envelope);
+    }
+    added = {e * v, e};
+    last_envelope = envelope;
+  }
+}
+
+/// The largest exponents that released32's e depends on.
+struct Tops {
+  Vector older, recent, start, extra;
+};
+
+/// From the front: the past's part, and with it y and the divisor of every token, handed to
+/// `take(t, y, divisor)`.
+template <bool exact, bool with_top, class Take>
+inline void past_pass(const WkvStrip& strip, const Columns& c, const Take& take) {
+  const Vector nothing = all(-1e30F);
+  Pair added;     // exact: the token just before
+  Running older;  // exact: all of the past; else what lies in former chunks
+  Pair recent;    // this chunk, before t
+  Pair extra;     // this chunk without its first token, growing with the distance, t included
+  Tops tops{nothing, nothing, nothing, nothing};
+  std::int64_t left = strip.chunk;  // tokens until the next chunk
+  for (std::int64_t t = 0; t < strip.tokens; ++t) {
+    const Vector v = load(strip.value + t * strip.stride);
+    const Vector e = load(c.e + t * lanes);
+    const Pair own{e * v, e};
+    Pair sum{load(c.part_a + t * lanes), load(c.part_b + t * lanes)};
+    if constexpr (exact) {
+      if (t > 0) older.step(load(c.f + t * lanes), added);
+      sum = sum + c.e_w * older.sum;
+      added = own;
+    } else {
+      const Vector k = load(strip.key + t * strip.stride);
+      const Vector envelope = load(c.envelope + t * lanes);
+      const bool starts = left == strip.chunk;
+      if (t > 0) {
+        const Vector f = load(c.f + t * lanes);
+        if (starts) older.add(recent);
+        older.step(f, {});
+        recent = changed(f, recent);
+        extra = changed(f, c.e_2w) * extra;
+      }
+      if (starts) {
+        recent = {};
+        extra = {};
+      } else {
+        extra = extra + own;
+      }
+      sum = sum + older.sum + c.e_w * recent + c.extra * extra;
+      recent = recent + own;
+      if constexpr (with_top) {
+        if (starts) tops.older = largest(tops.older, tops.recent);
+        tops.older = tops.older - c.w;
+        tops.recent = starts ? nothing : tops.recent - c.w;
+        tops.start = starts ? k : tops.start + c.w;
+        tops.extra = starts ? nothing : largest(tops.extra + c.w, k);
+        Vector top = largest(tops.older, tops.recent + c.w);
+        top = largest(top, largest(tops.start, largest(tops.extra, tops.extra + c.w)));
+        top = largest(top - envelope, load(c.top + t * lanes));
+        sum.b = sum.b + 1e-6F * exponential(top);
+        tops.recent = largest(tops.recent, k);
+      }
+      left = left == 1 ? strip.chunk : left - 1;
+    }
+    take(t, sum.a / sum.b, sum.b);
+  }
+}
+
+template <bool exact, bool with_top>
+inline void forward(const WkvStrip& strip, float* y) {
+  const Columns c(strip);
+  front_pass(strip, c);
+  back_pass<exact, with_top>(strip, c);
+  past_pass<exact, with_top>(strip, c, [&](std::int64_t t, Vector result, Vector) {
+    store(y + t * strip.stride, result);
+  });
+}
+
+/// Sums over many tokens: float32 over a few, double over all.
+class LongSum {
+ public:
+  explicit LongSum(double* to) : to_(to) {}
+  void add(Vector part) {
+    sum_ = sum_ + part;
+    if (++count_ == 32) flush();
+  }
+  void flush() {
+    for (std::int64_t lane = 0; lane < lanes; ++lane) to_[lane] += static_cast<double>(sum_[lane]);
+    sum_ = Vector{};
+    count_ = 0;
+  }
+
+ private:
+  double* to_;
+  Vector sum_{};
+  int count_ = 0;
+};
+
+/// A sum over outputs, and the same with every term times the steps between it and the token.
+struct Walk {
+  Running running;
+  Pair steps;
+
+  [[nodiscard]] const Pair& sum() const { return running.sum; }
+
+  /// One token further. `added`, the former token's own output, joins the sum; `counted`: its first
+  /// step counts.
+  void step(Vector change, const Pair& added, bool counted) {
+    steps = changed(change, steps + (counted ? sum() + added : sum()));
+    running.step(change, added);
+  }
+};
+
+/// A token's part of the decay's gradient: the derivative of the weights in `sum` by the decay.
+inline Vector decay_part(const Pair& sum, Vector e, Vector v) {
+  return e * (sum.a * v - sum.b);
+}
+
+/// From the front once more: h and h y of every token, and the sums over outputs before it.
+template <bool exact, bool with_top>
+inline void outputs_before(const WkvStrip& strip, const Columns& c, const float* grad_y,
+                           LongSum& grad_decay) {
+  Walk before;
+  Pair added;
+  past_pass<exact, with_top>(strip, c, [&](std::int64_t t, Vector y, Vector divisor) {
+    if (t > 0) before.step(load(c.g + t * lanes), added, !exact);
+    const Vector h = load(grad_y + t * strip.stride) / divisor;
+    added = {h, h * y};
+    const Pair sum = exact ? c.e_w * before.sum() : before.sum();
+    const Pair steps = exact ? c.e_w * before.steps : before.steps;
+    grad_decay.add(-decay_part(steps, load(c.e + t * lanes), load(strip.value + t * strip.stride)));
+    store(c.before_a + t * lanes, sum.a);
+    store(c.before_b + t * lanes, sum.b);
+    store(c.h + t * lanes, added.a);
+    store(c.hy + t * lanes, added.b);
+  });
+}
+
+/// From the back: the sums over outputs behind a token, and with them its gradients.
+template <bool exact>
+inline void outputs_behind(const WkvStrip& strip, const Columns& c, float* grad_key,
+                           float* grad_value, LongSum& grad_decay, LongSum& grad_first) {
+  Walk later;   // outputs in later chunks; exact has none
+  Walk recent;  // outputs behind the token in its chunk
+  Walk extra;   // outputs from the token on in its chunk, growing with the distance
+  Pair added;
+  std::int64_t place = strip.chunk > 0 ? (strip.tokens - 1) % strip.chunk : strip.tokens - 1;
+  for (std::int64_t t = strip.tokens - 1; t >= 0; --t) {
+    const Vector e = load(c.e + t * lanes);
+    const Vector v = load(strip.value + t * strip.stride);
+    if (t + 1 < strip.tokens) {
+      const Vector f = load(c.f + (t + 1) * lanes);
+      if constexpr (exact) {
+        recent.step(f, added, false);
+      } else if (place + 1 == strip.chunk) {
+        later.steps = later.steps + recent.steps + recent.sum();
+        later.running.add(recent.sum());
+        later.step(f, added, true);
+        recent = {};
+        extra = {};
+      } else {
+        later.step(f, {}, true);
+        recent.step(f, added, false);
+        extra.step(changed(f, c.e_2w) - 1.F, {}, true);
+      }
+    }
+    added = {load(c.h + t * lanes), load(c.hy + t * lanes)};
+    const Pair own = c.e_u * added;
+    Pair sum{load(c.before_a + t * lanes), load(c.before_b + t * lanes)};
+    sum = sum + own + c.e_w * recent.sum();
+    Vector decay = -decay_part(c.e_w * recent.steps, e, v);
+    if constexpr (!exact) {
+      sum = sum + later.sum();
+      decay = decay - decay_part(later.steps, e, v);
+      extra.running.add(added);
+      if (place > 0) {
+        sum = sum + c.extra * extra.sum();
+        decay =
+            decay + decay_part(c.extra * extra.steps, e, v) - decay_part(c.e_w * extra.sum(), e, v);
+      }
+      place = place == 0 ? strip.chunk - 1 : place - 1;
+    }
+    grad_decay.add(decay);
+    grad_first.add(decay_part(own, e, v));
+    store(grad_value + t * strip.stride, e * sum.a);
+    store(grad_key + t * strip.stride, decay_part(sum, e, v));
+  }
+}
+
+template <bool exact, bool with_top>
+inline void backward(const WkvStrip& strip, const float* grad_y, float* grad_key, float* grad_value,
+                     double* grad_decay, double* grad_first) {
+  const Columns c(strip);
+  LongSum decay(grad_decay);
+  LongSum first(grad_first);
+  front_pass(strip, c);
+  back_pass<exact, with_top>(strip, c);
+  outputs_before<exact, with_top>(strip, c, grad_y, decay);
+  outputs_behind<exact>(strip, c, grad_key, grad_value, decay, first);
+  decay.flush();
+  first.flush();
+}
+
+inline void wkv_forward(const WkvStrip& strip, float* y) {
+  switch (strip.mode) {
+    case WkvMode::exact: return forward<true, false>(strip, y);
+    case WkvMode::released32: return forward<false, true>(strip, y);
+    case WkvMode::released16: return forward<false, false>(strip, y);
+  }
+}
+
+inline void wkv_backward(const WkvStrip& strip, const float* grad_y, float* grad_key,
+                         float* grad_value, double* grad_decay, double* grad_first) {
+  switch (strip.mode) {
+    case WkvMode::exact:
+      return backward<true, false>(strip, grad_y, grad_key, grad_value, grad_decay, grad_first);
+    case WkvMode::released32:
+      return backward<false, true>(strip, grad_y, grad_key, grad_value, grad_decay, grad_first);
+    case WkvMode::released16:
+      return backward<false, false>(strip, grad_y, grad_key, grad_value, grad_decay, grad_first);
+  }
+}
+
+}  // namespace medurwkv::kernels::MEDURWKV_VECTOR_NAMESPACE

@@ -1,0 +1,51 @@
+// What a vector instruction set offers: one table per set, filled by the file compiled for it.
+// Relies on nothing but kernels/bi_wkv.h.
+#pragma once
+
+#include <cstdint>
+
+#include "kernels/bi_wkv.h"
+
+namespace medurwkv::kernels {
+
+/// `lanes` neighbouring channels of one batch element. A token's channels are neighbours, tokens
+/// lie `stride` floats apart.
+struct WkvStrip {
+  std::int64_t tokens = 0;
+  std::int64_t stride = 0;
+  std::int64_t chunk = 0;  ///< L of the released modes
+  WkvMode mode = WkvMode::exact;
+  const float* decay = nullptr;  ///< |decay| <= wkv_decay_limit
+  const float* first = nullptr;  ///< |first| <= wkv_first_limit
+  const float* key = nullptr;
+  const float* value = nullptr;
+  float* work = nullptr;  ///< tokens x lanes x wkv_work_arrays floats
+};
+
+/// Factors a step are kept as their difference from 1, which says nothing of a factor near 0: hence
+/// the limit of the decay. Within these the strips' linear-domain sums stay within float32
+/// (kernels/vector/bi_wkv.h). What grows with the distance is held to wkv_growth_limit over its
+/// whole reach: the released modes' extra term over a chunk, all weights over all tokens where the
+/// decay is negative.
+inline constexpr float wkv_decay_limit = 1.5F;
+inline constexpr float wkv_first_limit = 30;
+inline constexpr float wkv_growth_limit = 15;
+inline constexpr std::int64_t wkv_work_arrays = 7;
+
+struct VectorKernels {
+  const char* name;
+  std::int64_t lanes;
+  void (*wkv_forward)(const WkvStrip& strip, float* y);
+  /// Adds to decay and first (`lanes` doubles each); key and value are written with the strip's
+  /// stride.
+  void (*wkv_backward)(const WkvStrip& strip, const float* grad_y, float* grad_key,
+                       float* grad_value, double* grad_decay, double* grad_first);
+};
+
+extern const VectorKernels baseline_kernels;
+#if defined(__x86_64__)
+extern const VectorKernels avx2_kernels;
+extern const VectorKernels avx512_kernels;
+#endif
+
+}  // namespace medurwkv::kernels
