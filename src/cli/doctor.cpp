@@ -16,6 +16,7 @@
 #include "core/threads.h"
 #include "core/version.h"
 #include "kernels/bi_wkv.h"
+#include "kernels/isa.h"
 #include "native/onednn.h"
 
 namespace medurwkv::cli {
@@ -70,7 +71,7 @@ json examine() {
            {"cores", available_cores()},
            {"threads", thread_count()},
            {"memory_kb", std::stoll(line_of("/proc/meminfo", "MemTotal"))},
-           {"kernels", "reference (plain loops)"},
+           {"kernels", kernels::to_string(kernels::chosen_isa())},
            {"onednn", native::onednn_version()},
            {"onednn_isa", native::onednn_isa()},
            {"onednn_gflops", native::onednn_matmul_gflops(512, 512, 512)},

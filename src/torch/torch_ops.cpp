@@ -18,11 +18,6 @@ c10::optional<at::Tensor> optional_bias(const std::optional<at::Tensor>& bias) {
 
 }  // namespace
 
-at::Tensor TorchOps::linear(const Tensor& x, const Tensor& weight,
-                            const std::optional<Tensor>& bias) {
-  return at::linear(x, weight, optional_bias(bias));
-}
-
 at::Tensor TorchOps::conv2d(const Tensor& x, const Tensor& weight,
                             const std::optional<Tensor>& bias, const net::Convolution& how) {
   return at::conv2d(x, weight, optional_bias(bias), at::IntArrayRef{how.stride, how.stride},

@@ -63,6 +63,20 @@ TEST(Help, TwoOneDnnsDoNotMeet) {
   EXPECT_TRUE(met.empty() || links_libdnnl) << met;
 }
 
+TEST(Help, OneSettingCapsEveryInstructionSet) {
+  const auto doctor = [](const std::string& isa) {
+    return run_program({"doctor"}, {.environment = {{"MEDURWKV_ISA", isa}}, .folder = {}});
+  };
+  const Outcome weak = doctor("sse");
+  ASSERT_EQ(weak.code, 0) << weak.err;
+  EXPECT_TRUE(contains(weak.out, "our kernels      sse")) << weak.out;
+  EXPECT_TRUE(contains(weak.out, "sse41")) << "oneDNN: " << weak.out;
+  EXPECT_TRUE(contains(weak.out, "self-test        passed")) << weak.out;
+  const Outcome unknown = doctor("mmx");
+  EXPECT_EQ(unknown.code, 2) << unknown.out;
+  EXPECT_TRUE(contains(unknown.err, "MEDURWKV_ISA=mmx")) << unknown.err;
+}
+
 TEST(Help, EveryCommandHasAnExampleOfItself) {
   const std::vector<std::vector<std::string>> commands{
       {"doctor"},   {"data", "check"}, {"data", "split"}, {"train"},

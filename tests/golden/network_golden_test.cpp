@@ -66,8 +66,9 @@ class NetworkGolden : public ::testing::TestWithParam<Case> {
 
 TEST_P(NetworkGolden, EvaluationStages) {
   MEDURWKV_GOLDEN_OR_SKIP(file, file_name());
-  const auto& [preset, mode, type] = GetParam();
-  const net::NetworkConfig config = config_of(preset, mode);
+  const std::string mode = GetParam().mode;
+  const at::ScalarType type = GetParam().type;
+  const net::NetworkConfig config = config_of(GetParam().preset, mode);
   const ParameterStore store = filled_store(config, type);
   const at::NoGradGuard no_grad;
   const auto out = torch_backend::run_network(config, store, {}, filled_input(image_shape, type));

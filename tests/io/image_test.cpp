@@ -145,7 +145,7 @@ std::string jpeg_bytes(const Image& image, int orientation = 0) {
   jpeg_finish_compress(&info);
   std::string out(reinterpret_cast<char*>(memory), size);
   jpeg_destroy_compress(&info);
-  std::free(memory);
+  std::free(memory);  // NOLINT(cppcoreguidelines-no-malloc): libjpeg allocated it
   return out;
 }
 

@@ -5,6 +5,7 @@
 #include "torch/aten.h"
 
 #include <cmath>
+#include <optional>
 #include <vector>
 
 #include "support/tensors.h"
@@ -90,10 +91,10 @@ at::Tensor deform_by_definition(const at::Tensor& values, const at::Tensor& offs
     std::int64_t query = 0;
     for (const Grid queries : where.queries) {
       for (std::int64_t q = 0; q < queries.tokens(); ++q, ++query) {
-        const double x0 =
-            (static_cast<double>(q % queries.width) + 0.5) / static_cast<double>(queries.width);
-        const double y0 =
-            (static_cast<double>(q / queries.width) + 0.5) / static_cast<double>(queries.height);
+        const std::int64_t column = q % queries.width;
+        const std::int64_t row = q / queries.width;
+        const double x0 = (static_cast<double>(column) + 0.5) / static_cast<double>(queries.width);
+        const double y0 = (static_cast<double>(row) + 0.5) / static_cast<double>(queries.height);
         for (std::int64_t h = 0; h < where.heads; ++h) {
           const std::int64_t samples = levels * where.points;
           const at::Tensor share =
@@ -110,15 +111,15 @@ at::Tensor deform_by_definition(const at::Tensor& values, const at::Tensor& offs
                                at_index(offsets, {b, query, pair + 1}) - 0.5;
               for (std::int64_t dy = 0; dy < 2; ++dy) {
                 for (std::int64_t dx = 0; dx < 2; ++dx) {
-                  const auto column = static_cast<std::int64_t>(std::floor(x)) + dx;
-                  const auto row = static_cast<std::int64_t>(std::floor(y)) + dy;
-                  if (column < 0 || row < 0 || column >= map.width || row >= map.height) continue;
-                  const double near = (1 - std::abs(x - static_cast<double>(column))) *
-                                      (1 - std::abs(y - static_cast<double>(row)));
+                  const auto at_x = static_cast<std::int64_t>(std::floor(x)) + dx;
+                  const auto at_y = static_cast<std::int64_t>(std::floor(y)) + dy;
+                  if (at_x < 0 || at_y < 0 || at_x >= map.width || at_y >= map.height) continue;
+                  const double near = (1 - std::abs(x - static_cast<double>(at_x))) *
+                                      (1 - std::abs(y - static_cast<double>(at_y)));
                   out.select(0, b).select(0, query).narrow(0, h * width, width) +=
                       at_index(share, {sample}) * near *
                       values.select(0, b)
-                          .select(0, start + row * map.width + column)
+                          .select(0, start + at_y * map.width + at_x)
                           .narrow(0, h * width, width);
                 }
               }
@@ -179,6 +180,39 @@ TEST(TorchOps, DeformAttnsGradientIsTheFiniteDifference) {
       EXPECT_NEAR(input.grad().reshape(-1)[i].item().toDouble(),
                   (loss_at(h) - loss_at(-h)) / (2 * h), 1e-7)
           << i;
+    }
+  }
+}
+
+// Whatever computes a linear map in float32, it is the one that LibTorch computes in float64;
+// inputs that are not contiguous get their gradient too.
+TEST(TorchOps, LinearIsLibTorchsInDouble) {
+  for (const bool with_bias : {false, true}) {
+    for (const bool contiguous : {false, true}) {
+      const auto run = [&](at::ScalarType type) {
+        at::Tensor x = some({2, 5, 7}, 8).to(type).requires_grad_(true);
+        at::Tensor weight = some({3, 7}, 9).to(type).requires_grad_(true);
+        at::Tensor bias = some({3}, 10).to(type).requires_grad_(true);
+        const at::Tensor grad = some({2, 5, 3}, 11).to(type);
+        // The middle operation makes the input another tensor than the leaf.
+        const at::Tensor input =
+            contiguous ? x * 2 : (x * 2).transpose(0, 1).clone().transpose(0, 1);
+        EXPECT_EQ(input.is_contiguous(), contiguous);
+        const at::Tensor y = TorchOps::linear(
+            input, weight, with_bias ? std::optional<at::Tensor>(bias) : std::nullopt);
+        (y * grad).sum().backward();
+        std::vector<at::Tensor> out{y.detach(), x.grad(), weight.grad()};
+        if (with_bias) out.push_back(bias.grad());
+        return out;
+      };
+      const auto single = run(at::kFloat);
+      const auto expected = run(at::kDouble);
+      for (std::size_t i = 0; i < expected.size(); ++i) {
+        ASSERT_TRUE(single[i].defined()) << i;
+        EXPECT_LT((single[i].to(at::kDouble) - expected[i]).abs().max().item().toDouble(),
+                  1e-6 * (1 + expected[i].abs().max().item().toDouble()))
+            << i;
+      }
     }
   }
 }

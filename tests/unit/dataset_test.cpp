@@ -132,7 +132,7 @@ class Splits : public ::testing::Test {
     dataset_ = open_dataset(folder_.path());
   }
   [[nodiscard]] fs::path write(const Split& split) const {
-    const fs::path file = folder_.path() / "split.json";
+    fs::path file = folder_.path() / "split.json";
     write_file(file, split_to_json(dataset_, split, ratios_, 1).dump());
     return file;
   }

@@ -74,8 +74,8 @@ TEST(EllipseFit, IsTheBestOfAGrid) {
     masks.push_back(std::move(mask));
   }
   double best = 0;
-  for (double x = 0.02; x < 0.74; x += 0.02) {
-    for (double y = 0.02; y < 0.74; y += 0.02) best = std::max(best, mean_dice(masks, {x, y}));
+  for (int x = 1; x < 37; ++x) {
+    for (int y = 1; y < 37; ++y) best = std::max(best, mean_dice(masks, {0.02 * x, 0.02 * y}));
   }
   EXPECT_GT(mean_dice(masks, fit.fit()), best - 0.005);
 }

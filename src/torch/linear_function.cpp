@@ -1,0 +1,94 @@
+// Linear maps for TorchOps: in float32 on the CPU straight through oneDNN's matrix product where
+// LibTorch links the system's oneDNN (Debian's LibTorch sends them to the BLAS instead, several
+// times slower on recent processors); LibTorch's own elsewhere (docs/decisions.md).
+#include <torch/csrc/autograd/custom_function.h>
+
+#include "torch/torch_ops.h"
+
+#if defined(MEDURWKV_SYSTEM_ONEDNN)
+#include <dnnl.h>
+
+#include "core/error.h"
+#endif
+
+namespace medurwkv::torch_backend {
+
+#if defined(MEDURWKV_SYSTEM_ONEDNN)
+namespace {
+
+using torch::autograd::AutogradContext;
+using torch::autograd::variable_list;
+
+/// A row-major matrix or its transpose.
+struct Matrix {
+  const at::Tensor& elements;
+  bool transposed = false;
+};
+
+/// left times right, rows x columns with `inner` in between, as a new tensor of `shape`.
+at::Tensor product(const Matrix& left, const Matrix& right, std::int64_t rows, std::int64_t columns,
+                   std::int64_t inner, at::IntArrayRef shape) {
+  at::Tensor out = at::empty(shape, left.elements.options().requires_grad(false));
+  const dnnl_status_t status =
+      dnnl_sgemm(left.transposed ? 'T' : 'N', right.transposed ? 'T' : 'N', rows, columns, inner,
+                 1.F, left.elements.data_ptr<float>(), left.transposed ? rows : inner,
+                 right.elements.data_ptr<float>(), right.transposed ? inner : columns, 0.F,
+                 out.data_ptr<float>(), columns);
+  if (status != dnnl_success) throw_internal("oneDNN refused a matrix product");
+  return out;
+}
+
+struct LinearFunction : torch::autograd::Function<LinearFunction> {
+  static at::Tensor forward(AutogradContext* context, const at::Tensor& input,
+                            const at::Tensor& weight) {
+    const at::Tensor x = input.contiguous();
+    const at::Tensor w = weight.contiguous();
+    context->save_for_backward({x, w});
+    // Asked of what came in: a contiguous copy no longer says.
+    context->saved_data["needs_input"] = input.requires_grad();
+    context->saved_data["needs_weight"] = weight.requires_grad();
+    std::vector<std::int64_t> shape = x.sizes().vec();
+    shape.back() = w.size(0);
+    const std::int64_t inner = w.size(1);
+    return product({x}, {w, true}, x.numel() / inner, w.size(0), inner, shape);
+  }
+
+  static variable_list backward(AutogradContext* context, const variable_list& grads) {
+    const variable_list saved = context->get_saved_variables();
+    const at::Tensor& x = saved[0];
+    const at::Tensor& w = saved[1];
+    const at::Tensor grad = grads[0].contiguous();
+    const std::int64_t in = w.size(1);
+    const std::int64_t out = w.size(0);
+    const std::int64_t rows = x.numel() / in;
+    at::Tensor grad_x;
+    at::Tensor grad_w;
+    if (context->saved_data["needs_input"].toBool()) {
+      grad_x = product({grad}, {w}, rows, in, out, x.sizes());
+    }
+    if (context->saved_data["needs_weight"].toBool()) {
+      grad_w = product({grad, true}, {x}, out, in, rows, w.sizes());
+    }
+    return {grad_x, grad_w};
+  }
+};
+
+bool runs_on_onednn(const at::Tensor& x) {
+  return x.device().is_cpu() && x.scalar_type() == at::kFloat && x.numel() > 0;
+}
+
+}  // namespace
+#endif
+
+at::Tensor TorchOps::linear(const Tensor& x, const Tensor& weight,
+                            const std::optional<Tensor>& bias) {
+#if defined(MEDURWKV_SYSTEM_ONEDNN)
+  if (runs_on_onednn(x)) {
+    const at::Tensor y = LinearFunction::apply(x, weight);
+    return bias ? y + *bias : y;
+  }
+#endif
+  return bias ? at::linear(x, weight, *bias) : at::linear(x, weight);
+}
+
+}  // namespace medurwkv::torch_backend
