@@ -196,7 +196,7 @@ TEST(TorchOps, LinearIsLibTorchsInDouble) {
         const at::Tensor grad = some({2, 5, 3}, 11).to(type);
         // The middle operation makes the input another tensor than the leaf.
         const at::Tensor input =
-            contiguous ? x * 2 : (x * 2).transpose(0, 1).clone().transpose(0, 1);
+            contiguous ? x * 2 : (x * 2).transpose(0, 1).contiguous().transpose(0, 1);
         EXPECT_EQ(input.is_contiguous(), contiguous);
         const at::Tensor y = TorchOps::linear(
             input, weight, with_bias ? std::optional<at::Tensor>(bias) : std::nullopt);
