@@ -77,6 +77,17 @@ TEST(Help, OneSettingCapsEveryInstructionSet) {
   EXPECT_TRUE(contains(unknown.err, "MEDURWKV_ISA=mmx")) << unknown.err;
 }
 
+// LibTorch writes its warnings to std::cerr. With streams copied into the program, a library opened
+// with RTLD_DEEPBIND would find others, never constructed, and crash.
+TEST(Help, AnOpenedLibraryCanPrint) {
+  const Outcome outcome = run_program(
+      {"doctor"},
+      {.environment = {{"MEDURWKV_TRAINING_LIBRARY", MEDURWKV_PRINTING_LIBRARY}}, .folder = {}});
+  EXPECT_TRUE(contains(outcome.err, "printed to std::cerr")) << outcome.err;
+  EXPECT_TRUE(contains(outcome.out, "printed to std::cout")) << outcome.out;
+  EXPECT_EQ(outcome.code, 1) << "refused for being of another version";
+}
+
 TEST(Help, EveryCommandHasAnExampleOfItself) {
   const std::vector<std::vector<std::string>> commands{
       {"doctor"},   {"data", "check"}, {"data", "split"}, {"train"},
