@@ -85,4 +85,10 @@ net::NetworkOutput<at::Tensor> run_network(const net::NetworkConfig& config,
 at::Tensor bi_wkv_composition(const at::Tensor& decay, const at::Tensor& first,
                               const at::Tensor& key, const at::Tensor& value, net::WkvMode mode);
 
+/// Deformable attention from LibTorch's own operations, on any device; the CPU path uses
+/// kernels/deform_attn.h instead.
+at::Tensor deform_attn_composition(const at::Tensor& values, const at::Tensor& offsets,
+                                   const at::Tensor& weights,
+                                   const net::DeformableAttention& where);
+
 }  // namespace medurwkv::torch_backend

@@ -8,6 +8,7 @@
 #include <optional>
 #include <vector>
 
+#include "kernels/isa.h"
 #include "support/tensors.h"
 #include "torch/torch_ops.h"
 
@@ -149,11 +150,46 @@ DeformCase deform_case() {
 
 TEST(TorchOps, DeformAttnIsTheDefinition) {
   const DeformCase one = deform_case();
-  const at::Tensor y = TorchOps::deform_attn(one.values, one.offsets, one.weights, one.where);
   const at::Tensor expected = deform_by_definition(one.values, one.offsets, one.weights, one.where);
-  ASSERT_EQ(y.sizes(), expected.sizes());
-  EXPECT_LT((y - expected).abs().max().item().toDouble(), 1e-13);
   EXPECT_GT(expected.abs().max().item().toDouble(), 0.05);
+  const at::Tensor kernel = TorchOps::deform_attn(one.values, one.offsets, one.weights, one.where);
+  const at::Tensor composition =
+      torch_backend::deform_attn_composition(one.values, one.offsets, one.weights, one.where);
+  for (const at::Tensor& y : {kernel, composition}) {
+    ASSERT_EQ(y.sizes(), expected.sizes());
+    EXPECT_LT((y - expected).abs().max().item().toDouble(), 1e-13);
+  }
+}
+
+// The vector kernels' channels: fewer, as many and more than a vector holds; float32 against the
+// composition in float64, values and gradients.
+TEST(TorchOps, DeformAttnHoldsOnEveryInstructionSet) {
+  const kernels::Isa before = kernels::chosen_isa();
+  for (const std::int64_t width : {3, 8, 16, 21, 32}) {
+    const net::DeformableAttention where{
+        .queries = {{3, 5}}, .levels = {{6, 4}, {3, 2}, {1, 1}}, .heads = 2, .points = 4};
+    const auto run = [&](at::ScalarType type, bool composed) {
+      std::vector<at::Tensor> in{some({2, 31, 2 * width}, 21), some({2, 15, 2 * 3 * 4 * 2}, 22, 4),
+                                 some({2, 15, 2 * 3 * 4}, 23, 2)};
+      for (at::Tensor& one : in) one = one.to(type).requires_grad_(true);
+      const at::Tensor y = composed
+                               ? torch_backend::deform_attn_composition(in[0], in[1], in[2], where)
+                               : TorchOps::deform_attn(in[0], in[1], in[2], where);
+      (y * some({2, 15, 2 * width}, 24).to(type)).sum().backward();
+      return std::vector<at::Tensor>{y.detach(), in[0].grad(), in[1].grad(), in[2].grad()};
+    };
+    const auto expected = run(at::kDouble, true);
+    for (const kernels::Isa isa : kernels::available_isas()) {
+      kernels::force_isa(isa);
+      const auto actual = run(at::kFloat, false);
+      for (std::size_t i = 0; i < expected.size(); ++i) {
+        EXPECT_LT((actual[i].to(at::kDouble) - expected[i]).abs().max().item().toDouble(),
+                  5e-6 * (1 + expected[i].abs().max().item().toDouble()))
+            << kernels::to_string(isa) << ", width " << width << ", " << i;
+      }
+    }
+  }
+  kernels::force_isa(before);
 }
 
 TEST(TorchOps, DeformAttnsGradientIsTheFiniteDifference) {

@@ -1,8 +1,9 @@
 // The vector kernels for AVX2 and FMA.
 #define MEDURWKV_LANES 8
-#define MEDURWKV_VECTOR_NAMESPACE avx2
+#define MEDURWKV_KERNEL_NAMESPACE avx2
 
 #include "kernels/vector/bi_wkv.h"
+#include "kernels/vector/deform_attn.h"
 
 namespace medurwkv::kernels {
 
@@ -11,6 +12,8 @@ const VectorKernels avx2_kernels{
     .lanes = avx2::lanes,
     .wkv_forward = avx2::wkv_forward,
     .wkv_backward = avx2::wkv_backward,
+    .deform_forward = avx2::deform_forward,
+    .deform_backward = avx2::deform_backward,
 };
 
 }  // namespace medurwkv::kernels

@@ -1,8 +1,9 @@
 // The vector kernels for AVX-512 (F, BW, DQ, VL).
 #define MEDURWKV_LANES 16
-#define MEDURWKV_VECTOR_NAMESPACE avx512
+#define MEDURWKV_KERNEL_NAMESPACE avx512
 
 #include "kernels/vector/bi_wkv.h"
+#include "kernels/vector/deform_attn.h"
 
 namespace medurwkv::kernels {
 
@@ -11,6 +12,8 @@ const VectorKernels avx512_kernels{
     .lanes = avx512::lanes,
     .wkv_forward = avx512::wkv_forward,
     .wkv_backward = avx512::wkv_backward,
+    .deform_forward = avx512::deform_forward,
+    .deform_backward = avx512::deform_backward,
 };
 
 }  // namespace medurwkv::kernels

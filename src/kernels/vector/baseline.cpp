@@ -1,8 +1,9 @@
 // The vector kernels for what every processor has (SSE2, NEON).
 #define MEDURWKV_LANES 4
-#define MEDURWKV_VECTOR_NAMESPACE baseline
+#define MEDURWKV_KERNEL_NAMESPACE baseline
 
 #include "kernels/vector/bi_wkv.h"
+#include "kernels/vector/deform_attn.h"
 
 namespace medurwkv::kernels {
 
@@ -11,6 +12,8 @@ const VectorKernels baseline_kernels{
     .lanes = baseline::lanes,
     .wkv_forward = baseline::wkv_forward,
     .wkv_backward = baseline::wkv_backward,
+    .deform_forward = baseline::deform_forward,
+    .deform_backward = baseline::deform_backward,
 };
 
 }  // namespace medurwkv::kernels

@@ -18,7 +18,7 @@
 #include "kernels/vector/simd.h"
 #include "kernels/vector/table.h"
 
-namespace medurwkv::kernels::MEDURWKV_VECTOR_NAMESPACE {
+namespace medurwkv::kernels::MEDURWKV_KERNEL_NAMESPACE {
 
 /// A sum with the values and without.
 struct Pair {
@@ -348,4 +348,4 @@ inline void wkv_backward(const WkvStrip& strip, const float* grad_y, float* grad
   }
 }
 
-}  // namespace medurwkv::kernels::MEDURWKV_VECTOR_NAMESPACE
+}  // namespace medurwkv::kernels::MEDURWKV_KERNEL_NAMESPACE

@@ -1,12 +1,12 @@
 // Vectors of floats through the compilers' vector extensions, and exp on them. Included only by the
 // files that are compiled for one instruction set each; MEDURWKV_LANES and
-// MEDURWKV_VECTOR_NAMESPACE are theirs. Nothing of the standard library is used below: an instance
+// MEDURWKV_KERNEL_NAMESPACE are theirs. Nothing of the standard library is used below: an instance
 // compiled here for a wide instruction set could be linked into code that must run without it.
 #pragma once
 
 #include <cstdint>
 
-namespace medurwkv::kernels::MEDURWKV_VECTOR_NAMESPACE {
+namespace medurwkv::kernels::MEDURWKV_KERNEL_NAMESPACE {
 
 inline constexpr std::int64_t lanes = MEDURWKV_LANES;
 
@@ -61,4 +61,4 @@ inline Vector exponential_minus_1(Vector x) {
   return parts.scale * parts.q + (parts.scale - 1.F);
 }
 
-}  // namespace medurwkv::kernels::MEDURWKV_VECTOR_NAMESPACE
+}  // namespace medurwkv::kernels::MEDURWKV_KERNEL_NAMESPACE

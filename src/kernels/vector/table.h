@@ -1,10 +1,11 @@
 // What a vector instruction set offers: one table per set, filled by the file compiled for it.
-// Relies on nothing but kernels/bi_wkv.h.
+// Relies on the kernels' interfaces alone.
 #pragma once
 
 #include <cstdint>
 
 #include "kernels/bi_wkv.h"
+#include "kernels/deform_head.h"
 
 namespace medurwkv::kernels {
 
@@ -40,6 +41,8 @@ struct VectorKernels {
   /// stride.
   void (*wkv_backward)(const WkvStrip& strip, const float* grad_y, float* grad_key,
                        float* grad_value, double* grad_decay, double* grad_first);
+  void (*deform_forward)(const DeformHead<float>& head);
+  void (*deform_backward)(const DeformHead<float>& head);
 };
 
 extern const VectorKernels baseline_kernels;
