@@ -180,7 +180,8 @@ CheckReport check_dataset(const fs::path& root, const DatasetOptions& options,
   const std::vector<CaseFacts> facts = examine_all(layout.cases, stop, quiet);
   CheckReport report;
   report.pairs = static_cast<std::int64_t>(layout.cases.size());
-  report.images = report.pairs + static_cast<std::int64_t>(layout.images_alone.size());
+  report.images = report.pairs +
+                  static_cast<std::int64_t>(layout.images_alone.size() + layout.ambiguous.size());
   report.masks = static_cast<std::int64_t>(layout.masks_alone.size());
   for (const Case& item : layout.cases) {
     report.masks += static_cast<std::int64_t>(item.masks.size());

@@ -28,8 +28,8 @@ bool has_image_suffix(const std::filesystem::path& path);
 /// The pairing key of a file: its stem without suffixes such as _mask, _segmentation, _0000.
 std::string pairing_key(const std::filesystem::path& path);
 
-/// Regular files below `root`, sorted, without hidden ones and what archives leave behind. Links to
-/// folders are not followed, so a loop of links ends.
+/// Regular files (and broken links) below `root`, sorted, without hidden ones and what archives
+/// leave behind. Links to folders are not followed, so a loop of links ends.
 std::vector<std::filesystem::path> list_files(const std::filesystem::path& root);
 
 }  // namespace medurwkv::data
