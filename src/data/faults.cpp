@@ -114,8 +114,7 @@ void add_encoding(const Layout& layout, const std::vector<CaseFacts>& facts,
   if (!encoding) {
     report.encoding = "unknown";
     report.faults.push_back(
-        {Severity::error, "unclear-encoding", "all masks",
-         "the values are neither 0 and 255 nor small class indices",
+        {Severity::error, "unclear-encoding", "all masks", unclear_reason(all),
          "say what they mean with --mask-encoding binary (cut at 127 / 128) or index"});
     return;
   }
@@ -142,7 +141,8 @@ void add_encoding(const Layout& layout, const std::vector<CaseFacts>& facts,
     const bool index_in_binary = *encoding == MaskEncoding::binary && own == MaskEncoding::index &&
                                  facts[i].values[largest] > 0 && largest <= 20 && foreground == 0 &&
                                  where.ends_with(".png");
-    if (index_in_binary || !own) {
+    // Indices beside 255 are unclear over a set; in one mask of a decided set 1 to 20 are noise.
+    if (index_in_binary || (!own && !indices_beside_255(facts[i].values))) {
       report.faults.push_back(
           {Severity::error, "mixed-encoding", where,
            concat("the set is ", report.encoding, ", this mask's largest value is ", largest),
