@@ -36,6 +36,7 @@ std::vector<ClassInfo> make_classes(std::size_t count, const std::vector<std::st
     throw_usage(concat(names.size(), " class names were given, the masks hold ", count,
                        " classes (background included)"));
   }
+  if (!std::all_of(names.begin(), names.end(), is_utf8)) throw_usage("a class name is not UTF-8");
   std::vector<ClassInfo> out;
   for (std::size_t i = 0; i < count; ++i) {
     const std::string standard = i == 0       ? std::string("background")

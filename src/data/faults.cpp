@@ -84,6 +84,20 @@ void add_partnerless(const Layout& layout, CheckReport& report) {
   }
 }
 
+void add_unreadable_names(const std::vector<Case>& cases, CheckReport& report) {
+  for (const Case& item : cases) {
+    if (is_utf8(item.id)) continue;
+    report.faults.push_back({Severity::error, "name-not-utf8", item.image.string(),
+                             "its name is not UTF-8, so no split or report can hold it",
+                             "rename it and its mask"});
+  }
+}
+
+/// What is not UTF-8 replaced, so that JSON can hold the name of any file.
+json readable(const std::string& text) {
+  return json::parse(json(text).dump(-1, ' ', false, json::error_handler_t::replace));
+}
+
 /// Same image contents under two names.
 void add_duplicates(const std::vector<Case>& cases, const std::vector<CaseFacts>& facts,
                     CheckReport& report) {
@@ -197,6 +211,7 @@ CheckReport check_dataset(const fs::path& root, const DatasetOptions& options,
       report.smallest = *fact.size;
     }
   }
+  add_unreadable_names(layout.cases, report);
   add_partnerless(layout, report);
   add_duplicates(layout.cases, facts, report);
   if (layout.cases.empty()) {
@@ -220,8 +235,8 @@ json to_json(const CheckReport& report) {
   for (const Fault& fault : report.faults) {
     faults.push_back({{"severity", fault.severity == Severity::error ? "error" : "warning"},
                       {"kind", fault.kind},
-                      {"where", fault.where},
-                      {"what", fault.what},
+                      {"where", readable(fault.where)},
+                      {"what", readable(fault.what)},
                       {"remedy", fault.remedy}});
   }
   return {{"pairs", report.pairs},

@@ -7,6 +7,8 @@
 #include <set>
 #include <system_error>
 
+#include <nlohmann/json.hpp>
+
 #include "core/error.h"
 #include "core/text.h"
 
@@ -147,6 +149,15 @@ std::vector<Found> classify(const fs::path& root) {
 bool has_image_suffix(const fs::path& path) {
   const std::string suffix = lower(path.extension().string());
   return std::find(image_suffixes.begin(), image_suffixes.end(), suffix) != image_suffixes.end();
+}
+
+bool is_utf8(std::string_view text) {
+  try {
+    static_cast<void>(nlohmann::json(text).dump());
+    return true;
+  } catch (const nlohmann::json::exception&) {
+    return false;
+  }
 }
 
 std::string pairing_key(const fs::path& path) {

@@ -3,6 +3,7 @@
 
 #include <filesystem>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "data/dataset.h"
@@ -24,6 +25,9 @@ Layout find_layout(const std::filesystem::path& root);
 
 /// True for a name with the suffix of an image format (read or not), without regard to case.
 bool has_image_suffix(const std::filesystem::path& path);
+
+/// True for valid UTF-8, the only text that JSON files can hold.
+bool is_utf8(std::string_view text);
 
 /// The pairing key of a file: its stem without suffixes such as _mask, _segmentation, _0000.
 std::string pairing_key(const std::filesystem::path& path);

@@ -17,6 +17,7 @@
 #include "core/version.h"
 #include "data/dataset.h"
 #include "data/encoding.h"
+#include "data/layout.h"
 
 namespace medurwkv::data {
 namespace {
@@ -152,6 +153,12 @@ std::string content_hash(const Dataset& dataset) {
 
 json split_to_json(const Dataset& dataset, const Split& split, const SplitRatios& ratios,
                    std::uint64_t seed) {
+  for (const Case& item : dataset.cases) {
+    if (!is_utf8(item.id)) {
+      throw_failure(concat(item.image.string(),
+                           ": its name is not UTF-8, so no split file can hold it; rename it"));
+    }
+  }
   json classes = json::array();
   for (const ClassInfo& one : dataset.classes) classes.push_back(one.name);
   return {{"format", split_format},

@@ -139,6 +139,13 @@ TEST(ClassNames, AreAsManyAsTheClasses) {
   }
 }
 
+TEST(ClassNames, AreUtf8) {
+  EXPECT_EQ(make_classes(2, {"b", "na\xc3\xafve"}).at(1).name, "na\xc3\xafve");
+  const auto refused = test::refusal_of([] { return make_classes(2, {"b", "na\xefve"}); });
+  ASSERT_TRUE(refused);
+  EXPECT_EQ(refused->kind, ErrorKind::usage);
+}
+
 TEST(MaskEncodings, HaveNames) {
   EXPECT_EQ(mask_encoding_from(to_string(MaskEncoding::binary)), MaskEncoding::binary);
   EXPECT_EQ(mask_encoding_from(to_string(MaskEncoding::index)), MaskEncoding::index);

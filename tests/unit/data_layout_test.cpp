@@ -10,6 +10,8 @@
 #include <utility>
 #include <vector>
 
+#include <nlohmann/json.hpp>
+
 #include "core/error.h"
 #include "core/files.h"
 #include "data/faults.h"
@@ -202,6 +204,29 @@ TEST_F(Layouts, ADanglingLinkIsOneBrokenFile) {
   ASSERT_EQ(report.faults.size(), 1U);
   EXPECT_EQ(report.faults.front().kind, "unreadable-image");
   EXPECT_TRUE(report.faults.front().where.ends_with("images/b.png"));
+}
+
+// Latin-1 names come out of old zip files. JSON cannot hold them: said at the check and before a
+// split is written, not by an exception of the JSON library.
+TEST_F(Layouts, NamesThatAreNoUtf8AreNamedAsTheFault) {
+  const auto gray = [](auto x, auto) { return static_cast<int>(x) * 20; };
+  const auto mask = [](auto x, auto) { return x < 4 ? 0 : 255; };
+  for (const char* name : {"good.png", "na\xefve.png"}) {
+    test::write_gray(folder_.path() / "images" / name, 8, 8, gray);
+    test::write_gray(folder_.path() / "masks" / name, 8, 8, mask);
+  }
+  const StopSignal stop{0};
+  const CheckReport report = check_dataset(folder_.path(), {}, stop, true);
+  EXPECT_TRUE(std::any_of(report.faults.begin(), report.faults.end(), [](const Fault& fault) {
+    return fault.kind == "name-not-utf8" && fault.severity == Severity::error;
+  }));
+  EXPECT_NO_THROW(static_cast<void>(to_json(report).dump()));
+  const Dataset dataset = open_dataset(folder_.path());
+  const auto refused =
+      test::refusal_of([&] { return split_to_json(dataset, make_split(dataset, {}, 0), {}, 0); });
+  ASSERT_TRUE(refused);
+  EXPECT_EQ(refused->kind, ErrorKind::failure);
+  EXPECT_TRUE(refused->names("UTF-8")) << refused->message;
 }
 
 TEST_F(Layouts, LoopsOfLinksEnd) {
