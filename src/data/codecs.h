@@ -23,6 +23,10 @@ inline constexpr std::int64_t pixel_limit = std::int64_t{1} << 28;
 /// Throws Error when a side is not positive or the image is larger than pixel_limit.
 void check_size(const std::string& file, std::int64_t width, std::int64_t height);
 
+/// Throws Error when `most` pixels are the most that the file's bytes can hold and it claims more,
+/// so that a small file cannot ask for much memory.
+void check_claim(const std::string& file, ImageSize claimed, std::int64_t most);
+
 /// A decoded PNG; for palette images the indices are kept beside the colours.
 struct DecodedPng {
   Image image;                        ///< gray or RGB, 8 or 16 bit; palette expanded, alpha dropped

@@ -26,6 +26,9 @@ constexpr std::array<std::array<std::uint8_t, 3>, 7> class_colors{{{230, 159, 0}
                                                                    {213, 94, 0},
                                                                    {204, 121, 167}}};
 
+/// Indices of classes are at most this when nobody says what the values mean.
+constexpr std::size_t most_classes = 20;
+
 }  // namespace
 
 std::vector<ClassInfo> make_classes(std::size_t count, const std::vector<std::string>& names) {
@@ -33,6 +36,7 @@ std::vector<ClassInfo> make_classes(std::size_t count, const std::vector<std::st
     throw_usage(concat(names.size(), " class names were given, the masks hold ", count,
                        " classes (background included)"));
   }
+  if (!std::all_of(names.begin(), names.end(), is_utf8)) throw_usage("a class name is not UTF-8");
   std::vector<ClassInfo> out;
   for (std::size_t i = 0; i < count; ++i) {
     const std::string standard = i == 0       ? std::string("background")
@@ -66,6 +70,22 @@ ValueUse count_values(const std::vector<Case>& cases) {
   return sum;
 }
 
+bool indices_beside_255(const ValueUse& use) {
+  const auto used = [&](std::size_t from, std::size_t to) {
+    return std::any_of(use.begin() + static_cast<std::ptrdiff_t>(from),
+                       use.begin() + static_cast<std::ptrdiff_t>(to),
+                       [](std::int64_t pixels) { return pixels > 0; });
+  };
+  return use[ignore_label] > 0 && used(1, most_classes + 1) && !used(most_classes + 1, 255);
+}
+
+const char* unclear_reason(const ValueUse& use) {
+  return indices_beside_255(use)
+             ? "the masks hold both small class indices and 255, which may mean 'ignore' (index) "
+               "or foreground (binary)"
+             : "the masks' values are neither 0 and 255 nor small class indices";
+}
+
 std::optional<MaskEncoding> encoding_from_values(const ValueUse& use) {
   std::size_t largest = 0;
   std::int64_t all = 0;
@@ -76,7 +96,7 @@ std::optional<MaskEncoding> encoding_from_values(const ValueUse& use) {
     all += use[value];
     if (value > 32 && value < 223) between += use[value];
   }
-  constexpr std::size_t most_classes = 20;
+  if (indices_beside_255(use)) return std::nullopt;
   if (largest == 0) return MaskEncoding::binary;  // all empty: the commonest meaning
   if (largest <= most_classes) return MaskEncoding::index;
   // JPEG noise lies near 0 and 255; resized masks have a few soft edges.
@@ -125,10 +145,9 @@ Dataset open_dataset(const fs::path& root, const DatasetOptions& options) {
   const ValueUse use = count_values(out.cases);
   const auto encoding = options.encoding ? options.encoding : encoding_from_values(use);
   if (!encoding) {
-    throw_failure(concat(root.string(),
-                         ": the masks' values are neither 0 and 255 nor small class "
-                         "indices; say which with --mask-encoding binary (cut at "
-                         "127 / 128) or --mask-encoding index"));
+    throw_failure(concat(root.string(), ": ", unclear_reason(use),
+                         "; say which with --mask-encoding binary (cut at 127 / 128) or "
+                         "--mask-encoding index"));
   }
   out.encoding = *encoding;
   out.classes = make_classes(class_count(*encoding, use), options.class_names);

@@ -84,6 +84,20 @@ void add_partnerless(const Layout& layout, CheckReport& report) {
   }
 }
 
+void add_unreadable_names(const std::vector<Case>& cases, CheckReport& report) {
+  for (const Case& item : cases) {
+    if (is_utf8(item.id)) continue;
+    report.faults.push_back({Severity::error, "name-not-utf8", item.image.string(),
+                             "its name is not UTF-8, so no split or report can hold it",
+                             "rename it and its mask"});
+  }
+}
+
+/// What is not UTF-8 replaced, so that JSON can hold the name of any file.
+json readable(const std::string& text) {
+  return json::parse(json(text).dump(-1, ' ', false, json::error_handler_t::replace));
+}
+
 /// Same image contents under two names.
 void add_duplicates(const std::vector<Case>& cases, const std::vector<CaseFacts>& facts,
                     CheckReport& report) {
@@ -114,8 +128,7 @@ void add_encoding(const Layout& layout, const std::vector<CaseFacts>& facts,
   if (!encoding) {
     report.encoding = "unknown";
     report.faults.push_back(
-        {Severity::error, "unclear-encoding", "all masks",
-         "the values are neither 0 and 255 nor small class indices",
+        {Severity::error, "unclear-encoding", "all masks", unclear_reason(all),
          "say what they mean with --mask-encoding binary (cut at 127 / 128) or index"});
     return;
   }
@@ -142,7 +155,8 @@ void add_encoding(const Layout& layout, const std::vector<CaseFacts>& facts,
     const bool index_in_binary = *encoding == MaskEncoding::binary && own == MaskEncoding::index &&
                                  facts[i].values[largest] > 0 && largest <= 20 && foreground == 0 &&
                                  where.ends_with(".png");
-    if (index_in_binary || !own) {
+    // Indices beside 255 are unclear over a set; in one mask of a decided set 1 to 20 are noise.
+    if (index_in_binary || (!own && !indices_beside_255(facts[i].values))) {
       report.faults.push_back(
           {Severity::error, "mixed-encoding", where,
            concat("the set is ", report.encoding, ", this mask's largest value is ", largest),
@@ -180,7 +194,8 @@ CheckReport check_dataset(const fs::path& root, const DatasetOptions& options,
   const std::vector<CaseFacts> facts = examine_all(layout.cases, stop, quiet);
   CheckReport report;
   report.pairs = static_cast<std::int64_t>(layout.cases.size());
-  report.images = report.pairs + static_cast<std::int64_t>(layout.images_alone.size());
+  report.images = report.pairs +
+                  static_cast<std::int64_t>(layout.images_alone.size() + layout.ambiguous.size());
   report.masks = static_cast<std::int64_t>(layout.masks_alone.size());
   for (const Case& item : layout.cases) {
     report.masks += static_cast<std::int64_t>(item.masks.size());
@@ -196,6 +211,7 @@ CheckReport check_dataset(const fs::path& root, const DatasetOptions& options,
       report.smallest = *fact.size;
     }
   }
+  add_unreadable_names(layout.cases, report);
   add_partnerless(layout, report);
   add_duplicates(layout.cases, facts, report);
   if (layout.cases.empty()) {
@@ -219,8 +235,8 @@ json to_json(const CheckReport& report) {
   for (const Fault& fault : report.faults) {
     faults.push_back({{"severity", fault.severity == Severity::error ? "error" : "warning"},
                       {"kind", fault.kind},
-                      {"where", fault.where},
-                      {"what", fault.what},
+                      {"where", readable(fault.where)},
+                      {"what", readable(fault.what)},
                       {"remedy", fault.remedy}});
   }
   return {{"pairs", report.pairs},

@@ -1,5 +1,6 @@
 #include "data/image.h"
 
+#include <algorithm>
 #include <array>
 #include <bit>
 #include <cstring>
@@ -82,6 +83,13 @@ void check_size(const std::string& file, std::int64_t width, std::int64_t height
   }
 }
 
+void check_claim(const std::string& file, ImageSize claimed, std::int64_t most) {
+  if (claimed.width * claimed.height > most) {
+    throw_failure(concat(file, ": claims ", claimed.width, " x ", claimed.height,
+                         " pixels, more than a file of its size can hold"));
+  }
+}
+
 Image read_image(const std::filesystem::path& path) {
   const std::string bytes = read_file(path, file_limit);
   return kind_of(path.string(), bytes) == FileKind::png ? decode_png(path.string(), bytes).image
@@ -126,8 +134,9 @@ MaskValues read_mask_values(const std::filesystem::path& path) {
                              "), which needs a table of classes; colour masks are not read yet"));
       }
     }
-    // A 16-bit mask is either black and white or holds small class indices.
-    if (value > 255) value = value >= 32768 ? 255 : 254;
+    // A 16-bit mask holds small class indices or shades from black to white. Shades are brought to
+    // 8 bits (so cut at the middle) and kept apart from class indices.
+    if (value > 255) value = std::max(33U, (value + 128) / 257);
     out.values[i] = static_cast<std::uint8_t>(value);
   }
   return out;

@@ -131,6 +131,12 @@ class Reader {
       throw_failure(concat(file_, ": JPEG with ", info_.num_components,
                            " channels (CMYK) is not read; convert it to RGB"));
     }
+    // Huffman coding needs a bit for each block of 8 x 8 pixels; arithmetic coding has no such
+    // bound.
+    if (info_.arith_code == FALSE) {
+      check_claim(file_, {info_.image_width, info_.image_height},
+                  static_cast<std::int64_t>(bytes_.size()) * 8 * 64);
+    }
     Image image{.width = info_.image_width,
                 .height = info_.image_height,
                 .channels = info_.num_components,

@@ -7,6 +7,8 @@
 #include <set>
 #include <system_error>
 
+#include <nlohmann/json.hpp>
+
 #include "core/error.h"
 #include "core/text.h"
 
@@ -33,9 +35,9 @@ const std::set<std::string>& mask_folders() {
 }
 
 /// Suffixes that tell a mask from its image, longest first where one ends with another.
-constexpr std::array<std::string_view, 10> mask_suffixes{
-    "_segmentation", "_ground_truth", "_labels", "_label", "_lesion",
-    "_manual1",      "_mask",         "-mask",   "_anno",  "_seg"};
+constexpr std::array<std::string_view, 11> mask_suffixes{
+    "_segmentation", "_ground_truth", "_labels", "_label", "_lesion", "_manual1",
+    "_mask",         "-mask",         "_anno",   "_seg",   "_gt"};
 
 /// Suffixes that images carry too.
 constexpr std::array<std::string_view, 3> image_marks{"_0000", "_training", "_test"};
@@ -107,6 +109,17 @@ std::string place_of(const fs::path& relative) {
   return place;
 }
 
+/// DRIVE keeps the camera's field of view in mask/ beside the truth in 1st_manual/.
+void drop_field_of_view(std::vector<fs::path>& masks) {
+  const auto manual = [](const fs::path& mask) {
+    return lower(mask.parent_path().filename().string()) == "1st_manual";
+  };
+  if (std::none_of(masks.begin(), masks.end(), manual)) return;
+  std::erase_if(masks, [](const fs::path& mask) {
+    return lower(mask.parent_path().filename().string()) == "mask";
+  });
+}
+
 struct Found {
   fs::path path;
   std::string place, key;
@@ -138,6 +151,15 @@ bool has_image_suffix(const fs::path& path) {
   return std::find(image_suffixes.begin(), image_suffixes.end(), suffix) != image_suffixes.end();
 }
 
+bool is_utf8(std::string_view text) {
+  try {
+    static_cast<void>(nlohmann::json(text).dump());
+    return true;
+  } catch (const nlohmann::json::exception&) {
+    return false;
+  }
+}
+
 std::string pairing_key(const fs::path& path) {
   std::string stem = without_mask_suffix(path.stem().string());
   const std::string lowered = lower(stem);
@@ -157,8 +179,10 @@ std::vector<fs::path> list_files(const fs::path& root) {
   for (; it != fs::recursive_directory_iterator(); it.increment(error)) {
     if (is_junk(it->path())) {
       it.disable_recursion_pending();
-    } else if (it->is_regular_file(error)) {
-      out.push_back(it->path());
+    } else if (const fs::file_status status = it->status(error);
+               fs::is_regular_file(status) || (error && it->is_symlink())) {
+      out.push_back(it->path());  // a broken link too, so that reading it names it
+      error.clear();
     }
     if (error) throw_failure(concat(root.string(), ": cannot be listed: ", error.message()));
   }
@@ -205,6 +229,7 @@ Layout find_layout(const fs::path& root) {
       out.cases[index].masks.push_back(file.path);
     }
   }
+  for (Case& item : out.cases) drop_field_of_view(item.masks);
   for (const Case& item : out.cases) {
     if (item.masks.empty()) out.images_alone.push_back(item.image);
   }

@@ -3,6 +3,7 @@
 
 #include <filesystem>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "data/dataset.h"
@@ -25,11 +26,14 @@ Layout find_layout(const std::filesystem::path& root);
 /// True for a name with the suffix of an image format (read or not), without regard to case.
 bool has_image_suffix(const std::filesystem::path& path);
 
+/// True for valid UTF-8, the only text that JSON files can hold.
+bool is_utf8(std::string_view text);
+
 /// The pairing key of a file: its stem without suffixes such as _mask, _segmentation, _0000.
 std::string pairing_key(const std::filesystem::path& path);
 
-/// Regular files below `root`, sorted, without hidden ones and what archives leave behind. Links to
-/// folders are not followed, so a loop of links ends.
+/// Regular files (and broken links) below `root`, sorted, without hidden ones and what archives
+/// leave behind. Links to folders are not followed, so a loop of links ends.
 std::vector<std::filesystem::path> list_files(const std::filesystem::path& root);
 
 }  // namespace medurwkv::data

@@ -39,7 +39,7 @@ void read_bytes(png_structp png, png_bytep to, std::size_t count) {
 class Reader {
  public:
   Reader(std::string file, std::string_view bytes)
-      : file_(std::move(file)), source_{.rest = bytes} {
+      : file_(std::move(file)), bytes_(bytes.size()), source_{.rest = bytes} {
     png_ = png_create_read_struct(PNG_LIBPNG_VER_STRING, &source_, keep_message, ignore_warning);
     info_ = png_ == nullptr ? nullptr : png_create_info_struct(png_);
     if (info_ == nullptr) {
@@ -69,6 +69,10 @@ class Reader {
     const int type = png_get_color_type(png_, info_);
     const bool palette = type == PNG_COLOR_TYPE_PALETTE;
     const int depth = png_get_bit_depth(png_, info_);
+    // Deflate packs 258 bytes into 2 bits at best (RFC 1951).
+    constexpr std::int64_t best_packing = 1032;
+    const auto bits = std::int64_t{png_get_channels(png_, info_)} * depth;
+    check_claim(file_, size, static_cast<std::int64_t>(bytes_) * best_packing * 8 / bits);
     if (!guarded(palette ? unpack_palette : unify_samples)) fail();
     out.image.width = size.width;
     out.image.height = size.height;
@@ -140,6 +144,7 @@ class Reader {
   }
 
   std::string file_;
+  std::size_t bytes_;
   Source source_;
   png_structp png_ = nullptr;
   png_infop info_ = nullptr;

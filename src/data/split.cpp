@@ -1,6 +1,7 @@
 // Splits: made by seed with groups kept together, written as JSON, verified when read.
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <exception>
 #include <map>
 #include <numeric>
@@ -16,6 +17,7 @@
 #include "core/version.h"
 #include "data/dataset.h"
 #include "data/encoding.h"
+#include "data/layout.h"
 
 namespace medurwkv::data {
 namespace {
@@ -78,12 +80,12 @@ json parse_split(const fs::path& file) {
   } catch (const json::exception& error) {
     throw_failure(concat(file.string(), ": is not JSON: ", error.what()));
   }
-  if (!from.is_object() || from.value("format", "") != split_format) {
+  if (!from.is_object() || !from.contains("format") || from["format"] != split_format) {
     throw_failure(concat(file.string(), ": is not a split of `medurwkv data split`"));
   }
-  const int version = from.value("format_version", 0);
+  const json version = from.contains("format_version") ? from["format_version"] : json();
   if (version != split_format_version) {
-    throw_failure(concat(file.string(), ": is of split format ", version, "; medurwkv ",
+    throw_failure(concat(file.string(), ": is of split format ", version.dump(), "; medurwkv ",
                          medurwkv::version, " reads format ", split_format_version,
                          "; use a newer medurwkv or make the split again"));
   }
@@ -112,8 +114,8 @@ std::vector<Case> part_of(const Dataset& dataset, const Split& split, const std:
 Split make_split(const Dataset& dataset, const SplitRatios& ratios, std::uint64_t seed) {
   const std::array<double, 3> shares{ratios.train, ratios.val, ratios.test};
   const double sum = shares[0] + shares[1] + shares[2];
-  if (!(sum > 0) || *std::min_element(shares.begin(), shares.end()) < 0) {
-    throw_usage("the ratios of a split are at least 0 and not all 0");
+  if (!(sum > 0) || !std::isfinite(sum) || *std::min_element(shares.begin(), shares.end()) < 0) {
+    throw_usage("the ratios of a split are finite, at least 0 and not all 0");
   }
   const std::vector<std::vector<std::size_t>> bundles = bundles_of(dataset);
   const auto order = Random(seed, "split").permutation(static_cast<std::int64_t>(bundles.size()));
@@ -151,6 +153,12 @@ std::string content_hash(const Dataset& dataset) {
 
 json split_to_json(const Dataset& dataset, const Split& split, const SplitRatios& ratios,
                    std::uint64_t seed) {
+  for (const Case& item : dataset.cases) {
+    if (!is_utf8(item.id)) {
+      throw_failure(concat(item.image.string(),
+                           ": its name is not UTF-8, so no split file can hold it; rename it"));
+    }
+  }
   json classes = json::array();
   for (const ClassInfo& one : dataset.classes) classes.push_back(one.name);
   return {{"format", split_format},
@@ -204,6 +212,8 @@ DatasetOptions split_options(const fs::path& file) {
             .class_names = from.at("classes").get<std::vector<std::string>>()};
   } catch (const json::exception& error) {
     throw_failure(concat(file.string(), ": is broken: ", error.what()));
+  } catch (const Error& error) {
+    throw_failure(concat(file.string(), ": ", error.what()));
   }
 }
 

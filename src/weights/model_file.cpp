@@ -1,5 +1,7 @@
 #include "weights/model_file.h"
 
+#include <utility>
+
 #include "core/error.h"
 #include "core/text.h"
 #include "core/version.h"
@@ -25,34 +27,95 @@ json encoder_to_json(const net::EncoderConfig& encoder) {
           {"drop_path", encoder.drop_path}};
 }
 
+/// No network of ours comes near these; a file that asks for more would only exhaust the machine.
+constexpr std::int64_t most_width = 1 << 14;
+constexpr std::int64_t most_blocks = 1 << 10;
+constexpr std::int64_t most_groups = 64;
+constexpr std::int64_t most_pixels = 1 << 28;
+
+/// A whole number within [least, most].
+std::int64_t whole(const json& value, const std::string& name, std::int64_t least,
+                   std::int64_t most) {
+  if (!value.is_number_integer() || value < least || value > most) {
+    throw_failure(concat(name, " is ", value.is_number() ? value.dump() : value.type_name(),
+                         ", expected a whole number from ", least, " to ", most));
+  }
+  return value.get<std::int64_t>();
+}
+
+/// A number within [least, most].
+double number(const json& value, const std::string& name, double least, double most) {
+  if (!value.is_number() || value < least || value > most) {
+    throw_failure(concat(name, " is ", value.is_number() ? value.dump() : value.type_name(),
+                         ", expected a number from ", least, " to ", most));
+  }
+  return value.get<double>();
+}
+
 net::EncoderConfig encoder_from_json(const json& from) {
   net::EncoderConfig out;
-  from.at("width").get_to(out.width);
-  from.at("groups").get_to(out.groups);
-  from.at("heads").get_to(out.heads);
-  from.at("deform_ratio").get_to(out.deform_ratio);
+  const auto get = [&](const char* key, std::int64_t least, std::int64_t most) {
+    return whole(from.at(key), concat("encoder.", key), least, most);
+  };
+  out.width = get("width", 0, most_width);
+  const json& groups = from.at("groups");
+  if (!groups.is_array() || groups.size() > static_cast<std::size_t>(most_groups)) {
+    throw_failure(concat("encoder.groups is no list of at most ", most_groups));
+  }
+  for (const json& blocks : groups) {
+    out.groups.push_back(whole(blocks, "encoder.groups", 0, most_blocks));
+  }
+  out.heads = get("heads", 0, most_width);
+  out.deform_ratio = number(from.at("deform_ratio"), "encoder.deform_ratio", 1.0 / 1024, 16);
   from.at("post_norm").get_to(out.post_norm);
   if (!from.at("layer_scale").is_null()) out.layer_scale = from.at("layer_scale").get<double>();
   from.at("key_norm").get_to(out.key_norm);
-  from.at("position_grid").get_to(out.position_grid);
-  from.at("prior_width").get_to(out.prior_width);
-  from.at("points").get_to(out.points);
-  from.at("drop_path").get_to(out.drop_path);
+  out.position_grid = get("position_grid", 1, 1 << 12);
+  out.prior_width = get("prior_width", 1, most_width);
+  out.points = get("points", 1, 1 << 10);
+  out.drop_path = number(from.at("drop_path"), "encoder.drop_path", 0, 1);
   return out;
+}
+
+/// What an architecture divides by or loops over must be there.
+void check_network(const net::NetworkConfig& config) {
+  if (config.architecture == net::Architecture::unet) {
+    if (config.unet_width < 1) throw_failure("unet_width is 0");
+    return;
+  }
+  const net::EncoderConfig& encoder = config.encoder;
+  if (encoder.width < 1 || encoder.groups.empty()) {
+    throw_failure("its encoder has no width or no groups");
+  }
+  if (config.architecture != net::Architecture::classifier &&
+      (encoder.heads < 1 || encoder.width % encoder.heads != 0)) {
+    throw_failure(concat("encoder.heads is ", encoder.heads, ", which does not divide the width ",
+                         encoder.width));
+  }
 }
 
 net::NetworkConfig network_from_json(const json& from) {
   net::NetworkConfig out;
+  const auto get = [&](const char* key, std::int64_t least, std::int64_t most) {
+    return whole(from.at(key), key, least, most);
+  };
   from.at("preset").get_to(out.preset);
   out.architecture = net::architecture_from(from.at("architecture").get<std::string>());
-  from.at("channels").get_to(out.channels);
-  from.at("classes").get_to(out.classes);
+  out.channels = get("channels", 1, 1 << 10);
+  out.classes = get("classes", 1, 1 << 16);
   out.wkv = net::wkv_mode_from(from.at("wkv").get<std::string>());
   out.encoder = encoder_from_json(from.at("encoder"));
-  from.at("bottleneck_depth").get_to(out.bottleneck_depth);
-  from.at("decoder_depths").get_to(out.decoder_depths);
-  from.at("unet_width").get_to(out.unet_width);
-  from.at("classifier_hidden").get_to(out.classifier_hidden);
+  out.bottleneck_depth = get("bottleneck_depth", 0, most_blocks);
+  const json& depths = from.at("decoder_depths");
+  if (!depths.is_array() || depths.size() != out.decoder_depths.size()) {
+    throw_failure(concat("decoder_depths is no list of ", out.decoder_depths.size()));
+  }
+  for (std::size_t i = 0; i < depths.size(); ++i) {
+    out.decoder_depths[i] = whole(depths[i], "decoder_depths", 0, most_blocks);
+  }
+  out.unet_width = get("unet_width", 0, most_width);
+  out.classifier_hidden = get("classifier_hidden", 0, most_width);
+  check_network(out);
   return out;
 }
 
@@ -66,16 +129,22 @@ InputContract input_from_json(const json& from) {
   if (from.at("fit").get<std::string>() != "stretch") {
     throw_failure(concat("input fit '", from.at("fit").get<std::string>(), "' is not known"));
   }
-  from.at("width").get_to(out.width);
-  from.at("height").get_to(out.height);
-  from.at("channels").get_to(out.channels);
-  from.at("mean").get_to(out.mean);
-  from.at("deviation").get_to(out.deviation);
-  const auto channels = static_cast<std::size_t>(out.channels);
-  if (out.width < 1 || out.height < 1 || out.mean.size() != channels ||
-      out.deviation.size() != channels) {
-    throw_failure("the input's size or normalisation is not usable");
-  }
+  out.width = whole(from.at("width"), "input.width", 1, most_pixels);
+  out.height = whole(from.at("height"), "input.height", 1, most_pixels / out.width);
+  out.channels = whole(from.at("channels"), "input.channels", 1, 1 << 10);
+  const auto per_channel = [&](const char* key, double least) {
+    const json& list = from.at(key);
+    if (!list.is_array() || list.size() != static_cast<std::size_t>(out.channels)) {
+      throw_failure(concat("input.", key, " is no list of one number per channel"));
+    }
+    std::vector<double> numbers;
+    for (const json& one : list) {
+      numbers.push_back(number(one, concat("input.", key), least, 1e6));
+    }
+    return numbers;
+  };
+  out.mean = per_channel("mean", -1e6);
+  out.deviation = per_channel("deviation", 1e-6);
   return out;
 }
 
@@ -92,8 +161,15 @@ std::vector<ClassInfo> classes_from_json(const json& heads) {
   }
   std::vector<ClassInfo> out;
   for (const json& one : heads[0].at("classes")) {
-    out.push_back(
-        {one.at("name").get<std::string>(), one.at("color").get<std::array<std::uint8_t, 3>>()});
+    ClassInfo info{.name = one.at("name").get<std::string>(), .color = {}};
+    const json& color = one.at("color");
+    if (!color.is_array() || color.size() != info.color.size()) {
+      throw_failure("a class's color is not red, green and blue");
+    }
+    for (std::size_t i = 0; i < color.size(); ++i) {
+      info.color[i] = static_cast<std::uint8_t>(whole(color[i], "a class's color", 0, 255));
+    }
+    out.push_back(std::move(info));
   }
   return out;
 }
@@ -133,12 +209,14 @@ Metadata to_metadata(const ModelInfo& info) {
 
 ModelInfo model_info(const std::string& file, const Metadata& metadata) {
   if (entry(file, metadata, "format") != format_name) {
-    throw_failure(concat(file, ": is not a medurwkv model (format '", metadata.at("format"), "')"));
+    throw_failure(
+        concat(file, ": is not a medurwkv model (format '", shown(metadata.at("format")), "')"));
   }
   const std::string& version = entry(file, metadata, "format_version");
   if (version != std::to_string(model_format_version)) {
-    throw_failure(concat(file, ": is of model format ", version, "; medurwkv ", medurwkv::version,
-                         " reads format ", model_format_version, "; use a newer medurwkv"));
+    throw_failure(concat(file, ": is of model format ", shown(version), "; medurwkv ",
+                         medurwkv::version, " reads format ", model_format_version,
+                         "; use a newer medurwkv"));
   }
   ModelInfo out;
   try {
@@ -147,9 +225,9 @@ ModelInfo model_info(const std::string& file, const Metadata& metadata) {
     out.classes = classes_from_json(json::parse(entry(file, metadata, "heads")));
     out.provenance = json::parse(entry(file, metadata, "provenance"));
   } catch (const json::exception& error) {
-    throw_failure(concat(file, ": its metadata are broken: ", error.what()));
+    throw_failure(concat(file, ": its metadata are broken: ", shown(error.what())));
   } catch (const Error& error) {
-    throw_failure(concat(file, ": ", error.what()));
+    throw_failure(concat(file, ": ", shown(error.what())));
   }
   if (static_cast<std::int64_t>(out.classes.size()) != out.network.classes ||
       out.input.channels != out.network.channels) {

@@ -47,7 +47,7 @@ const TypeName& entry_of(DType type) {
 }
 
 [[noreturn]] void throw_bad(const std::string& file, const std::string& what) {
-  throw_failure(concat(file, ": not a sound safetensors file: ", what));
+  throw_failure(concat(file, ": not a sound safetensors file: ", shown(what)));
 }
 
 DType type_from(const std::string& file, const std::string& tensor, const std::string& name) {
@@ -91,24 +91,26 @@ Metadata metadata_from(const std::string& file, const json& from) {
   return out;
 }
 
-/// Whether shape and type fill the bytes exactly. The product stays below the bytes that are there,
-/// so it cannot overflow unseen.
+/// Whether shape and type fill the bytes exactly. The sides other than 0 must be countable too.
 bool fits(const TensorInfo& info) {
-  auto expected = static_cast<std::uint64_t>(size_of(info.type));
-  if (std::find(info.shape.begin(), info.shape.end(), 0) != info.shape.end())
-    return info.bytes == 0;
+  std::int64_t product = size_of(info.type);
+  bool empty = false;
   for (const std::int64_t side : info.shape) {
-    if (side < 0 || __builtin_mul_overflow(expected, static_cast<std::uint64_t>(side), &expected)) {
+    if (side < 0) return false;
+    if (side == 0) {
+      empty = true;
+    } else if (__builtin_mul_overflow(product, side, &product)) {
       return false;
     }
   }
-  return expected == info.bytes;
+  return info.bytes == (empty ? 0 : static_cast<std::uint64_t>(product));
 }
 
 TensorInfo tensor_from(const std::string& file, const std::string& name, const json& from) {
   TensorInfo info{.name = name, .shape = {}};
   try {
     info.type = type_from(file, name, from.at("dtype").get<std::string>());
+    if (!from.at("shape").is_array()) throw_bad(file, concat("tensor ", name, " has a bad shape"));
     for (const json& side : from.at("shape")) {
       if (!side.is_number_unsigned()) throw_bad(file, concat("tensor ", name, " has a bad shape"));
       info.shape.push_back(side.get<std::int64_t>());
@@ -173,6 +175,21 @@ std::vector<double> convert_all(std::string_view data, const Convert& convert) {
 }
 
 }  // namespace
+
+std::string shown(std::string_view text) {
+  constexpr std::size_t most = 300;
+  const bool cut = text.size() > most;
+  if (cut) {
+    std::size_t end = most;
+    while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xc0U) == 0x80U) --end;
+    text = text.substr(0, end);
+  }
+  std::string out(text);
+  for (char& c : out) {
+    if (static_cast<unsigned char>(c) < 32 || c == 127) c = '?';
+  }
+  return cut ? out + "..." : out;
+}
 
 const char* to_string(DType type) {
   return entry_of(type).name;
@@ -260,6 +277,9 @@ std::string make_header(std::vector<TensorInfo> tensors, const Metadata& metadat
   if (!metadata.empty()) header["__metadata__"] = metadata;
   std::uint64_t at = 0;
   for (TensorInfo& tensor : tensors) {
+    if (tensor.name == "__metadata__" || header.contains(tensor.name)) {
+      throw_internal(concat("two tensors named ", tensor.name, " in one file"));
+    }
     const auto bytes =
         static_cast<std::uint64_t>(element_count(tensor.shape) * size_of(tensor.type));
     header[tensor.name] = {{"dtype", to_string(tensor.type)},
@@ -267,7 +287,12 @@ std::string make_header(std::vector<TensorInfo> tensors, const Metadata& metadat
                            {"data_offsets", {at, at + bytes}}};
     at += bytes;
   }
-  std::string text = header.dump();
+  std::string text;
+  try {
+    text = header.dump();
+  } catch (const json::exception&) {
+    throw_failure("a name or text to be stored in the file is not UTF-8");
+  }
   text.resize((text.size() + 7) / 8 * 8, ' ');
   const std::uint64_t length = text.size();
   std::string out(length_bytes, '\0');

@@ -60,12 +60,16 @@ class TensorFile {
   std::map<std::string, std::size_t> by_name_;
 };
 
+/// Text out of a foreign file as a message may show it: control characters as '?', cut after 300
+/// bytes.
+std::string shown(std::string_view text);
+
 /// Parses the first bytes of a file (length and JSON); `data_bytes` is what follows the header.
 TensorHeader parse_header(const std::string& file, std::string_view bytes,
                           std::uint64_t data_bytes);
 
 /// The header's bytes (length, JSON, padding to 8) for tensors laid out one after another in the
-/// given order; offsets and byte counts are computed here.
+/// given order; offsets and byte counts are computed here. Throws Error for text that is not UTF-8.
 std::string make_header(std::vector<TensorInfo> tensors, const Metadata& metadata);
 
 /// A tensor to write: `data` holds element_count(shape) elements.

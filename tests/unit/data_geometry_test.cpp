@@ -1,0 +1,228 @@
+// Resizing against hand-computed values and the laws of interpolation: ramps, means, mirrors,
+// axes that are independent of each other.
+#include <gtest/gtest.h>
+
+#include <cstdint>
+#include <random>
+#include <vector>
+
+#include "core/error.h"
+#include "data/image.h"
+#include "support/images.h"
+#include "support/refusal.h"
+
+namespace medurwkv::data {
+namespace {
+
+std::vector<float> random_plane(ImageSize size, unsigned seed) {
+  std::mt19937 bits(seed);
+  std::vector<float> out(static_cast<std::size_t>(size.width * size.height));
+  for (float& value : out) value = static_cast<float>(bits() >> 8) * 0x1p-24F;
+  return out;
+}
+
+std::vector<float> mirrored(const std::vector<float>& plane, ImageSize size) {
+  std::vector<float> out(plane.size());
+  for (std::int64_t y = 0; y < size.height; ++y) {
+    for (std::int64_t x = 0; x < size.width; ++x) {
+      out[static_cast<std::size_t>(y * size.width + x)] =
+          plane[static_cast<std::size_t>(y * size.width + size.width - 1 - x)];
+    }
+  }
+  return out;
+}
+
+std::vector<float> transposed(const std::vector<float>& plane, ImageSize size) {
+  std::vector<float> out(plane.size());
+  for (std::int64_t y = 0; y < size.height; ++y) {
+    for (std::int64_t x = 0; x < size.width; ++x) {
+      out[static_cast<std::size_t>(x * size.height + y)] =
+          plane[static_cast<std::size_t>(y * size.width + x)];
+    }
+  }
+  return out;
+}
+
+template <class Expected>
+void expect_near(const std::vector<float>& got, const std::vector<Expected>& expected,
+                 double tolerance) {
+  ASSERT_EQ(got.size(), expected.size());
+  for (std::size_t i = 0; i < got.size(); ++i) {
+    EXPECT_NEAR(static_cast<double>(got[i]), static_cast<double>(expected[i]), tolerance) << i;
+  }
+}
+
+double mean(const std::vector<float>& plane) {
+  double sum = 0;
+  for (const float value : plane) sum += static_cast<double>(value);
+  return sum / static_cast<double>(plane.size());
+}
+
+/// x + 2 y at the corners of 2 x 2: along an axis the results are `axis`, so the map is
+/// axis[x] + 2 axis[y].
+std::vector<double> from_axis(const std::vector<double>& axis) {
+  std::vector<double> out;
+  for (const double y : axis) {
+    for (const double x : axis) out.push_back(x + 2 * y);
+  }
+  return out;
+}
+
+// Output centres lie at -1/4, 1/4, 3/4, 5/4; outside, the border holds.
+TEST(ResizeBilinear, TwoByTwoToFourByFourByHand) {
+  expect_near(resize_bilinear({0, 1, 2, 3}, 1, {2, 2}, {4, 4}), from_axis({0, 0.25, 0.75, 1}),
+              1e-6);
+}
+
+// Keys' kernel with a = -1/2 has k(1/4) = 111/128, k(3/4) = 29/128, k(5/4) = -9/128,
+// k(7/4) = -3/128. With borders repeated, the right pixel's weight is k(5/4) at -1/4 and
+// k(3/4) + k(7/4) at 1/4; the other two follow from symmetry.
+TEST(ResizePlanes, GrowsTwoByTwoToFourByFourByHand) {
+  const double outer = -9.0 / 128;
+  const double inner = (29.0 - 3.0) / 128;
+  expect_near(resize_planes({0, 1, 2, 3}, 1, {2, 2}, {4, 4}),
+              from_axis({outer, inner, 1 - inner, 1 - outer}), 1e-6);
+}
+
+// Both interpolations reproduce a straight line away from the borders (their kernels sum to 1 and
+// have no first moment), and the mean over whole pixels of a line is its value in the middle.
+TEST(Resize, KeepsALinearRamp) {
+  std::vector<float> ramp(12);
+  for (std::size_t i = 0; i < ramp.size(); ++i) ramp[i] = static_cast<float>(i);
+  for (const std::int64_t to : {1, 3, 4, 6, 12, 17, 31, 48}) {
+    const double scale = 12.0 / static_cast<double>(to);
+    const std::vector<float> planes = resize_planes(ramp, 1, {12, 1}, {to, 1});
+    const std::vector<float> bilinear = resize_bilinear(ramp, 1, {12, 1}, {to, 1});
+    for (std::int64_t i = 0; i < to; ++i) {
+      const double centre = (static_cast<double>(i) + 0.5) * scale - 0.5;
+      const auto at = static_cast<std::size_t>(i);
+      if (centre >= 0 && centre <= 11) {
+        EXPECT_NEAR(bilinear[at], centre, 1e-5) << to << " " << i;
+      }
+      if (to < 12 || (centre >= 1 && centre <= 10)) {
+        EXPECT_NEAR(planes[at], centre, 1e-5) << to << " " << i;
+      }
+    }
+  }
+}
+
+// Outputs cover 2.4 pixels each: 0 1 and 0.4 of 2, 0.6 of 2, 3 and 0.8 of 4, and so on.
+TEST(ResizePlanes, PartsOfPixelsCountInPart) {
+  std::vector<float> ramp(12);
+  for (std::size_t i = 0; i < ramp.size(); ++i) ramp[i] = static_cast<float>(i);
+  expect_near(resize_planes(ramp, 1, {12, 1}, {5, 1}),
+              std::vector<double>{(0 + 1 + 0.4 * 2) / 2.4, (0.6 * 2 + 3 + 0.8 * 4) / 2.4,
+                                  (0.2 * 4 + 5 + 6 + 0.2 * 7) / 2.4, (0.8 * 7 + 8 + 0.6 * 9) / 2.4,
+                                  (0.4 * 9 + 10 + 11) / 2.4},
+              1e-5);
+}
+
+// Every source pixel takes part with the same weight when both axes shrink by area.
+TEST(ResizePlanes, ShrinkingKeepsTheMean) {
+  const ImageSize from{31, 23};
+  const std::vector<float> plane = random_plane(from, 1);
+  for (const ImageSize to :
+       {ImageSize{30, 22}, ImageSize{17, 5}, ImageSize{2, 3}, ImageSize{1, 1}, ImageSize{31, 1}}) {
+    EXPECT_NEAR(mean(resize_planes(plane, 1, from, to)), mean(plane), 1e-6)
+        << to.width << " x " << to.height;
+  }
+}
+
+TEST(ResizePlanes, ShrinkingStaysWithinTheValues) {
+  const ImageSize from{29, 13};
+  for (const float value : resize_planes(random_plane(from, 2), 1, from, {10, 7})) {
+    EXPECT_GE(value, 0);
+    EXPECT_LE(value, 1);
+  }
+}
+
+TEST(Resize, TreatsLeftAsRightAndRowsAsColumns) {
+  const ImageSize from{9, 7};
+  const std::vector<float> plane = random_plane(from, 3);
+  for (const ImageSize to : {ImageSize{4, 3}, ImageSize{20, 15}, ImageSize{5, 19}}) {
+    for (const auto resize : {resize_planes, resize_bilinear}) {
+      const std::vector<float> plain = resize(plane, 1, from, to);
+      expect_near(resize(mirrored(plane, from), 1, from, to), mirrored(plain, to), 2e-6);
+      expect_near(resize(transposed(plane, from), 1, {7, 9}, {to.height, to.width}),
+                  transposed(plain, to), 2e-6);
+    }
+  }
+}
+
+TEST(Resize, IsLinearInTheImage) {
+  const ImageSize from{6, 5};
+  const ImageSize to{11, 3};
+  const std::vector<float> a = random_plane(from, 4);
+  const std::vector<float> b = random_plane(from, 5);
+  std::vector<float> sum(a.size());
+  for (std::size_t i = 0; i < a.size(); ++i) sum[i] = 2 * a[i] - b[i];
+  for (const auto resize : {resize_planes, resize_bilinear}) {
+    const std::vector<float> of_a = resize(a, 1, from, to);
+    const std::vector<float> of_b = resize(b, 1, from, to);
+    std::vector<double> expected;
+    for (std::size_t i = 0; i < of_a.size(); ++i) {
+      expected.push_back(2.0 * static_cast<double>(of_a[i]) - static_cast<double>(of_b[i]));
+    }
+    expect_near(resize(sum, 1, from, to), expected, 5e-6);
+  }
+}
+
+TEST(Resize, ChannelsDoNotMix) {
+  const ImageSize from{5, 4};
+  const ImageSize to{8, 3};
+  std::vector<float> both = random_plane(from, 6);
+  const std::vector<float> first = both;
+  const std::vector<float> second = random_plane(from, 7);
+  both.insert(both.end(), second.begin(), second.end());
+  for (const auto resize : {resize_planes, resize_bilinear}) {
+    std::vector<float> expected = resize(first, 1, from, to);
+    const std::vector<float> rest = resize(second, 1, from, to);
+    expected.insert(expected.end(), rest.begin(), rest.end());
+    EXPECT_EQ(resize(both, 2, from, to), expected);
+  }
+}
+
+// Output i takes the pixel that holds its centre: floor((i + 1/2) from / to).
+TEST(ResizeNearest, TakesThePixelUnderTheCentre) {
+  const auto row = [](std::int64_t from, std::int64_t to) {
+    return resize_nearest(
+               test::make_labels(from, 1, [](auto x, auto) { return static_cast<int>(x); }),
+               {to, 1})
+        .labels;
+  };
+  using Row = std::vector<std::uint8_t>;
+  EXPECT_EQ(row(5, 3), (Row{0, 2, 4}));        // 0.83, 2.5, 4.17
+  EXPECT_EQ(row(3, 5), (Row{0, 0, 1, 2, 2}));  // 0.3, 0.9, 1.5, 2.1, 2.7
+  EXPECT_EQ(row(7, 2), (Row{1, 5}));           // 1.75, 5.25
+  EXPECT_EQ(row(1, 4), (Row{0, 0, 0, 0}));
+  EXPECT_EQ(row(6, 1), (Row{3}));  // 3.0
+}
+
+TEST(ResizeNearest, InventsNoLabelAndKeepsTheSame) {
+  const LabelMap map = test::make_labels(
+      13, 9, [](auto x, auto y) { return (x * y) % 3 == 0 ? 255 : static_cast<int>(x % 2) * 7; });
+  EXPECT_EQ(resize_nearest(map, {13, 9}), map);
+  for (const ImageSize to : {ImageSize{4, 4}, ImageSize{40, 31}, ImageSize{13, 2}}) {
+    for (const std::uint8_t label : resize_nearest(map, to).labels) {
+      EXPECT_TRUE(label == 0 || label == 7 || label == 255) << static_cast<int>(label);
+    }
+  }
+}
+
+TEST(ImagePlanes, SixteenBitsAndOtherChannels) {
+  // 0xffff and 0x3333, in any byte order.
+  const Image deep{.width = 2,
+                   .height = 1,
+                   .channels = 1,
+                   .type = SampleType::u16,
+                   .bytes = {0xff, 0xff, 0x33, 0x33}};
+  expect_near(image_planes(deep, 1), std::vector<double>{1, 0.2}, 1e-7);
+  const Image color = test::make_image(1, 1, 3, [](auto, auto, auto) { return 1; });
+  const auto refused = test::refusal_of([&] { return image_planes(color, 2); });
+  ASSERT_TRUE(refused);
+  EXPECT_EQ(refused->kind, ErrorKind::failure);
+  EXPECT_TRUE(refused->names("3") && refused->names("2")) << refused->message;
+}
+
+}  // namespace
+}  // namespace medurwkv::data
