@@ -200,7 +200,7 @@ TEST(JpegForms, OrientationsInBothByteOrders) {
 // EXIF blocks that say nothing sensible are no orientation, wherever they are cut.
 TEST(JpegForms, BrokenOrientationsMeanNone) {
   const Image plain = decode_jpeg("f", jpeg_bytes(picture(), {}));
-  std::vector<std::string> blocks{std::string("http://ns.adobe.com/xap/1.0/\0<x/>", 34),
+  std::vector<std::string> blocks{std::string("http://ns.adobe.com/xap/1.0/\0<x/>", 33),
                                   exif_block(true, 0), exif_block(true, 9),
                                   exif_block(false, 65535)};
   const std::string good = exif_block(false, 6);
@@ -254,11 +254,11 @@ TEST(BrokenJpeg, CutAtEveryByte) {
 }
 
 /// `bytes` with other sides in its frame header (SOF0: marker, length, precision, height, width).
-std::string with_sides(std::string bytes, unsigned width, unsigned height) {
+std::string with_sides(std::string bytes, ImageSize claim) {
   const std::size_t at = bytes.find("\xff\xc0");
   for (unsigned i = 0; i < 2; ++i) {
-    bytes[at + 5 + i] = static_cast<char>((height >> (8 - 8 * i)) & 0xffU);
-    bytes[at + 7 + i] = static_cast<char>((width >> (8 - 8 * i)) & 0xffU);
+    bytes[at + 5 + i] = static_cast<char>((claim.height >> (8 - 8 * i)) & 0xff);
+    bytes[at + 7 + i] = static_cast<char>((claim.width >> (8 - 8 * i)) & 0xff);
   }
   return bytes;
 }
@@ -269,20 +269,18 @@ TEST(BrokenJpeg, MorePixelsThanTheFileCanHoldAreRefusedBeforeAllocating) {
   const std::string small = jpeg_bytes(picture(), {});
   rusage before{};
   getrusage(RUSAGE_SELF, &before);
-  for (const auto& [width, height] :
-       std::vector<std::pair<unsigned, unsigned>>{{65500, 65500}, {16384, 16384}, {65500, 4000}}) {
+  for (const ImageSize claim : {ImageSize{65500, 65500}, {16384, 16384}, {65500, 4000}}) {
     const auto refused =
-        test::refusal_of([&] { return decode_jpeg("bomb.jpg", with_sides(small, width, height)); });
-    ASSERT_TRUE(refused) << width << " x " << height;
-    EXPECT_TRUE(refused->names("bomb.jpg") && refused->names(std::to_string(width)))
+        test::refusal_of([&] { return decode_jpeg("bomb.jpg", with_sides(small, claim)); });
+    ASSERT_TRUE(refused) << claim.width << " x " << claim.height;
+    EXPECT_TRUE(refused->names("bomb.jpg") && refused->names(std::to_string(claim.width)))
         << refused->message;
   }
   rusage after{};
   getrusage(RUSAGE_SELF, &after);
   EXPECT_LT(after.ru_maxrss - before.ru_maxrss, 100 * 1024) << "KiB";
-  for (const auto& [width, height] : {std::pair{0U, 8U}, std::pair{8U, 0U}}) {
-    EXPECT_TRUE(
-        test::refusal_of([&] { return decode_jpeg("f", with_sides(small, width, height)); }));
+  for (const ImageSize claim : {ImageSize{0, 8}, {8, 0}}) {
+    EXPECT_TRUE(test::refusal_of([&] { return decode_jpeg("f", with_sides(small, claim)); }));
   }
 }
 

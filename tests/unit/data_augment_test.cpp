@@ -137,6 +137,31 @@ TEST(Augment, ImageAndLabelsMoveByTheSameMap) {
   }
 }
 
+// Channel 0 rises along x through channel 1's gray just between the pixels 19 and 20, channel 2
+// along y; labels change there. Colour changes keep the order of channels, so after any warp a
+// pixel's label must say on which side of the gray the other two are: labels are not half a pixel
+// off.
+TEST(Augment, LabelsLieUnderTheImageToTheSubpixel) {
+  const Image image = test::make_image(side, side, 3, [](auto x, auto y, auto c) {
+    return c == 1 ? 128 : 50 + 4 * static_cast<int>(c == 0 ? x : y);  // 126 at 19, 130 at 20
+  });
+  constexpr std::size_t area = side * side;
+  std::size_t compared = 0;
+  for (std::uint64_t index = 0; index < 40; ++index) {
+    const AugmentedSample one = make_training_sample(image, quarters_labels(), plain_contract(),
+                                                     AugmentStrength::light, 2, 0, index);
+    for (std::size_t i = 0; i < area; ++i) {
+      const float over_x = one.input[i] - one.input[area + i];
+      const float over_y = one.input[2 * area + i] - one.input[area + i];
+      if (std::abs(over_x) < 1e-4F || std::abs(over_y) < 1e-4F) continue;  // on the edge itself
+      ASSERT_EQ(int{one.labels.labels[i]}, (over_x > 0 ? 1 : 0) + (over_y > 0 ? 2 : 0))
+          << "sample " << index << ", pixel " << i;
+      ++compared;
+    }
+  }
+  EXPECT_GT(compared, 39 * area) << "hardly any pixel lies on the edge";
+}
+
 // Borders are mirrored, so a warp brings in nothing that is not in the picture.
 TEST(Augment, BringsInNoForeignBackground) {
   const LabelMap ones = test::make_labels(33, 21, [](auto, auto) { return 1; });

@@ -72,6 +72,7 @@ TEST(TensorHeaders, DataIsCoveredExactlyOnce) {
   EXPECT_FALSE(refused(two(0, 10, 10, 10), 10)) << "an empty tensor at the end";
   EXPECT_FALSE(refused(two(0, 0, 0, 10), 10)) << "an empty tensor at the start";
   EXPECT_TRUE(refused(two(0, 6, 5, 10), 10)) << "overlap";
+  EXPECT_TRUE(refused(two(0, 6, 4, 8), 10)) << "an overlap as long as the hole behind it";
   EXPECT_TRUE(refused(two(0, 10, 0, 10), 10)) << "twice the same";
   EXPECT_TRUE(refused(two(0, 10, 3, 5), 10)) << "one within the other";
   EXPECT_TRUE(refused(two(1, 6, 6, 10), 10)) << "a hole at the start";
