@@ -120,7 +120,7 @@ class StripRunner {
     return true;
   }
 
-  float* room(std::vector<float>& to) {
+  float* room(std::vector<float>& to) const {
     to.resize(size(tokens_ * kernels_.lanes));
     return to.data();
   }
