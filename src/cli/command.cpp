@@ -2,6 +2,7 @@
 
 #include <memory>
 
+#include "core/text.h"
 #include "core/threads.h"
 
 namespace medurwkv::cli {
@@ -36,6 +37,15 @@ void add_quiet(CLI::App& command, CommonOptions& options) {
 
 void add_json(CLI::App& command, CommonOptions& options) {
   command.add_flag("--json", options.json, "machine-readable output on stdout");
+}
+
+CLI::Validator above_zero() {
+  const auto refuse = [](std::string& text) -> std::string {
+    double number = 0;
+    const bool read = CLI::detail::lexical_cast(text, number);
+    return read && number > 0 ? "" : concat("wants a number above 0, got ", text);
+  };
+  return {refuse, "ABOVE 0"};
 }
 
 void apply_threads(const CommonOptions& options) {

@@ -37,6 +37,9 @@ void add_out(CLI::App& command, CommonOptions& options, const std::string& what,
 void add_quiet(CLI::App& command, CommonOptions& options);
 void add_json(CLI::App& command, CommonOptions& options);
 
+/// A number above 0, refused in words.
+CLI::Validator above_zero();
+
 /// Applies --threads to our own loops (the training library is told separately).
 void apply_threads(const CommonOptions& options);
 

@@ -119,6 +119,7 @@ int run_evaluate(const EvaluateOptions& options) {
                        sha256_file(options.split), options.part,
                        command_line(options),      {options.spacing[0], options.spacing[1]}};
   check_classes(report.provenance.model, dataset);
+  make_folder(options.common.out);
   if (options.part == "test" || options.part == "all") {
     std::cerr << "note: this touches the test part; choose between models on the val part\n";
   }

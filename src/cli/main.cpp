@@ -1,6 +1,8 @@
 // The program: sets the process up, declares the commands, turns errors into exit codes.
+#include <fcntl.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <csignal>
 #include <cstdlib>
@@ -63,6 +65,14 @@ void ensure_environment(char** arguments) {
   if (missing) ::execv("/proc/self/exe", arguments);
 }
 
+/// A descriptor below 3 that is closed would be given to the next file that is opened, and what is
+/// printed would go into that file.
+void ensure_standard_streams() {
+  for (const int descriptor : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) {
+    if (::fcntl(descriptor, F_GETFD) == -1) ::open("/dev/null", O_RDWR);
+  }
+}
+
 void on_signal(int signal) {
   // A second Ctrl-C ends the program at once.
   if (stop_signal.exchange(signal) != 0) ::_exit(128 + signal);
@@ -102,6 +112,35 @@ std::string full_name(const CLI::App& command) {
                            : concat(full_name(*parent), " ", command.get_name());
 }
 
+/// What the command wants: "medurwkv evaluate MODEL --data DATA --split SPLIT [OPTIONS]".
+std::string usage(const CLI::App& command) {
+  std::string out = full_name(command);
+  if (command.get_require_subcommand_min() > 0) return out + " COMMAND";
+  for (const CLI::Option* option : command.get_options()) {
+    const std::string value = upper(option->get_single_name());
+    if (option->nonpositional()) {
+      if (option->get_required()) out += concat(" ", option->get_name(), " ", value);
+    } else {
+      out += option->get_required() ? concat(" ", value) : concat(" [", value, "]");
+    }
+  }
+  return out + " [OPTIONS]";
+}
+
+/// The argument (not an option) that was meant by the unknown option `word`; empty if none was.
+std::string meant_argument(const CLI::App& command, const std::string& word) {
+  std::vector<std::string> known = known_words(command, true);
+  std::vector<std::string> arguments;
+  for (const CLI::Option* option : command.get_options()) {
+    if (!option->nonpositional()) arguments.push_back("--" + option->get_single_name());
+  }
+  known.insert(known.begin(), arguments.begin(), arguments.end());
+  const std::string nearest = nearest_name(word, known);
+  const bool is_argument =
+      std::find(arguments.begin(), arguments.end(), nearest) != arguments.end();
+  return is_argument ? upper(nearest.substr(2)) : "";
+}
+
 int report_usage(const CLI::App& root, const CLI::ParseError& error) {
   const CLI::App& command = chosen(root);
   std::string line = error.what();
@@ -109,15 +148,21 @@ int report_usage(const CLI::App& root, const CLI::ParseError& error) {
   if (!extras.empty()) {
     const std::string& word = extras.front();
     const bool option = word.starts_with("-");
-    line = concat(option ? "unknown option " : "unknown command or argument ", word);
     const std::vector<std::string> known = known_words(command, option);
-    if (!known.empty()) {
+    line = concat(option          ? "unknown option "
+                  : known.empty() ? "unexpected argument "
+                                  : "unknown command ",
+                  word);
+    if (const std::string argument = meant_argument(command, word); option && !argument.empty()) {
+      line += concat("; ", argument, " is given without an option's name");
+    } else if (!known.empty()) {
       line += suggestion(word, known);
     } else if (command.get_option_no_throw("--data") != nullptr) {
       line += "; the folder of images goes after --data";
     }
   }
-  std::cerr << "medurwkv: " << line << "\nSee `" << full_name(command) << " --help`.\n";
+  std::cerr << "medurwkv: " << line << "\nUsage: " << usage(command) << "; see `"
+            << full_name(command) << " --help`.\n";
   return exit_usage;
 }
 
@@ -161,13 +206,21 @@ int run(int count, char** arguments) {
   }
 }
 
+/// `code`, unless results could not be printed.
+int after_printing(int code) {
+  if (std::cout.flush()) return code;
+  std::cerr << "medurwkv: stdout: cannot write (is the disk full?)\n";
+  return code == exit_done ? exit_failed : code;
+}
+
 }  // namespace
 }  // namespace medurwkv::cli
 
 int main(int count, char** arguments) try {
+  medurwkv::cli::ensure_standard_streams();
   medurwkv::cli::ensure_environment(arguments);
   medurwkv::cli::install_signal_handlers();
-  return medurwkv::cli::run(count, arguments);
+  return medurwkv::cli::after_printing(medurwkv::cli::run(count, arguments));
 } catch (...) {  // not even the message could be printed
   return medurwkv::cli::exit_failed;
 }

@@ -6,6 +6,7 @@
 
 #include "cli/command.h"
 #include "cli/training_library.h"
+#include "core/error.h"
 #include "core/text.h"
 #include "core/threads.h"
 
@@ -40,6 +41,11 @@ std::vector<std::string> all_settings(const TrainOptions& options, bool seed_giv
 }
 
 int run_train(const TrainOptions& options, bool seed_given) {
+  if (options.resume && !std::filesystem::exists(options.common.out / "config.toml")) {
+    throw_failure(
+        concat(options.common.out.string(),
+               ": nothing to resume (no training run in it); name its folder with --out"));
+  }
   // A resumed run takes its configuration from its own folder unless told otherwise.
   std::string config = options.config;
   if (options.resume && config.empty()) config = (options.common.out / "config.toml").string();
@@ -85,19 +91,19 @@ void add_train(CLI::App& root) {
   command->add_option("--preset", options->preset,
                       "network: nano, tiny, small, base, large, unet or unet_small");
   command->add_option("--epochs", options->epochs, "passes over the training part")
-      ->check(CLI::PositiveNumber);
-  command->add_option("--batch", options->batch, "images per step")->check(CLI::PositiveNumber);
+      ->check(above_zero());
+  command->add_option("--batch", options->batch, "images per step")->check(above_zero());
   command->add_option("--size", options->size, "height and width of the network's input")
-      ->check(CLI::PositiveNumber);
+      ->check(above_zero());
   command->add_option("--set", options->settings, "any setting, as key=value (repeatable)")
       ->allow_extra_args(false);
   command->add_flag("--resume", options->resume, "go on from OUT/last.ckpt");
   command
       ->add_option("--max-minutes", options->max_minutes,
                    "stop after this time, resumed time included")
-      ->check(CLI::PositiveNumber);
+      ->check(above_zero());
   command->add_option("--save-every", options->save_every, "minutes between checkpoints")
-      ->check(CLI::PositiveNumber)
+      ->check(above_zero())
       ->capture_default_str();
   add_out(*command, options->common, "folder of the run", "run");
   add_device(*command, options->common);

@@ -91,7 +91,8 @@ class Host {
     std::cerr << text << std::endl;
   }
   void advance(std::int64_t done, std::int64_t total, const char* detail) {
-    if (!progress_) progress_.emplace(what_, total, quiet_, done - 1);
+    // The clock starts when the first step is finished, so that step is not in the rate.
+    if (!progress_) progress_.emplace(what_, total, quiet_, done);
     progress_->update(done, detail);
   }
 

@@ -19,6 +19,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
+constexpr std::string_view temporary_suffix = ".tmp";
+
 [[noreturn]] void throw_errno(std::string_view what, const fs::path& path) {
   throw_failure(concat(path.string(), ": cannot ", what, ": ", std::strerror(errno)));
 }
@@ -123,7 +125,7 @@ std::string read_file(const fs::path& path, std::uint64_t limit) {
 void write_file(const fs::path& path, const std::function<void(const AppendBytes&)>& produce) {
   const fs::path folder = path.has_parent_path() ? path.parent_path() : fs::path(".");
   const fs::path temporary =
-      folder / concat(".", path.filename().string(), ".", ::getpid(), ".tmp");
+      folder / concat(".", path.filename().string(), ".", ::getpid(), temporary_suffix);
   Descriptor file(::open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644));
   if (file.get() < 0) throw_errno("create", temporary);
   try {
@@ -143,10 +145,26 @@ void write_file(const fs::path& path, std::string_view bytes) {
   write_file(path, [&](const AppendBytes& append) { append(bytes); });
 }
 
+void remove_leftovers(const fs::path& path) {
+  const std::string prefix = concat(".", path.filename().string(), ".");
+  const fs::path folder = path.has_parent_path() ? path.parent_path() : fs::path(".");
+  std::error_code error;
+  for (const auto& entry : fs::directory_iterator(folder, error)) {
+    const std::string name = entry.path().filename().string();
+    if (!name.starts_with(prefix) || !name.ends_with(temporary_suffix)) continue;
+    if (name.size() <= prefix.size() + temporary_suffix.size()) continue;
+    const std::string writer =
+        name.substr(prefix.size(), name.size() - prefix.size() - temporary_suffix.size());
+    if (writer.find_first_not_of("0123456789") != std::string::npos) continue;
+    ::unlink(entry.path().c_str());  // a leftover that stays does no harm
+  }
+}
+
 void make_folder(const fs::path& path) {
   std::error_code error;
   fs::create_directories(path, error);
   if (error) throw_failure(concat(path.string(), ": cannot make the folder: ", error.message()));
+  if (::access(path.c_str(), W_OK | X_OK) != 0) throw_errno("write into the folder", path);
 }
 
 std::string sha256(std::string_view bytes) {

@@ -26,7 +26,12 @@ using AppendBytes = std::function<void(std::string_view)>;
 void write_file(const std::filesystem::path& path,
                 const std::function<void(const AppendBytes&)>& produce);
 
-/// Makes the folder (and its parents). Throws Error naming it when that fails.
+/// Removes what writers of `path` that were killed have left of their temporary files. Only for one
+/// who knows that nobody is writing it now.
+void remove_leftovers(const std::filesystem::path& path);
+
+/// Makes the folder (and its parents) where there is none, to write in it. Throws Error naming it
+/// when that fails or when this process may not write there.
 void make_folder(const std::filesystem::path& path);
 
 /// 64 lower-case hexadecimal digits.

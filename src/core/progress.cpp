@@ -38,8 +38,8 @@ void Progress::update(std::int64_t done, const std::string& detail) {
 
 void Progress::show(std::int64_t done, const std::string& detail) {
   const double elapsed = std::chrono::duration<double>(Clock::now() - start_time_).count();
-  constexpr double least = 0.2;  // seconds; a rate over less says nothing
-  const double rate = elapsed > least ? static_cast<double>(done - start_count_) / elapsed : 0;
+  constexpr double least = 0.5;  // seconds; a rate over less says nothing
+  const double rate = elapsed >= least ? static_cast<double>(done - start_count_) / elapsed : 0;
   std::string line = concat(what_, " ");
   if (total_ > 0) {
     if (terminal_) {

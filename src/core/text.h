@@ -34,6 +34,7 @@ std::string join(const std::vector<std::string>& parts, std::string_view separat
 std::vector<std::string> split(std::string_view text, char separator);
 std::string trim(std::string_view text);
 std::string lower(std::string_view text);
+std::string upper(std::string_view text);
 
 /// The candidate with the smallest edit distance to `name`; empty if none is close enough to help.
 std::string nearest_name(std::string_view name, const std::vector<std::string>& candidates);

@@ -64,10 +64,10 @@ class Run {
         config_(load_config(request.config, request.settings)),
         dataset_(data::open_dataset(request.data, data::split_options(request.split))),
         split_(data::read_split(request.split, dataset_)),
-        device_(device_from(request.device)),
-        lock_(prepared_folder(request.out, request.resume)) {
+        device_(device_from(request.device)) {
     info_.network = network_of(config_, static_cast<std::int64_t>(dataset_.classes.size()));
     info_.input = input_of(config_);
+    lock_.emplace(prepared_folder(request.out, request.resume));
     info_.classes = dataset_.classes;
     info_.provenance = {{"data_sha256", split_.data_sha256},
                         {"split_sha256", sha256_file(request.split)},
@@ -92,11 +92,17 @@ class Run {
   }
 
   json execute() {
+    // The lock is held: what lies there half written is of a run that was killed.
+    for (const char* file : {"split.json", "config.toml", "last.ckpt", "best.model", "run.json",
+                             "log.csv", "curves.svg"}) {
+      remove_leftovers(request_.out / file);
+    }
     if (request_.resume) {
       resume();
     } else {
-      write_file(request_.out / "config.toml", to_toml(config_));
+      // config.toml comes last: a folder with it holds a run that can be resumed.
       write_file(request_.out / "split.json", read_file(request_.split));
+      write_file(request_.out / "config.toml", to_toml(config_));
     }
     announce();
     while (state_.step < total_steps_) {
@@ -117,14 +123,15 @@ class Run {
   }
 
  private:
-  /// A new run wants a folder without one; a resumed run wants its checkpoint.
+  /// A new run wants a folder without one; a resumed run wants a folder with one.
   static const std::filesystem::path& prepared_folder(const std::filesystem::path& out,
                                                       bool resume) {
-    const bool has_run = std::filesystem::exists(out / "last.ckpt");
+    const bool has_run =
+        std::filesystem::exists(out / "last.ckpt") || std::filesystem::exists(out / "config.toml");
     if (resume && !has_run) {
-      throw_failure(concat(out.string(), ": nothing to resume (no last.ckpt in it)"));
+      throw_failure(concat(out.string(), ": nothing to resume (no training run in it)"));
     }
-    if (!resume && (has_run || std::filesystem::exists(out / "config.toml"))) {
+    if (!resume && has_run) {
       throw_usage(concat(out.string(),
                          ": holds a training run already; go on with --resume or "
                          "choose another --out"));
@@ -133,14 +140,25 @@ class Run {
     return out;
   }
 
-  void resume() {
-    const Resumed resumed = read_checkpoint(request_.out / "last.ckpt", *store_, optimizer_);
-    if (resumed.started_with.at("configuration") != to_toml(config_) ||
-        resumed.started_with.at("split_sha256") != info_.provenance.at("split_sha256")) {
-      throw_usage(concat(request_.out.string(),
-                         ": the run was started with another configuration or split; resume with "
-                         "the same (its configuration is in config.toml)"));
+  void refuse_another_run(const json& configuration, const json& split_sha256) const {
+    if (configuration == to_toml(config_) && split_sha256 == info_.provenance.at("split_sha256")) {
+      return;
     }
+    throw_usage(concat(request_.out.string(),
+                       ": the run was started with another configuration or split; resume with "
+                       "the same (its configuration is in config.toml)"));
+  }
+
+  void resume() {
+    if (!std::filesystem::exists(request_.out / "last.ckpt")) {
+      refuse_another_run(to_toml(load_config(request_.out / "config.toml", {})),
+                         sha256_file(request_.out / "split.json"));
+      listener_.line("the run was ended before its first checkpoint: starting from the beginning");
+      return;
+    }
+    const Resumed resumed = read_checkpoint(request_.out / "last.ckpt", *store_, optimizer_);
+    refuse_another_run(resumed.started_with.at("configuration"),
+                       resumed.started_with.at("split_sha256"));
     if (resumed.started_with.at("environment") != environment()) {
       listener_.line(concat("note: resumed in another environment (",
                             resumed.started_with.at("environment").dump(), " before, ",
@@ -288,7 +306,7 @@ class Run {
   data::Dataset dataset_;
   data::Split split_;
   at::Device device_;
-  RunLock lock_;
+  std::optional<RunLock> lock_;
   weights::ModelInfo info_;
   std::vector<LoadedCase> train_cases_, validation_cases_;
   std::unique_ptr<torch_backend::ParameterStore> store_;

@@ -12,12 +12,9 @@
 namespace medurwkv {
 namespace {
 
+using test::contains;
 using test::Outcome;
 using test::run_program;
-
-bool contains(const std::string& text, const std::string& part) {
-  return text.find(part) != std::string::npos;
-}
 
 TEST(Help, VersionComesAtOnceAndAlone) {
   std::vector<double> seconds;
@@ -39,6 +36,22 @@ TEST(Help, TheProgramItselfLoadsNoLibTorch) {
   ASSERT_TRUE(contains(outcome.out, "libdnnl")) << outcome.out << outcome.err;
   EXPECT_FALSE(contains(outcome.out, "torch")) << outcome.out;
   EXPECT_FALSE(contains(outcome.out, "libc10")) << outcome.out;
+}
+
+// A training library that cannot be opened is noticed by the commands that compute, and by no
+// other.
+TEST(Help, OnlyWhatComputesOpensTheTrainingLibrary) {
+  const test::Start broken{.environment = {{"MEDURWKV_TRAINING_LIBRARY", "/dev/null"}}};
+  const std::string demo = (test::source_folder() / "data/demo").string();
+  const std::vector<std::vector<std::string>> without{
+      {"--version"}, {"--help"}, {"inspect", "--preset", "nano"}, {"data", "check", demo}};
+  for (const std::vector<std::string>& words : without) {
+    const Outcome outcome = run_program(words, broken);
+    EXPECT_EQ(outcome.code, 0) << words[0] << ": " << outcome.err;
+  }
+  const Outcome outcome = run_program({"predict", "any.model", demo}, broken);
+  EXPECT_EQ(outcome.code, 1);
+  EXPECT_TRUE(contains(outcome.err, "/dev/null: cannot be opened")) << outcome.err;
 }
 
 // A recent LibTorch contains a oneDNN of another version than the program links: none of its
@@ -92,6 +105,21 @@ TEST(Help, EveryCommandHasAnExampleOfItself) {
   const std::vector<std::vector<std::string>> commands{
       {"doctor"},   {"data", "check"}, {"data", "split"}, {"train"},
       {"evaluate"}, {"predict"},       {"inspect"}};
+  // The list is complete: every name that --help lists is in it.
+  std::istringstream help(run_program({"--help"}).out);
+  bool listing = false;
+  std::size_t listed = 0;
+  for (std::string line; std::getline(help, line);) {
+    std::string name;
+    std::istringstream(line) >> name;
+    listing = (listing && !name.empty()) || name == "Subcommands:";
+    if (!listing || name == "Subcommands:" || !line.starts_with("  ") || line[2] == ' ') continue;
+    ++listed;
+    EXPECT_TRUE(std::any_of(commands.begin(), commands.end(), [&](const auto& words) {
+      return words[0] == name;
+    })) << name;
+  }
+  EXPECT_EQ(listed, 6U);
   for (std::vector<std::string> words : commands) {
     std::string name = "medurwkv";
     for (const std::string& word : words) name += " " + word;
@@ -116,6 +144,16 @@ TEST(Help, MistakesNameTheNearestKnownWord) {
       {{"inspect", "--preset", "tinny"}, "did you mean tiny?"},
       {{"data", "chek", "x"}, "did you mean check?"},
       {{"train", "folder"}, "goes after --data"},
+      {{"train", "folder"}, "Usage: medurwkv train --data DATA"},
+      {{"train", "--epoch", "2"}, "did you mean --epochs?"},
+      {{"evaluate", "--model", "x"}, "MODEL is given without an option's name"},
+      {{"evaluate", "--model", "x"}, "Usage: medurwkv evaluate MODEL --data DATA --split SPLIT"},
+      {{"predict", "--modle", "x"}, "MODEL is given without an option's name"},
+      {{"inspect", "a", "b"}, "unexpected argument b"},
+      {{"inspect", "a", "b"}, "Usage: medurwkv inspect [FILE]"},
+      {{"data"}, "Usage: medurwkv data COMMAND"},
+      {{"train", "--epochs", "0"}, "wants a number above 0, got 0\n"},
+      {{"train", "--max-minutes", "nan"}, "wants a number above 0, got nan\n"},
       {{"train", "--data", "x", "--split", "y", "--set", "run.epocs=2"},
        "did you mean run.epochs?"},
       {{"doctor", "--threads", "many"}, "--threads"},
@@ -128,6 +166,18 @@ TEST(Help, MistakesNameTheNearestKnownWord) {
     EXPECT_TRUE(contains(outcome.err, mistake.hint)) << outcome.err;
     EXPECT_EQ(outcome.out, "") << mistake.hint;
     EXPECT_FALSE(contains(outcome.err, "terminate")) << outcome.err;
+  }
+}
+
+// /dev/full takes nothing: an answer that nobody got is not a success.
+TEST(Help, AnAnswerThatCannotBePrintedIsAFailure) {
+  for (const std::vector<std::string>& words :
+       {std::vector<std::string>{"--version"}, {"inspect", "--preset", "nano", "--json"}}) {
+    test::Start start;
+    start.out = "/dev/full";
+    const Outcome outcome = run_program(words, start);
+    EXPECT_EQ(outcome.code, 1);
+    EXPECT_TRUE(contains(outcome.err, "stdout: cannot write")) << outcome.err;
   }
 }
 

@@ -2,59 +2,37 @@
 // when something in the folder or on the command line is wrong.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
-#include <memory>
 #include <string>
 #include <vector>
 
 #include <nlohmann/json.hpp>
 
 #include "core/files.h"
-#include "support/demo.h"
 #include "support/process.h"
+#include "support/trained_world.h"
 
 namespace medurwkv {
 namespace {
 
 namespace fs = std::filesystem;
 using nlohmann::json;
+using test::contains;
 using test::Outcome;
 using test::run_program;
 
-bool contains(const std::string& text, const std::string& part) {
-  return text.find(part) != std::string::npos;
-}
-
-/// One world with one trained model for all tests of this file.
-class Workflow : public ::testing::Test {
- protected:
-  static void SetUpTestSuite() {
-    world_ = std::make_unique<test::SmallWorld>();
-    trained_ = run_program(world_->training("run", {"--epochs", "2"}));
-  }
-  static void TearDownTestSuite() { world_.reset(); }
-  void SetUp() override { ASSERT_EQ(trained_.code, 0) << trained_.err; }
-
-  static fs::path path(const std::string& name) { return world_->root() / name; }
-  static std::string model() { return path("run/best.model").string(); }
-  static std::string data() { return world_->data().string(); }
-  static std::string split() { return world_->split().string(); }
-
-  static std::unique_ptr<test::SmallWorld> world_;
-  static Outcome trained_;
-};
-std::unique_ptr<test::SmallWorld> Workflow::world_;
-Outcome Workflow::trained_;
+using Workflow = test::TrainedWorld;
 
 TEST_F(Workflow, TrainingLeavesACompleteFolder) {
   for (const char* file : {"best.model", "last.ckpt", "config.toml", "split.json", "log.csv",
                            "curves.svg", "run.json"}) {
     EXPECT_TRUE(fs::exists(path("run") / file)) << file;
   }
-  EXPECT_TRUE(contains(trained_.out, "best.model")) << trained_.out;
-  EXPECT_TRUE(contains(trained_.err, "epoch 2/2")) << trained_.err;
-  EXPECT_EQ(read_file(path("run/split.json")), read_file(world_->split()));
+  EXPECT_TRUE(contains(trained.out, "best.model")) << trained.out;
+  EXPECT_TRUE(contains(trained.err, "epoch 2/2")) << trained.err;
+  EXPECT_EQ(read_file(path("run/split.json")), read_file(world->split()));
   // The configuration as written trains the same network again, to the same bits.
   const Outcome again = run_program({"train", "--data", data(), "--split", split(), "--config",
                                      path("run/config.toml").string(), "--threads", "1", "--out",
@@ -79,7 +57,7 @@ TEST_F(Workflow, EvaluateWritesScoresThatAgree) {
 
 TEST_F(Workflow, EvaluateRefusesAChangedImage) {
   const fs::path copy = path("changed");
-  fs::copy(world_->data(), copy, fs::copy_options::recursive);
+  fs::copy(world->data(), copy, fs::copy_options::recursive);
   const fs::path image = fs::directory_iterator(copy / "images")->path();
   std::ofstream(image, std::ios::app | std::ios::binary) << "x";
   const Outcome outcome = run_program({"evaluate", model(), "--data", copy.string(), "--split",
@@ -92,7 +70,7 @@ TEST_F(Workflow, EvaluateRefusesAChangedImage) {
 TEST_F(Workflow, PredictGoesOnAfterABadFile) {
   const fs::path input = path("in coming/größe");  // a space and letters beyond ASCII
   fs::create_directories(input);
-  const fs::path good = fs::directory_iterator(world_->data() / "images")->path();
+  const fs::path good = fs::directory_iterator(world->data() / "images")->path();
   fs::copy_file(good, input / "good.jpg");
   std::ofstream(input / "broken.png") << "not an image";
   const fs::path out = path("out going");
@@ -108,7 +86,7 @@ TEST_F(Workflow, PredictGoesOnAfterABadFile) {
 
 TEST_F(Workflow, PredictIsTheSameOnAnyRun) {
   const auto predicted = [&](const std::string& name) {
-    const Outcome outcome = run_program({"predict", model(), (world_->data() / "images").string(),
+    const Outcome outcome = run_program({"predict", model(), (world->data() / "images").string(),
                                          "--out", path(name).string(), "--quiet"});
     EXPECT_EQ(outcome.code, 0) << outcome.err;
     EXPECT_EQ(outcome.err, "");
@@ -145,7 +123,7 @@ TEST_F(Workflow, CheckTellsErrorsByItsExitCode) {
   EXPECT_EQ(clean.code, 0) << clean.err;
   EXPECT_EQ(json::parse(clean.out).at("pairs"), 12);
   const fs::path copy = path("faulty");
-  fs::copy(world_->data(), copy, fs::copy_options::recursive);
+  fs::copy(world->data(), copy, fs::copy_options::recursive);
   const fs::path mask = fs::directory_iterator(copy / "masks")->path();
   fs::remove(mask);
   const Outcome faulty = run_program({"data", "check", copy.string()});
@@ -157,14 +135,14 @@ TEST_F(Workflow, CheckTellsErrorsByItsExitCode) {
 
 TEST_F(Workflow, ATrainingIsNotOverwritten) {
   const std::string before = sha256_file(path("run/last.ckpt"));
-  const Outcome outcome = run_program(world_->training("run", {"--epochs", "2"}));
+  const Outcome outcome = run_program(world->training("run", {"--epochs", "2"}));
   EXPECT_EQ(outcome.code, 2);
   EXPECT_TRUE(contains(outcome.err, "--resume")) << outcome.err;
   EXPECT_EQ(sha256_file(path("run/last.ckpt")), before);
 }
 
 TEST_F(Workflow, ResumeRefusesAnotherConfiguration) {
-  const Outcome outcome = run_program(world_->training("run", {"--epochs", "3", "--resume"}));
+  const Outcome outcome = run_program(world->training("run", {"--epochs", "3", "--resume"}));
   EXPECT_EQ(outcome.code, 2);
   EXPECT_TRUE(contains(outcome.err, "another configuration")) << outcome.err;
 }

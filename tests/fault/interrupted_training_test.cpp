@@ -2,8 +2,17 @@
 // resumed run ends with the bits of an unbroken one.
 #include <gtest/gtest.h>
 
+#include <sched.h>
+#include <sys/mount.h>
+
+#include <algorithm>
+#include <cerrno>
 #include <csignal>
+#include <cstdint>
+#include <cstring>
 #include <filesystem>
+#include <fstream>
+#include <iterator>
 #include <memory>
 #include <span>
 #include <string>
@@ -21,13 +30,10 @@ namespace medurwkv {
 namespace {
 
 namespace fs = std::filesystem;
+using test::contains;
 using test::Outcome;
 using test::Process;
 using test::run_program;
-
-bool contains(const std::string& text, const std::string& part) {
-  return text.find(part) != std::string::npos;
-}
 
 /// A checkpoint after every step.
 const std::vector<std::string> schedule{"--epochs", "6", "--save-every", "0.00001"};
@@ -40,13 +46,20 @@ std::vector<std::string> resumed(std::vector<std::string> words) {
 class InterruptedTraining : public ::testing::Test {
  protected:
   static void SetUpTestSuite() {
-    world_ = std::make_unique<test::SmallWorld>();
-    unbroken_ = run_program(world_->training("unbroken", schedule));
+    world = std::make_unique<test::SmallWorld>();
+    unbroken = run_program(world->training("unbroken", schedule));
   }
-  static void TearDownTestSuite() { world_.reset(); }
-  void SetUp() override { ASSERT_EQ(unbroken_.code, 0) << unbroken_.err; }
+  static void TearDownTestSuite() { world.reset(); }
+  void SetUp() override { ASSERT_EQ(unbroken.code, 0) << unbroken.err; }
 
-  static fs::path path(const std::string& name) { return world_->root() / name; }
+  static fs::path path(const std::string& name) { return world->root() / name; }
+
+  /// Steps that the run's folder says are saved; 0 before the first time.
+  static std::int64_t saved_steps(const std::string& run) {
+    const fs::path file = path(run) / "run.json";
+    if (!fs::exists(file)) return 0;
+    return nlohmann::json::parse(read_file(file)).at("finished_steps").get<std::int64_t>();
+  }
 
   /// Rewrites a checkpoint as one of step 0 whose classifier's weights are all `weight`.
   static void make_unfinished(const fs::path& checkpoint, float weight) {
@@ -56,6 +69,7 @@ class InterruptedTraining : public ::testing::Test {
     state["state"]["step"] = 0;
     state["state"]["rows"] = nlohmann::json::array();
     metadata["checkpoint"] = state.dump();
+    metadata.erase("checkpoint_sha256");  // and it need not have one
     std::vector<weights::TensorView> tensors;
     std::vector<float> poisoned;
     for (const weights::TensorInfo& tensor : file.tensors()) {
@@ -76,25 +90,110 @@ class InterruptedTraining : public ::testing::Test {
     }
   }
 
-  static std::unique_ptr<test::SmallWorld> world_;
-  static Outcome unbroken_;
+  static std::unique_ptr<test::SmallWorld> world;
+  static Outcome unbroken;
 };
-std::unique_ptr<test::SmallWorld> InterruptedTraining::world_;
-Outcome InterruptedTraining::unbroken_;
+std::unique_ptr<test::SmallWorld> InterruptedTraining::world;
+Outcome InterruptedTraining::unbroken;
 
+// Killed when at least that many of the 18 steps were saved; in the midst of what comes next.
 TEST_F(InterruptedTraining, KilledAnywhereItGoesOnToTheSameBits) {
-  for (const std::string epoch : {"epoch 1/", "epoch 3/", "epoch 5/"}) {
-    const std::string run = "killed" + epoch.substr(6, 1);
+  for (const std::int64_t saved : {1, 4, 8, 12}) {
+    const std::string run = "killed" + std::to_string(saved);
     {
-      Process process(world_->training(run, schedule));
-      ASSERT_TRUE(process.until([&] { return contains(process.err(), epoch); })) << process.err();
+      Process process(world->training(run, schedule));
+      ASSERT_TRUE(process.until([&] { return saved_steps(run) >= saved; })) << process.err();
       process.send(SIGKILL);
-      EXPECT_EQ(process.wait().signal, SIGKILL);
+      ASSERT_EQ(process.wait().signal, SIGKILL);
     }
-    const Outcome outcome = run_program(resumed(world_->training(run, schedule)));
+    const Outcome outcome = run_program(resumed(world->training(run, schedule)));
     ASSERT_EQ(outcome.code, 0) << outcome.err;
-    EXPECT_TRUE(contains(outcome.err, "resuming after step")) << outcome.err;
+    const std::string said = "resuming after step ";
+    ASSERT_TRUE(contains(outcome.err, said)) << outcome.err;
+    EXPECT_GE(std::stoll(outcome.err.substr(outcome.err.find(said) + said.size())), saved);
     expect_unbroken(run);
+  }
+}
+
+TEST_F(InterruptedTraining, KilledAgainAndAgainItStillEndsWithTheSameBits) {
+  const std::string run = "often";
+  std::vector<std::string> words = world->training(run, schedule);
+  for (const std::int64_t saved : {2, 5, 8, 12}) {
+    Process process(words);
+    ASSERT_TRUE(process.until([&] { return saved_steps(run) >= saved; })) << process.err();
+    process.send(SIGKILL);
+    ASSERT_EQ(process.wait().signal, SIGKILL);
+    words = resumed(world->training(run, schedule));
+  }
+  const Outcome outcome = run_program(words);
+  ASSERT_EQ(outcome.code, 0) << outcome.err;
+  expect_unbroken(run);
+}
+
+TEST_F(InterruptedTraining, KilledWhileItSavesItGoesOnAndCleansUp) {
+  const std::string run = "saving";
+  const auto half_written = [&] {
+    std::error_code error;
+    for (const auto& entry : fs::directory_iterator(path(run), error)) {
+      const std::string name = entry.path().filename().string();
+      if (name.starts_with(".last.ckpt.") && name.ends_with(".tmp")) return true;
+    }
+    return false;
+  };
+  // A kill may come just after the rename; then once more.
+  for (int attempt = 0; attempt < 20 && !half_written(); ++attempt) {
+    fs::remove_all(path(run));
+    Process process(world->training(run, schedule));
+    process.until(half_written);
+    process.send(SIGKILL);
+    process.wait();
+  }
+  ASSERT_TRUE(half_written()) << "no kill came in the midst of writing";
+  const Outcome outcome = run_program(resumed(world->training(run, schedule)));
+  ASSERT_EQ(outcome.code, 0) << outcome.err;
+  EXPECT_FALSE(half_written());
+  expect_unbroken(run);
+}
+
+// Nothing is saved within the first minute: --resume starts over.
+TEST_F(InterruptedTraining, KilledBeforeTheFirstSaveItStartsOver) {
+  const std::vector<std::string> words = world->training("early", {"--epochs", "6"});
+  {
+    Process process(words);
+    ASSERT_TRUE(process.until([&] { return contains(process.err(), "epoch 1/"); }));
+    process.send(SIGKILL);
+    ASSERT_EQ(process.wait().signal, SIGKILL);
+  }
+  ASSERT_FALSE(fs::exists(path("early") / "last.ckpt"));
+  const Outcome anew = run_program(words);
+  EXPECT_EQ(anew.code, 2);
+  EXPECT_TRUE(contains(anew.err, "--resume")) << anew.err;
+  const Outcome other = run_program(resumed(world->training("early", {"--epochs", "7"})));
+  EXPECT_EQ(other.code, 2);
+  EXPECT_TRUE(contains(other.err, "another configuration")) << other.err;
+  const Outcome outcome = run_program(resumed(words));
+  ASSERT_EQ(outcome.code, 0) << outcome.err;
+  EXPECT_TRUE(contains(outcome.err, "starting from the beginning")) << outcome.err;
+  expect_unbroken("early");
+}
+
+TEST_F(InterruptedTraining, OnTwoThreadsTooTheBitsAreTheSame) {
+  const auto on_two = [&](const std::string& run) {
+    std::vector<std::string> words = world->training(run, schedule);
+    *std::next(std::find(words.begin(), words.end(), "--threads")) = "2";
+    return words;
+  };
+  ASSERT_EQ(run_program(on_two("two unbroken")).code, 0);
+  {
+    Process process(on_two("two"));
+    ASSERT_TRUE(process.until([&] { return saved_steps("two") >= 7; })) << process.err();
+    process.send(SIGKILL);
+    ASSERT_EQ(process.wait().signal, SIGKILL);
+  }
+  const Outcome outcome = run_program(resumed(on_two("two")));
+  ASSERT_EQ(outcome.code, 0) << outcome.err;
+  for (const std::string file : {"last.ckpt", "best.model"}) {
+    EXPECT_EQ(sha256_file(path("two") / file), sha256_file(path("two unbroken") / file)) << file;
   }
 }
 
@@ -102,7 +201,7 @@ TEST_F(InterruptedTraining, CtrlCAndSigtermSaveAndSaySo) {
   for (const auto& [signal, code] : {std::pair{SIGINT, 130}, std::pair{SIGTERM, 143}}) {
     const std::string run = "stopped" + std::to_string(code);
     // Saved seldom: what is there afterwards was saved because of the signal.
-    std::vector<std::string> words = world_->training(run, {"--epochs", "6"});
+    std::vector<std::string> words = world->training(run, {"--epochs", "6"});
     {
       Process process(words);
       ASSERT_TRUE(process.until([&] { return contains(process.err(), "epoch 2/"); }));
@@ -128,7 +227,7 @@ TEST_F(InterruptedTraining, ABrokenCheckpointIsRefused) {
   for (const std::string& bytes :
        {whole.substr(0, whole.size() / 2), whole.substr(0, 5), std::string(), flipped}) {
     write_file(checkpoint, bytes);
-    const Outcome outcome = run_program(resumed(world_->training("broken", schedule)));
+    const Outcome outcome = run_program(resumed(world->training("broken", schedule)));
     EXPECT_EQ(outcome.code, 1) << outcome.err;
     EXPECT_TRUE(contains(outcome.err, "last.ckpt")) << outcome.err;
     EXPECT_FALSE(contains(outcome.err, "bug")) << outcome.err;
@@ -136,12 +235,38 @@ TEST_F(InterruptedTraining, ABrokenCheckpointIsRefused) {
   }
 }
 
+// The file is still a sound one of its format; only its numbers are others.
+TEST_F(InterruptedTraining, ACheckpointWithOneOtherBitIsRefused) {
+  fs::copy(path("unbroken"), path("flipped"), fs::copy_options::recursive);
+  const fs::path checkpoint = path("flipped") / "last.ckpt";
+  const std::string whole = read_file(checkpoint);
+  const std::string step = R"(\"step\":1)";
+  std::uint64_t header = 0;
+  std::memcpy(&header, whole.data(), sizeof(header));
+  const std::size_t data = sizeof(header) + header;
+  ASSERT_NE(whole.find(step), std::string::npos);
+  const std::vector<std::size_t> places{whole.find(step) + step.size() - 1, data, whole.size() / 2,
+                                        whole.size() - 2};
+  for (const std::size_t place : places) {
+    std::string bytes = whole;
+    bytes[place] = static_cast<char>(bytes[place] ^ 0x04);
+    write_file(checkpoint, bytes);
+    const Outcome outcome = run_program(resumed(world->training("flipped", schedule)));
+    EXPECT_EQ(outcome.code, 1) << place << ": " << outcome.err;
+    EXPECT_TRUE(contains(outcome.err, checkpoint.string() + ": is damaged")) << outcome.err;
+    EXPECT_EQ(read_file(checkpoint), bytes) << "it was left as it was";
+  }
+  write_file(checkpoint, whole);
+  EXPECT_EQ(run_program(resumed(world->training("flipped", schedule))).code, 0);
+}
+
 TEST_F(InterruptedTraining, ASecondWriterIsRefused) {
-  std::vector<std::string> words = world_->training("shared", {"--epochs", "1000"});
+  std::vector<std::string> words = world->training("shared", {"--epochs", "1000"});
   Process first(words);
   ASSERT_TRUE(first.until([&] { return contains(first.err(), "epoch 1/"); }));
-  const Outcome second = run_program(world_->training("shared", {"--epochs", "1000", "--resume"}));
-  EXPECT_NE(second.code, 0);
+  const Outcome second = run_program(world->training("shared", {"--epochs", "1000", "--resume"}));
+  EXPECT_EQ(second.code, 1);
+  EXPECT_TRUE(contains(second.err, "another run writes here")) << second.err;
   first.send(SIGINT);
   ASSERT_EQ(first.wait().code, 130);
 
@@ -157,14 +282,14 @@ TEST_F(InterruptedTraining, ASecondWriterIsRefused) {
 // The checkpoint of this network holds about 1.7 MB: a limit below lets everything else be written.
 TEST_F(InterruptedTraining, AFullDiskKeepsTheFormerCheckpoint) {
   {
-    Process process(world_->training("full", {"--epochs", "6"}));
+    Process process(world->training("full", {"--epochs", "6"}));
     ASSERT_TRUE(process.until([&] { return contains(process.err(), "epoch 2/"); }));
     process.send(SIGINT);
     ASSERT_EQ(process.wait().code, 130);
   }
   const std::string before = sha256_file(path("full/last.ckpt"));
   ASSERT_GT(fs::file_size(path("full/last.ckpt")), 1'000'000U);
-  const Outcome outcome = Process(resumed(world_->training("full", {"--epochs", "6"})),
+  const Outcome outcome = Process(resumed(world->training("full", {"--epochs", "6"})),
                                   {.environment = {}, .folder = {}, .largest_file = 1'000'000})
                               .wait();
   EXPECT_EQ(outcome.code, 1) << outcome.err;
@@ -173,16 +298,47 @@ TEST_F(InterruptedTraining, AFullDiskKeepsTheFormerCheckpoint) {
   for (const auto& entry : fs::directory_iterator(path("full"))) {
     EXPECT_FALSE(contains(entry.path().filename().string(), "tmp")) << entry.path();
   }
-  const Outcome rest = run_program(resumed(world_->training("full", {"--epochs", "6"})));
+  const Outcome rest = run_program(resumed(world->training("full", {"--epochs", "6"})));
   ASSERT_EQ(rest.code, 0) << rest.err;
   expect_unbroken("full");
+}
+
+// A file system of its own that is really full, in a mount namespace that ends with this process.
+TEST_F(InterruptedTraining, AFileSystemWithoutRoomKeepsTheFormerCheckpoint) {
+  const fs::path disk = path("disk");
+  fs::create_directories(disk);
+  if (::unshare(CLONE_NEWNS) != 0 ||
+      ::mount("none", "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0 ||
+      ::mount("tmpfs", disk.c_str(), "tmpfs", 0, "size=8m") != 0) {
+    GTEST_SKIP() << "only root can mount a small file system: " << std::strerror(errno);
+  }
+  const std::vector<std::string> words = world->training("disk/run", {"--epochs", "6"});
+  {
+    Process process(words);
+    ASSERT_TRUE(process.until([&] { return contains(process.err(), "epoch 2/"); }));
+    process.send(SIGINT);
+    ASSERT_EQ(process.wait().code, 130);
+  }
+  const std::string before = sha256_file(disk / "run/last.ckpt");
+  const fs::path ballast = disk / "ballast";
+  std::ofstream(ballast) << std::string(fs::space(disk).available - 1'000'000, 'x');
+  const Outcome outcome = run_program(resumed(words));
+  EXPECT_EQ(outcome.code, 1) << outcome.err;
+  EXPECT_TRUE(contains(outcome.err, "last.ckpt")) << outcome.err;
+  EXPECT_TRUE(contains(outcome.err, std::strerror(ENOSPC))) << outcome.err;
+  EXPECT_EQ(sha256_file(disk / "run/last.ckpt"), before);
+  fs::remove(ballast);
+  const Outcome rest = run_program(resumed(words));
+  EXPECT_EQ(rest.code, 0) << rest.err;
+  expect_unbroken("disk/run");
+  ::umount(disk.c_str());
 }
 
 // A checkpoint whose last layer is about to overflow stands for a run that diverges.
 TEST_F(InterruptedTraining, AnInfiniteLossStopsAndKeepsTheCheckpoint) {
   fs::copy(path("unbroken"), path("diverging"), fs::copy_options::recursive);
   const fs::path checkpoint = path("diverging") / "last.ckpt";
-  std::vector<std::string> words = world_->training("diverging", {"--epochs", "6"});
+  std::vector<std::string> words = world->training("diverging", {"--epochs", "6"});
   make_unfinished(checkpoint, 3e38F);
   const std::string before = sha256_file(checkpoint);
   const Outcome outcome = run_program(resumed(words));
@@ -194,7 +350,7 @@ TEST_F(InterruptedTraining, AnInfiniteLossStopsAndKeepsTheCheckpoint) {
 }
 
 TEST_F(InterruptedTraining, MaxMinutesEndsWellAndResumes) {
-  std::vector<std::string> words = world_->training("limited", {"--epochs", "6"});
+  std::vector<std::string> words = world->training("limited", {"--epochs", "6"});
   std::vector<std::string> limited = words;
   limited.insert(limited.end(), {"--max-minutes", "0.0001"});
   const Outcome outcome = run_program(limited);

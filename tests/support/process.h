@@ -2,6 +2,8 @@
 #pragma once
 
 #include <fcntl.h>
+#include <linux/capability.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -12,6 +14,7 @@
 #include <cstdlib>
 #include <filesystem>
 #include <functional>
+#include <stdexcept>
 #include <string>
 #include <thread>
 #include <utility>
@@ -31,17 +34,24 @@ struct Outcome {
 
 /// What differs from a plain start.
 struct Start {
-  std::vector<std::pair<std::string, std::string>> environment;
-  std::filesystem::path folder;  ///< to run in; empty: where the test runs
-  std::uint64_t largest_file =
-      0;  ///< bytes a file may grow to (a stand-in for a full disk); 0: any
+  std::vector<std::pair<std::string, std::string>> environment = {};
+  std::filesystem::path folder = {};  ///< to run in; empty: where the test runs
+  /// Bytes a file may grow to (a stand-in for a full disk); 0: any.
+  std::uint64_t largest_file = 0;
+  /// Root, too, is bound by the permissions of files and folders.
+  bool obey_permissions = false;
+  /// Standard descriptors to start without.
+  std::vector<int> closed = {};
+  /// Where the standard output goes instead of into Outcome::out.
+  std::filesystem::path out = {};
 };
 
 /// A process that runs while the test goes on. Killed when the object goes.
 class Process {
  public:
   explicit Process(const std::vector<std::string>& arguments, const Start& start = {}) {
-    const int out = opened(output_.path() / "out");
+    const int out =
+        start.out.empty() ? opened(output_.path() / "out") : ::open(start.out.c_str(), O_WRONLY);
     const int err = opened(output_.path() / "err");
     std::vector<std::string> words{MEDURWKV_PROGRAM};
     words.insert(words.end(), arguments.begin(), arguments.end());
@@ -53,6 +63,8 @@ class Process {
     if (id_ != 0) {
       ::close(out);
       ::close(err);
+      // Never kept: kill() takes -1 for every process there is.
+      if (id_ < 0) throw std::runtime_error("no process could be made");
       return;
     }
     ::dup2(out, STDOUT_FILENO);
@@ -66,6 +78,13 @@ class Process {
       const rlimit limit{start.largest_file, start.largest_file};
       ::setrlimit(RLIMIT_FSIZE, &limit);
     }
+    if (start.obey_permissions) {
+      // What is dropped here is not regained by the exec; without privileges nothing is to drop.
+      for (const int capability : {CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH}) {
+        ::prctl(PR_CAPBSET_DROP, capability, 0, 0, 0);
+      }
+    }
+    for (const int descriptor : start.closed) ::close(descriptor);
     ::execv(pointers[0], pointers.data());
     ::_exit(127);
   }
@@ -80,7 +99,10 @@ class Process {
     }
   }
 
-  void send(int signal) const { ::kill(id_, signal); }
+  /// Does nothing when the process has ended.
+  void send(int signal) {
+    if (!ended()) ::kill(id_, signal);
+  }
 
   [[nodiscard]] std::string err() const { return read_file(output_.path() / "err"); }
 
@@ -103,7 +125,9 @@ class Process {
     if (WIFEXITED(status_)) outcome.code = WEXITSTATUS(status_);
     if (WIFSIGNALED(status_)) outcome.signal = WTERMSIG(status_);
     outcome.seconds = seconds_;
-    outcome.out = read_file(output_.path() / "out");
+    if (std::filesystem::exists(output_.path() / "out")) {
+      outcome.out = read_file(output_.path() / "out");
+    }
     outcome.err = read_file(output_.path() / "err");
     return outcome;
   }
@@ -132,6 +156,10 @@ class Process {
   int status_ = 0;
   double seconds_ = 0;
 };
+
+inline bool contains(const std::string& text, const std::string& part) {
+  return text.find(part) != std::string::npos;
+}
 
 inline Outcome run_program(const std::vector<std::string>& arguments, const Start& start = {}) {
   return Process(arguments, start).wait();

@@ -2,15 +2,19 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <chrono>
 #include <cmath>
+#include <filesystem>
 #include <limits>
 #include <numeric>
 #include <set>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "core/error.h"
 #include "core/files.h"
+#include "core/progress.h"
 #include "core/random.h"
 #include "core/shape.h"
 #include "core/text.h"
@@ -38,6 +42,7 @@ TEST(Text, SplitsAndJoins) {
   EXPECT_EQ(join({"a", "", "b"}, ","), "a,,b");
   EXPECT_EQ(trim(" \ta b\r\n"), "a b");
   EXPECT_EQ(trim(" \n"), "");
+  EXPECT_EQ(upper("model-1"), "MODEL-1");
 }
 
 TEST(Text, SuggestsOnlyWhatIsNear) {
@@ -167,6 +172,49 @@ TEST(Files, ReadingSaysWhatIsWrong) {
 TEST(Files, Sha256IsTheStandards) {
   EXPECT_EQ(sha256("abc"), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
   EXPECT_EQ(sha256(""), "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
+}
+
+// What a killed writer left goes; what only looks like it stays.
+TEST(Files, RemoveTheLeftoversOfKilledWriters) {
+  const test::TemporaryFolder folder;
+  const std::vector<std::string> kept{"a",          ".a.12x.tmp", ".a..tmp", ".a.tmp",
+                                      ".a.b.7.tmp", ".b.12.tmp",  "a.12.tmp"};
+  const std::vector<std::string> removed{".a.12.tmp", ".a.4194304.tmp"};
+  for (const auto* names : {&kept, &removed}) {
+    for (const std::string& name : *names) write_file(folder.path() / name, "x");
+  }
+  remove_leftovers(folder.path() / "a");
+  for (const std::string& name : kept) {
+    EXPECT_TRUE(std::filesystem::exists(folder.path() / name)) << name;
+  }
+  for (const std::string& name : removed) {
+    EXPECT_FALSE(std::filesystem::exists(folder.path() / name)) << name;
+  }
+}
+
+// A rate over no time is a nonsense number; over half a second it is one that can be checked.
+TEST(ProgressLine, HasARateOnlyAfterAWhile) {
+  constexpr std::int64_t total = 1000;
+  testing::internal::CaptureStderr();
+  {
+    Progress progress("counting", total, false);
+    progress.update(1);
+    std::this_thread::sleep_for(std::chrono::milliseconds(600));
+    progress.update(total);
+  }
+  const std::vector<std::string> lines = split(testing::internal::GetCapturedStderr(), '\n');
+  ASSERT_EQ(lines.size(), 3U);
+  EXPECT_EQ(lines[0], "counting 1/1000");
+  EXPECT_TRUE(lines[1].starts_with("counting 1000/1000  ")) << lines[1];
+  const double rate = std::stod(lines[1].substr(20));
+  EXPECT_LE(rate, static_cast<double>(total) / 0.6 + 1);
+  EXPECT_GT(rate, 0);
+}
+
+TEST(ProgressLine, IsSilentWhenQuiet) {
+  testing::internal::CaptureStderr();
+  { Progress("counting", 1, true).update(1); }
+  EXPECT_EQ(testing::internal::GetCapturedStderr(), "");
 }
 
 }  // namespace
