@@ -25,8 +25,8 @@ struct Scan {
 }  // namespace
 
 void plain_wkv_forward(std::int64_t batch, std::int64_t tokens, std::int64_t channels,
-                       const float* decay, const float* first, const float* key,
-                       const float* value, float* y, float* work) {
+                       const float* decay, const float* first, const float* key, const float* value,
+                       float* y, float* work) {
   for (std::int64_t n = 0; n < batch; ++n) {
     for (std::int64_t c = 0; c < channels; ++c) {
       const std::int64_t start = n * tokens * channels + c;
