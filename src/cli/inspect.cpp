@@ -103,6 +103,21 @@ Subject subject_of(const InspectOptions& options) {
                     {"provenance", info.provenance}}};
 }
 
+/// One entry a line; a text of several lines, such as the configuration, as it was written.
+void print_provenance(const json& provenance) {
+  for (const auto& [key, value] : provenance.items()) {
+    const std::string text = value.is_string() ? value.get<std::string>() : value.dump();
+    std::cout << "  " << key;
+    if (text.find('\n') == std::string::npos) {
+      std::cout << ": " << text << "\n";
+      continue;
+    }
+    std::cout << "\n";
+    std::istringstream lines(text);
+    for (std::string line; std::getline(lines, line);) std::cout << "    " << line << "\n";
+  }
+}
+
 void print_about(const Subject& subject) {
   const net::NetworkConfig& network = subject.network;
   std::cout << subject.about.at("name").get<std::string>() << ": "
@@ -111,8 +126,8 @@ void print_about(const Subject& subject) {
             << net::to_string(network.wkv) << "\ninput " << layout(subject.input) << "\n";
   if (subject.about.contains("sha256")) {
     std::cout << "sha256 " << subject.about.at("sha256").get<std::string>() << "\nclasses "
-              << subject.about.at("classes").dump() << "\nprovenance "
-              << subject.about.at("provenance").dump(2) << "\n";
+              << subject.about.at("classes").dump() << "\nprovenance\n";
+    print_provenance(subject.about.at("provenance"));
   }
   std::cout << "\n";
 }

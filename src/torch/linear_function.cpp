@@ -25,9 +25,17 @@ struct Matrix {
   bool transposed = false;
 };
 
-/// left times right, rows x columns with `inner` in between, as a new tensor of `shape`.
-at::Tensor product(const Matrix& left, const Matrix& right, std::int64_t rows, std::int64_t columns,
-                   std::int64_t inner, at::IntArrayRef shape) {
+/// Sides of the product, and the side that it sums over.
+struct Sides {
+  std::int64_t rows = 0;
+  std::int64_t columns = 0;
+  std::int64_t inner = 0;
+};
+
+/// left times right as a new tensor of `shape`.
+at::Tensor product(const Matrix& left, const Matrix& right, const Sides& sides,
+                   at::IntArrayRef shape) {
+  const auto& [rows, columns, inner] = sides;
   at::Tensor out = at::empty(shape, left.elements.options().requires_grad(false));
   const dnnl_status_t status =
       dnnl_sgemm(left.transposed ? 'T' : 'N', right.transposed ? 'T' : 'N', rows, columns, inner,
@@ -49,8 +57,9 @@ struct LinearFunction : torch::autograd::Function<LinearFunction> {
     context->saved_data["needs_weight"] = weight.requires_grad();
     std::vector<std::int64_t> shape = x.sizes().vec();
     shape.back() = w.size(0);
-    const std::int64_t inner = w.size(1);
-    return product({x}, {w, true}, x.numel() / inner, w.size(0), inner, shape);
+    const std::int64_t in = w.size(1);
+    return product({x}, {w, true}, {.rows = x.numel() / in, .columns = w.size(0), .inner = in},
+                   shape);
   }
 
   static variable_list backward(AutogradContext* context, const variable_list& grads) {
@@ -64,10 +73,10 @@ struct LinearFunction : torch::autograd::Function<LinearFunction> {
     at::Tensor grad_x;
     at::Tensor grad_w;
     if (context->saved_data["needs_input"].toBool()) {
-      grad_x = product({grad}, {w}, rows, in, out, x.sizes());
+      grad_x = product({grad}, {w}, {.rows = rows, .columns = in, .inner = out}, x.sizes());
     }
     if (context->saved_data["needs_weight"].toBool()) {
-      grad_w = product({grad, true}, {x}, out, in, rows, w.sizes());
+      grad_w = product({grad, true}, {x}, {.rows = out, .columns = in, .inner = rows}, w.sizes());
     }
     return {grad_x, grad_w};
   }

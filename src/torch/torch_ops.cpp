@@ -2,6 +2,7 @@
 
 #include <c10/core/MemoryFormat.h>
 
+#include "core/error.h"
 #include "core/random.h"
 
 namespace medurwkv::torch_backend {
@@ -31,6 +32,12 @@ at::Tensor TorchOps::conv_transpose2d(const Tensor& x, const Tensor& weight,
 
 at::Tensor TorchOps::batch_norm(const Tensor& x, const net::BatchNorm<Tensor>& norm) const {
   if (mode_.training) {
+    if (x.numel() == x.size(1)) {
+      throw_usage(
+          "batch normalisation cannot train on one pixel of one image at its coarsest level; take "
+          "a "
+          "larger batch (run.batch) or larger images (input.size)");
+    }
     const at::NoGradGuard no_grad;
     norm.batches.add_(1);
   }

@@ -32,6 +32,10 @@ struct Stored {
   at::ScalarType type = at::kFloat;
 };
 
+void PrintTo(const Stored& one, std::ostream* out) {
+  *out << one.file << (one.training ? ", training, " : ", ") << one.type;
+}
+
 net::NetworkConfig config_of(const std::string& file) {
   const std::size_t bar = file.find('_');
   const std::string kind = file.substr(0, bar);

@@ -53,6 +53,10 @@ struct Case {
   at::ScalarType type = at::kFloat;
 };
 
+void PrintTo(const Case& one, std::ostream* out) {
+  *out << one.preset << ", " << one.mode << ", " << one.type;
+}
+
 std::string name_of(const ::testing::TestParamInfo<Case>& tested) {
   return tested.param.preset + "_" + tested.param.mode +
          (tested.param.type == at::kFloat ? "_float32" : "_float64");

@@ -82,7 +82,7 @@ constexpr WkvMode modes[] = {WkvMode::exact, WkvMode::released32, WkvMode::relea
 
 class WkvOnIsa : public ::testing::TestWithParam<Isa> {
  protected:
-  ~WkvOnIsa() override { force_isa(before_); }
+  void TearDown() override { force_isa(before_); }
 
   static void expect_reference(const Arrays& arrays, double tolerance) {
     for (const WkvMode mode : modes) {

@@ -3,10 +3,9 @@
 
 namespace {
 
-const bool printed = [] {
+__attribute__((constructor)) void print() {
   std::cout << "printed to std::cout" << std::endl;
   std::cerr << "printed to std::cerr" << std::endl;
-  return true;
-}();
+}
 
 }  // namespace
