@@ -97,7 +97,7 @@ at::Tensor TorchOps::linear(const Tensor& x, const Tensor& weight,
     return bias ? y + *bias : y;
   }
 #endif
-  return bias ? at::linear(x, weight, *bias) : at::linear(x, weight);
+  return ComposedOps::linear(x, weight, bias);
 }
 
 }  // namespace medurwkv::torch_backend

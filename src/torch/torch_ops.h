@@ -1,4 +1,4 @@
-// The interpreter that computes with LibTorch, with autograd, on CPU or CUDA. Maps are kept
+// The interpreters that compute with LibTorch, with autograd, on CPU or CUDA. Maps are kept
 // channels last, so that tokens and maps are the same memory. Relies on ATen, net/ops.h and
 // torch/parameter_store.h.
 #pragma once
@@ -23,11 +23,13 @@ struct RunMode {
   std::uint64_t step = 0;  ///< of drop path
 };
 
-class TorchOps {
+/// Every operation from LibTorch's own, the fused ones as the vocabulary composes them: what runs
+/// on CUDA, and what TorchOps is measured against.
+class ComposedOps {
  public:
   using Tensor = at::Tensor;
 
-  TorchOps(const ParameterStore& store, RunMode mode) : store_(store), mode_(mode) {}
+  ComposedOps(const ParameterStore& store, RunMode mode) : store_(store), mode_(mode) {}
 
   static void begin_stage(const std::string& /*name*/) {}
   Tensor param(const net::ParameterSpec& spec) { return store_.at(spec.name); }
@@ -74,21 +76,22 @@ class TorchOps {
   RunMode mode_;
 };
 
+/// With kernels of ours and oneDNN's where they run (on the CPU, most in float32 alone);
+/// ComposedOps' operations elsewhere.
+class TorchOps : public ComposedOps {
+ public:
+  using ComposedOps::ComposedOps;
+
+  static Tensor linear(const Tensor& x, const Tensor& weight, const std::optional<Tensor>& bias);
+  static Tensor bi_wkv(const Tensor& decay, const Tensor& first, const Tensor& key,
+                       const Tensor& value, net::WkvMode mode);
+  static Tensor deform_attn(const Tensor& values, const Tensor& offsets, const Tensor& weights,
+                            const net::DeformableAttention& where);
+};
+
 /// Runs the network on `image` (batch x channels x height x width, of the store's type and device).
 net::NetworkOutput<at::Tensor> run_network(const net::NetworkConfig& config,
                                            const ParameterStore& store, const RunMode& mode,
                                            const at::Tensor& image);
-
-/// bi-WKV from LibTorch's own operations, on any device; decay and first already divided by the
-/// number of tokens. Quadratic in memory per block of tokens; the CPU path uses kernels/bi_wkv.h
-/// instead.
-at::Tensor bi_wkv_composition(const at::Tensor& decay, const at::Tensor& first,
-                              const at::Tensor& key, const at::Tensor& value, net::WkvMode mode);
-
-/// Deformable attention from LibTorch's own operations, on any device; the CPU path uses
-/// kernels/deform_attn.h instead.
-at::Tensor deform_attn_composition(const at::Tensor& values, const at::Tensor& offsets,
-                                   const at::Tensor& weights,
-                                   const net::DeformableAttention& where);
 
 }  // namespace medurwkv::torch_backend

@@ -154,7 +154,7 @@ TEST(TorchOps, DeformAttnIsTheDefinition) {
   EXPECT_GT(expected.abs().max().item().toDouble(), 0.05);
   const at::Tensor kernel = TorchOps::deform_attn(one.values, one.offsets, one.weights, one.where);
   const at::Tensor composition =
-      torch_backend::deform_attn_composition(one.values, one.offsets, one.weights, one.where);
+      torch_backend::ComposedOps::deform_attn(one.values, one.offsets, one.weights, one.where);
   for (const at::Tensor& y : {kernel, composition}) {
     ASSERT_EQ(y.sizes(), expected.sizes());
     EXPECT_LT((y - expected).abs().max().item().toDouble(), 1e-13);
@@ -173,7 +173,7 @@ TEST(TorchOps, DeformAttnHoldsOnEveryInstructionSet) {
                                  some({2, 15, 2 * 3 * 4}, 23, 2)};
       for (at::Tensor& one : in) one = one.to(type).requires_grad_(true);
       const at::Tensor y = composed
-                               ? torch_backend::deform_attn_composition(in[0], in[1], in[2], where)
+                               ? torch_backend::ComposedOps::deform_attn(in[0], in[1], in[2], where)
                                : TorchOps::deform_attn(in[0], in[1], in[2], where);
       (y * some({2, 15, 2 * width}, 24).to(type)).sum().backward();
       return std::vector<at::Tensor>{y.detach(), in[0].grad(), in[1].grad(), in[2].grad()};

@@ -1,0 +1,126 @@
+// Operations from LibTorch's own; bi-WKV and deformable attention have files of their own.
+#include "torch/torch_ops.h"
+
+#include <c10/core/MemoryFormat.h>
+
+#include "core/error.h"
+#include "core/random.h"
+
+namespace medurwkv::torch_backend {
+
+using net::Grid;
+
+static_assert(net::Ops<ComposedOps>);
+
+namespace {
+
+c10::optional<at::Tensor> optional_bias(const std::optional<at::Tensor>& bias) {
+  return bias ? c10::optional<at::Tensor>(*bias) : c10::nullopt;
+}
+
+}  // namespace
+
+at::Tensor ComposedOps::conv2d(const Tensor& x, const Tensor& weight,
+                               const std::optional<Tensor>& bias, const net::Convolution& how) {
+  return at::conv2d(x, weight, optional_bias(bias), at::IntArrayRef{how.stride, how.stride},
+                    at::IntArrayRef{how.padding, how.padding}, at::IntArrayRef{1, 1}, how.groups);
+}
+
+at::Tensor ComposedOps::conv_transpose2d(const Tensor& x, const Tensor& weight,
+                                         const std::optional<Tensor>& bias, std::int64_t stride) {
+  return at::conv_transpose2d(x, weight, optional_bias(bias), at::IntArrayRef{stride, stride});
+}
+
+at::Tensor ComposedOps::batch_norm(const Tensor& x, const net::BatchNorm<Tensor>& norm) const {
+  if (mode_.training) {
+    if (x.numel() == x.size(1)) {
+      throw_usage(
+          "batch normalisation cannot train on one pixel of one image at its coarsest level; take "
+          "a "
+          "larger batch (run.batch) or larger images (input.size)");
+    }
+    const at::NoGradGuard no_grad;
+    norm.batches.add_(1);
+  }
+  constexpr double momentum = 0.1;
+  constexpr double epsilon = 1e-5;
+  return at::batch_norm(x, norm.weight, norm.bias, norm.running_mean, norm.running_var,
+                        mode_.training, momentum, epsilon, true);
+}
+
+at::Tensor ComposedOps::layer_norm(const Tensor& x, const Tensor& weight, const Tensor& bias,
+                                   double epsilon) {
+  return at::layer_norm(x, {weight.size(0)}, weight, bias, epsilon);
+}
+
+at::Tensor ComposedOps::shift(const Tensor& x, Grid grid) {
+  const std::int64_t channels = x.size(2);
+  const at::Tensor map = x.reshape({x.size(0), grid.height, grid.width, channels});
+  std::vector<at::Tensor> groups;
+  for (std::int64_t n = 0; n < 4; ++n) {
+    const std::int64_t begin = n * channels / 4;
+    const at::Tensor group = map.narrow(3, begin, (n + 1) * channels / 4 - begin);
+    const std::int64_t side = n < 2 ? 2 : 1;  // along the width first, then along the height
+    const bool from_before = n % 2 == 0;      // left and upper neighbours
+    const at::Tensor kept = group.narrow(side, from_before ? 0 : 1, group.size(side) - 1);
+    std::vector<std::int64_t> padding(side == 2 ? 4 : 6, 0);  // LibTorch counts from the last side
+    padding[padding.size() - (from_before ? 2 : 1)] = 1;
+    groups.push_back(at::constant_pad_nd(kept, padding));
+  }
+  return at::cat(groups, 3).reshape(x.sizes());
+}
+
+at::Tensor ComposedOps::max_pool(const Tensor& x, std::int64_t kernel, std::int64_t stride,
+                                 std::int64_t padding) {
+  return at::max_pool2d(x, {kernel, kernel}, {stride, stride}, {padding, padding});
+}
+
+at::Tensor ComposedOps::resize(const Tensor& x, Grid to, net::Interpolation how) {
+  const std::vector<std::int64_t> size{to.height, to.width};
+  return how == net::Interpolation::bilinear ? at::upsample_bilinear2d(x, size, false)
+                                             : at::upsample_bicubic2d(x, size, false);
+}
+
+at::Tensor ComposedOps::expand(const Tensor& x, Grid grid, std::int64_t factor) {
+  const std::int64_t batch = x.size(0);
+  const std::int64_t channels = x.size(2) / (factor * factor);
+  return x.reshape({batch, grid.height, grid.width, factor, factor, channels})
+      .permute({0, 1, 3, 2, 4, 5})
+      .reshape({batch, grid.tokens() * factor * factor, channels});
+}
+
+at::Tensor ComposedOps::to_tokens(const Tensor& x) {
+  return x.permute({0, 2, 3, 1}).reshape({x.size(0), x.size(2) * x.size(3), x.size(1)});
+}
+
+at::Tensor ComposedOps::to_map(const Tensor& x, Grid grid) {
+  return x.reshape({x.size(0), grid.height, grid.width, x.size(2)}).permute({0, 3, 1, 2});
+}
+
+at::Tensor ComposedOps::pad_edge(const Tensor& x, Grid to) {
+  return at::replication_pad2d(x, {0, to.width - x.size(3), 0, to.height - x.size(2)});
+}
+
+at::Tensor ComposedOps::crop(const Tensor& x, Grid to) {
+  return x.narrow(2, 0, to.height).narrow(3, 0, to.width);
+}
+
+at::Tensor ComposedOps::drop_path(const Tensor& x, double rate, const std::string& name) const {
+  if (!mode_.training || rate <= 0) return x;
+  const Random random({mode_.seed, mode_.step, fnv1a64(name)});
+  std::vector<double> factors;
+  for (std::int64_t i = 0; i < x.size(0); ++i) {
+    const bool dropped = random.uniform(static_cast<std::uint64_t>(i)) < rate;
+    factors.push_back(dropped ? 0 : 1 / (1 - rate));
+  }
+  std::vector<std::int64_t> shape(static_cast<std::size_t>(x.dim()), 1);
+  shape[0] = x.size(0);
+  return x * at::tensor(factors, x.options().requires_grad(false)).reshape(shape);
+}
+
+at::Tensor ComposedOps::linear(const Tensor& x, const Tensor& weight,
+                               const std::optional<Tensor>& bias) {
+  return at::linear(x, weight, optional_bias(bias));
+}
+
+}  // namespace medurwkv::torch_backend
