@@ -6,16 +6,15 @@
 
 namespace medurwkv::net {
 
-/// A token-shift mix with its learnt weights.
+/// The learnt weights of a token-shift mix.
 template <Ops O>
-typename O::Tensor mixed(O& ops, const Scope& params, const std::string& leaf, Init init,
-                         const BlockConfig& config, const typename O::Tensor& x, Grid grid) {
-  const auto mix = ops.param({.name = params.name(leaf),
-                              .shape = {1, 1, config.width},
-                              .init = init,
-                              .position = config.position,
-                              .count = config.count});
-  return shift_mix(ops, x, mix, grid);
+typename O::Tensor mix_param(O& ops, const Scope& params, const std::string& leaf, Init init,
+                             const BlockConfig& config) {
+  return ops.param({.name = params.name(leaf),
+                    .shape = {1, 1, config.width},
+                    .init = init,
+                    .position = config.position,
+                    .count = config.count});
 }
 
 /// Attention at linear cost: output(sigmoid(r) bi-WKV(k, v)).
@@ -32,16 +31,15 @@ typename O::Tensor spatial_mix(O& ops, const Scope& params, const BlockConfig& c
   };
   const auto decay = per_channel("spatial_decay", Init::decay);
   const auto first = per_channel("spatial_first", Init::first);
-  const auto key = linear(ops, params / "key",
-                          mixed(ops, params, "spatial_mix_k", Init::mix_key, config, x, grid),
-                          width, width, false);
-  const auto value = linear(ops, params / "value",
-                            mixed(ops, params, "spatial_mix_v", Init::mix_value, config, x, grid),
-                            width, width, false);
-  const auto receptance =
-      linear(ops, params / "receptance",
-             mixed(ops, params, "spatial_mix_r", Init::mix_receptance, config, x, grid), width,
-             width, false);
+  const auto mixed =
+      shift_mix(ops, x,
+                {mix_param(ops, params, "spatial_mix_k", Init::mix_key, config),
+                 mix_param(ops, params, "spatial_mix_v", Init::mix_value, config),
+                 mix_param(ops, params, "spatial_mix_r", Init::mix_receptance, config)},
+                grid);
+  const auto key = linear(ops, params / "key", mixed[0], width, width, false);
+  const auto value = linear(ops, params / "value", mixed[1], width, width, false);
+  const auto receptance = linear(ops, params / "receptance", mixed[2], width, width, false);
   auto y = ops.bi_wkv(decay, first, key, value, config.wkv);
   if (config.key_norm) y = layer_norm(ops, params / "key_norm", y, width);
   return linear(ops, params / "output", gate(ops, receptance, y), width, width, false);
@@ -53,14 +51,13 @@ typename O::Tensor channel_mix(O& ops, const Scope& params, const BlockConfig& c
                                const typename O::Tensor& x, Grid grid) {
   const std::int64_t width = config.width;
   const std::int64_t hidden = 4 * width;
-  auto key =
-      squared_relu(ops, linear(ops, params / "key",
-                               mixed(ops, params, "spatial_mix_k", Init::mix_key, config, x, grid),
-                               width, hidden, false));
+  const auto mixed = shift_mix(ops, x,
+                               {mix_param(ops, params, "spatial_mix_k", Init::mix_key, config),
+                                mix_param(ops, params, "spatial_mix_r", Init::mix_key, config)},
+                               grid);
+  auto key = squared_relu(ops, linear(ops, params / "key", mixed[0], width, hidden, false));
   if (config.key_norm) key = layer_norm(ops, params / "key_norm", key, hidden);
-  const auto receptance = linear(
-      ops, params / "receptance",
-      mixed(ops, params, "spatial_mix_r", Init::mix_key, config, x, grid), width, width, false);
+  const auto receptance = linear(ops, params / "receptance", mixed[1], width, width, false);
   const auto value = linear(ops, params / "value", key, hidden, width, false);
   return gate(ops, receptance, value);
 }

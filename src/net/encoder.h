@@ -21,7 +21,7 @@ typename O::Tensor conv_norm_relu(O& ops, const Scope& conv, const Scope& norm,
                                   const typename O::Tensor& x, std::int64_t in, std::int64_t out,
                                   std::int64_t stride) {
   const auto y = conv2d(ops, conv, x, {.in = in, .out = out}, {.stride = stride, .padding = 1});
-  return ops.relu(batch_norm(ops, norm, y, out));
+  return norm_relu(ops, y, batch_norm_params(ops, norm, out));
 }
 
 /// The spatial prior: c1 at stride 4 stays a map, c2..c4 at strides 8, 16, 32 become tokens.

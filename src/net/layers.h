@@ -29,23 +29,37 @@ typename O::Tensor layer_norm(O& ops, const Scope& params, const typename O::Ten
   return ops.layer_norm(x, weight, bias, epsilon);
 }
 
+/// Layer normalisation of what `expand` makes of x.
+template <Ops O>
+typename O::Tensor expand_norm(O& ops, const Scope& params, const typename O::Tensor& x, Grid grid,
+                               std::int64_t factor, std::int64_t width) {
+  const auto weight =
+      ops.param({.name = params.name("weight"), .shape = {width}, .init = Init::ones});
+  const auto bias = ops.param({.name = params.name("bias"), .shape = {width}});
+  return expand_norm(ops, x, grid, factor, weight, bias, block_epsilon);
+}
+
+template <Ops O>
+BatchNorm<typename O::Tensor> batch_norm_params(O& ops, const Scope& params, std::int64_t width) {
+  return {
+      .weight = ops.param({.name = params.name("weight"), .shape = {width}, .init = Init::ones}),
+      .bias = ops.param({.name = params.name("bias"), .shape = {width}}),
+      .running_mean =
+          ops.param({.name = params.name("running_mean"), .shape = {width}, .buffer = true}),
+      .running_var = ops.param({.name = params.name("running_var"),
+                                .shape = {width},
+                                .init = Init::ones,
+                                .buffer = true}),
+      .batches = ops.param({.name = params.name("num_batches_tracked"),
+                            .shape = {},
+                            .buffer = true,
+                            .integer = true})};
+}
+
 template <Ops O>
 typename O::Tensor batch_norm(O& ops, const Scope& params, const typename O::Tensor& x,
                               std::int64_t width) {
-  return ops.batch_norm(
-      x,
-      {.weight = ops.param({.name = params.name("weight"), .shape = {width}, .init = Init::ones}),
-       .bias = ops.param({.name = params.name("bias"), .shape = {width}}),
-       .running_mean =
-           ops.param({.name = params.name("running_mean"), .shape = {width}, .buffer = true}),
-       .running_var = ops.param({.name = params.name("running_var"),
-                                 .shape = {width},
-                                 .init = Init::ones,
-                                 .buffer = true}),
-       .batches = ops.param({.name = params.name("num_batches_tracked"),
-                             .shape = {},
-                             .buffer = true,
-                             .integer = true})});
+  return ops.batch_norm(x, batch_norm_params(ops, params, width));
 }
 
 struct Conv2dShape {

@@ -40,10 +40,10 @@ typename O::Tensor decoder_stage(O& ops, const Scope& params, const NetworkConfi
   const std::int64_t width = config.encoder.width >> stage;
   const Grid fine{2 * grid.height, 2 * grid.width};
   const auto wide = linear(ops, params / "expand", x, in, 4 * width, false);
-  const auto expanded = ops.expand(wide, grid, 2);
+  const auto expanded = expand_norm(ops, params / "expand_norm", wide, grid, 2, width);
   const auto skip =
       linear(ops, params / "skip", ops.to_tokens(feature), config.encoder.width, width, true);
-  auto y = ops.add(layer_norm(ops, params / "expand_norm", expanded, width), skip);
+  auto y = ops.add(expanded, skip);
   for (std::int64_t i = 0; i < config.decoder_depths[stage]; ++i) {
     y = block(ops, params / "blocks" / i, decoder_block(config, width, position + i), y, fine);
   }
@@ -57,7 +57,7 @@ typename O::Tensor head(O& ops, const Scope& params, const NetworkConfig& config
   const std::int64_t in = config.encoder.width / 4;
   const std::int64_t width = config.encoder.width / 8;
   const auto wide = linear(ops, params / "expand", x, in, 16 * width, false);
-  const auto pixels = layer_norm(ops, params / "norm", ops.expand(wide, grid, 4), width);
+  const auto pixels = expand_norm(ops, params / "norm", wide, grid, 4, width);
   const auto logits = linear(ops, params / "classify", pixels, width, config.classes, true);
   return ops.to_map(logits, {4 * grid.height, 4 * grid.width});
 }

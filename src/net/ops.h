@@ -105,15 +105,18 @@ concept Ops = requires(T& ops, const typename T::Tensor& x, const std::optional<
 
 // Fused operations: an interpreter's own member, or the composition in the vocabulary.
 
-/// mix(x, m) = x m + shift(x) (1 - m); m has one value per channel.
+/// For every mix m (one value per channel): x m + shift(x) (1 - m).
 template <Ops O>
-typename O::Tensor shift_mix(O& ops, const typename O::Tensor& x, const typename O::Tensor& mix,
-                             Grid grid) {
-  if constexpr (requires { ops.shift_mix(x, mix, grid); }) {
-    return ops.shift_mix(x, mix, grid);
+std::vector<typename O::Tensor> shift_mix(O& ops, const typename O::Tensor& x,
+                                          const std::vector<typename O::Tensor>& mixes, Grid grid) {
+  if constexpr (requires { ops.shift_mix(x, mixes, grid); }) {
+    return ops.shift_mix(x, mixes, grid);
   } else {
     const auto shifted = ops.shift(x, grid);
-    return ops.add(shifted, ops.multiply(ops.subtract(x, shifted), mix));
+    const auto difference = ops.subtract(x, shifted);
+    std::vector<typename O::Tensor> out;
+    for (const auto& mix : mixes) out.push_back(ops.add(shifted, ops.multiply(difference, mix)));
+    return out;
   }
 }
 
@@ -146,6 +149,29 @@ typename O::Tensor scale_add(O& ops, const typename O::Tensor& x, const typename
     return ops.scale_add(x, scale, branch);
   } else {
     return ops.add(x, ops.multiply(branch, scale));
+  }
+}
+
+/// Layer normalisation of the tokens that `expand` makes: (x, grid, factor, weight, bias, epsilon).
+template <Ops O>
+typename O::Tensor expand_norm(O& ops, const typename O::Tensor& x, Grid grid, std::int64_t factor,
+                               const typename O::Tensor& weight, const typename O::Tensor& bias,
+                               double epsilon) {
+  if constexpr (requires { ops.expand_norm(x, grid, factor, weight, bias, epsilon); }) {
+    return ops.expand_norm(x, grid, factor, weight, bias, epsilon);
+  } else {
+    return ops.layer_norm(ops.expand(x, grid, factor), weight, bias, epsilon);
+  }
+}
+
+/// relu of a batch normalisation.
+template <Ops O>
+typename O::Tensor norm_relu(O& ops, const typename O::Tensor& x,
+                             const BatchNorm<typename O::Tensor>& norm) {
+  if constexpr (requires { ops.norm_relu(x, norm); }) {
+    return ops.norm_relu(x, norm);
+  } else {
+    return ops.relu(ops.batch_norm(x, norm));
   }
 }
 

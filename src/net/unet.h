@@ -18,7 +18,7 @@ typename O::Tensor double_convolution(O& ops, const Scope& params, const typenam
   const auto half = [&](const typename O::Tensor& y, std::int64_t from, std::int64_t number) {
     const auto mapped =
         conv2d(ops, params / concat("conv", number), y, {.in = from, .out = out}, {.padding = 1});
-    return ops.relu(batch_norm(ops, params / concat("norm", number), mapped, out));
+    return norm_relu(ops, mapped, batch_norm_params(ops, params / concat("norm", number), out));
   };
   return half(half(x, in, 1), out, 2);
 }

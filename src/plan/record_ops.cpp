@@ -154,8 +154,11 @@ RecordOps::Tensor RecordOps::shift(Tensor x, Grid grid) {
   return same(OpKind::shift, {x}, grid);
 }
 
-RecordOps::Tensor RecordOps::shift_mix(Tensor x, Tensor mix, Grid grid) {
-  return same(OpKind::shift_mix, {x, mix}, grid);
+std::vector<RecordOps::Tensor> RecordOps::shift_mix(Tensor x, const std::vector<Tensor>& mixes,
+                                                    Grid grid) {
+  std::vector<Tensor> out;
+  for (const Tensor mix : mixes) out.push_back(same(OpKind::shift_mix, {x, mix}, grid));
+  return out;
 }
 
 RecordOps::Tensor RecordOps::bi_wkv(Tensor decay, Tensor first, Tensor key, Tensor value,

@@ -41,7 +41,7 @@ class RecordOps {
   Tensor scale_add(Tensor x, Tensor scale, Tensor branch);
   Tensor gate(Tensor receptance, Tensor y);
   Tensor shift(Tensor x, net::Grid grid);
-  Tensor shift_mix(Tensor x, Tensor mix, net::Grid grid);
+  std::vector<Tensor> shift_mix(Tensor x, const std::vector<Tensor>& mixes, net::Grid grid);
   Tensor bi_wkv(Tensor decay, Tensor first, Tensor key, Tensor value, net::WkvMode mode);
   Tensor deform_attn(Tensor values, Tensor offsets, Tensor weights,
                      const net::DeformableAttention& where);

@@ -31,21 +31,21 @@ at::Tensor ComposedOps::conv_transpose2d(const Tensor& x, const Tensor& weight,
   return at::conv_transpose2d(x, weight, optional_bias(bias), at::IntArrayRef{stride, stride});
 }
 
-at::Tensor ComposedOps::batch_norm(const Tensor& x, const net::BatchNorm<Tensor>& norm) const {
-  if (mode_.training) {
-    if (x.numel() == x.size(1)) {
-      throw_usage(
-          "batch normalisation cannot train on one pixel of one image at its coarsest level; take "
-          "a "
-          "larger batch (run.batch) or larger images (input.size)");
-    }
-    const at::NoGradGuard no_grad;
-    norm.batches.add_(1);
+void ComposedOps::begin_batch(const Tensor& x, const net::BatchNorm<Tensor>& norm) const {
+  if (!mode_.training) return;
+  if (x.numel() == x.size(1)) {
+    throw_usage(
+        "batch normalisation cannot train on one pixel of one image at the coarsest level; take a "
+        "larger batch (run.batch) or larger images (input.width, input.height)");
   }
-  constexpr double momentum = 0.1;
-  constexpr double epsilon = 1e-5;
+  const at::NoGradGuard no_grad;
+  norm.batches.add_(1);
+}
+
+at::Tensor ComposedOps::batch_norm(const Tensor& x, const net::BatchNorm<Tensor>& norm) const {
+  begin_batch(x, norm);
   return at::batch_norm(x, norm.weight, norm.bias, norm.running_mean, norm.running_var,
-                        mode_.training, momentum, epsilon, true);
+                        mode_.training, batch_norm_momentum, batch_norm_epsilon, true);
 }
 
 at::Tensor ComposedOps::layer_norm(const Tensor& x, const Tensor& weight, const Tensor& bias,
@@ -59,7 +59,9 @@ at::Tensor ComposedOps::shift(const Tensor& x, Grid grid) {
   std::vector<at::Tensor> groups;
   for (std::int64_t n = 0; n < 4; ++n) {
     const std::int64_t begin = n * channels / 4;
-    const at::Tensor group = map.narrow(3, begin, (n + 1) * channels / 4 - begin);
+    const std::int64_t count = (n + 1) * channels / 4 - begin;
+    if (count == 0) continue;
+    const at::Tensor group = map.narrow(3, begin, count);
     const std::int64_t side = n < 2 ? 2 : 1;  // along the width first, then along the height
     const bool from_before = n % 2 == 0;      // left and upper neighbours
     const at::Tensor kept = group.narrow(side, from_before ? 0 : 1, group.size(side) - 1);

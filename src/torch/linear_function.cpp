@@ -48,7 +48,7 @@ at::Tensor product(const Matrix& left, const Matrix& right, const Sides& sides,
 
 struct LinearFunction : torch::autograd::Function<LinearFunction> {
   static at::Tensor forward(AutogradContext* context, const at::Tensor& input,
-                            const at::Tensor& weight) {
+                            const at::Tensor& weight, const c10::optional<at::Tensor>& bias) {
     const at::Tensor x = input.contiguous();
     const at::Tensor w = weight.contiguous();
     context->save_for_backward({x, w});
@@ -58,8 +58,11 @@ struct LinearFunction : torch::autograd::Function<LinearFunction> {
     std::vector<std::int64_t> shape = x.sizes().vec();
     shape.back() = w.size(0);
     const std::int64_t in = w.size(1);
-    return product({x}, {w, true}, {.rows = x.numel() / in, .columns = w.size(0), .inner = in},
-                   shape);
+    const at::Tensor y =
+        product({x}, {w, true}, {.rows = x.numel() / in, .columns = w.size(0), .inner = in}, shape);
+    context->saved_data["needs_bias"] = bias && bias->requires_grad();
+    if (bias) y.add_(*bias);
+    return y;
   }
 
   static variable_list backward(AutogradContext* context, const variable_list& grads) {
@@ -78,7 +81,9 @@ struct LinearFunction : torch::autograd::Function<LinearFunction> {
     if (context->saved_data["needs_weight"].toBool()) {
       grad_w = product({grad, true}, {x}, {.rows = out, .columns = in, .inner = rows}, w.sizes());
     }
-    return {grad_x, grad_w};
+    at::Tensor grad_bias;
+    if (context->saved_data["needs_bias"].toBool()) grad_bias = grad.reshape({rows, out}).sum(0);
+    return {grad_x, grad_w, grad_bias};
   }
 };
 
@@ -93,11 +98,34 @@ at::Tensor TorchOps::linear(const Tensor& x, const Tensor& weight,
                             const std::optional<Tensor>& bias) {
 #if defined(MEDURWKV_SYSTEM_ONEDNN)
   if (runs_on_onednn(x)) {
-    const at::Tensor y = LinearFunction::apply(x, weight);
-    return bias ? y + *bias : y;
+    return LinearFunction::apply(x, weight, bias ? c10::optional<at::Tensor>(*bias) : c10::nullopt);
   }
 #endif
   return ComposedOps::linear(x, weight, bias);
+}
+
+at::Tensor TorchOps::conv2d(const Tensor& x, const Tensor& weight,
+                            const std::optional<Tensor>& bias, const net::Convolution& how) {
+  const bool pointwise = weight.size(2) == 1 && weight.size(3) == 1 && how.groups == 1 &&
+                         how.stride == 1 && how.padding == 0;
+  if (!x.device().is_cpu() || !pointwise) return ComposedOps::conv2d(x, weight, bias, how);
+  const at::Tensor tokens =
+      linear(to_tokens(x), weight.reshape({weight.size(0), weight.size(1)}), bias);
+  return to_map(tokens, {x.size(2), x.size(3)});
+}
+
+at::Tensor TorchOps::conv_transpose2d(const Tensor& x, const Tensor& weight,
+                                      const std::optional<Tensor>& bias, std::int64_t stride) {
+  if (!x.device().is_cpu()) return ComposedOps::conv_transpose2d(x, weight, bias, stride);
+  // Every pixel becomes a patch of stride x stride pixels: a linear map, then patch expanding.
+  const std::int64_t in = weight.size(0);
+  const std::int64_t out = weight.size(1);
+  const at::Tensor matrix = weight.permute({2, 3, 1, 0}).reshape({stride * stride * out, in});
+  std::optional<at::Tensor> biases;
+  if (bias) biases = bias->repeat({stride * stride});
+  const net::Grid grid{x.size(2), x.size(3)};
+  const at::Tensor patches = linear(to_tokens(x), matrix, biases);
+  return to_map(expand(patches, grid, stride), {stride * grid.height, stride * grid.width});
 }
 
 }  // namespace medurwkv::torch_backend

@@ -71,6 +71,14 @@ class ComposedOps {
   static Tensor crop(const Tensor& x, net::Grid to);
   Tensor drop_path(const Tensor& x, double rate, const std::string& name) const;
 
+ protected:
+  static constexpr double batch_norm_momentum = 0.1;
+  static constexpr double batch_norm_epsilon = 1e-5;
+
+  [[nodiscard]] bool training() const { return mode_.training; }
+  /// In training: counts the batch, refuses one that has no statistics.
+  void begin_batch(const Tensor& x, const net::BatchNorm<Tensor>& norm) const;
+
  private:
   const ParameterStore& store_;
   RunMode mode_;
@@ -87,6 +95,20 @@ class TorchOps : public ComposedOps {
                        const Tensor& value, net::WkvMode mode);
   static Tensor deform_attn(const Tensor& values, const Tensor& offsets, const Tensor& weights,
                             const net::DeformableAttention& where);
+  /// Convolutions that are linear maps run as such.
+  static Tensor conv2d(const Tensor& x, const Tensor& weight, const std::optional<Tensor>& bias,
+                       const net::Convolution& how);
+  static Tensor conv_transpose2d(const Tensor& x, const Tensor& weight,
+                                 const std::optional<Tensor>& bias, std::int64_t stride);
+  static Tensor layer_norm(const Tensor& x, const Tensor& weight, const Tensor& bias,
+                           double epsilon);
+  std::vector<Tensor> shift_mix(const Tensor& x, const std::vector<Tensor>& mixes, net::Grid grid);
+  Tensor gate(const Tensor& receptance, const Tensor& y);
+  Tensor squared_relu(const Tensor& x);
+  Tensor scale_add(const Tensor& x, const Tensor& scale, const Tensor& branch);
+  Tensor expand_norm(const Tensor& x, net::Grid grid, std::int64_t factor, const Tensor& weight,
+                     const Tensor& bias, double epsilon);
+  Tensor norm_relu(const Tensor& x, const net::BatchNorm<Tensor>& norm);
 };
 
 /// Runs the network on `image` (batch x channels x height x width, of the store's type and device).

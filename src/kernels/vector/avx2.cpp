@@ -4,6 +4,7 @@
 
 #include "kernels/vector/bi_wkv.h"
 #include "kernels/vector/deform_attn.h"
+#include "kernels/vector/token_kernels.h"
 
 namespace medurwkv::kernels {
 
@@ -14,6 +15,7 @@ const VectorKernels avx2_kernels{
     .wkv_backward = avx2::wkv_backward,
     .deform_forward = avx2::deform_forward,
     .deform_backward = avx2::deform_backward,
+    .tokens = avx2::token_kernels_of<avx2::VectorRows, float>(),
 };
 
 }  // namespace medurwkv::kernels

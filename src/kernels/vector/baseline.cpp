@@ -4,6 +4,7 @@
 
 #include "kernels/vector/bi_wkv.h"
 #include "kernels/vector/deform_attn.h"
+#include "kernels/vector/token_kernels.h"
 
 namespace medurwkv::kernels {
 
@@ -14,6 +15,7 @@ const VectorKernels baseline_kernels{
     .wkv_backward = baseline::wkv_backward,
     .deform_forward = baseline::deform_forward,
     .deform_backward = baseline::deform_backward,
+    .tokens = baseline::token_kernels_of<baseline::VectorRows, float>(),
 };
 
 }  // namespace medurwkv::kernels

@@ -6,6 +6,10 @@
 
 #include <cstdint>
 
+#if MEDURWKV_LANES > 4
+#include <immintrin.h>
+#endif
+
 namespace medurwkv::kernels::MEDURWKV_KERNEL_NAMESPACE {
 
 inline constexpr std::int64_t lanes = MEDURWKV_LANES;
@@ -21,6 +25,27 @@ inline Vector load(const float* from) {
 inline void store(float* to, Vector value) {
   __builtin_memcpy(to, &value, sizeof value);
 }
+/// The first `count` < lanes numbers, then zeros; reads no further.
+inline Vector load_first(const float* from, std::int64_t count) {
+#if MEDURWKV_LANES == 16
+  return reinterpret_cast<Vector>(
+      _mm512_maskz_loadu_ps(static_cast<__mmask16>((1U << count) - 1), from));
+#elif MEDURWKV_LANES == 8
+  const __m256i lane = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
+  const __m256i mask = _mm256_cmpgt_epi32(_mm256_set1_epi32(static_cast<int>(count)), lane);
+  return reinterpret_cast<Vector>(_mm256_maskload_ps(from, mask));
+#else
+  Vector out{};
+  for (std::int64_t i = 0; i < count; ++i) out[i] = from[i];
+  return out;
+#endif
+}
+/// `value` in the first `count` lanes, then zeros.
+inline Vector keep_first(Vector value, std::int64_t count) {
+  Integers lane{};
+  for (std::int32_t i = 0; i < MEDURWKV_LANES; ++i) lane[i] = i;
+  return lane < Integers{} + static_cast<std::int32_t>(count) ? value : Vector{};
+}
 inline Vector all(float value) {
   return Vector{} + value;
 }
@@ -28,36 +53,53 @@ inline Vector largest(Vector a, Vector b) {
   return a > b ? a : b;
 }
 
-/// 2^n (1 + q) = exp(x), |q| < 0.42. What is below exp(-86.5) (2.7e-38) becomes that; x above 88 is
-/// not for it. Cephes' polynomial, about one unit in the last place.
+inline Integers bits_of(Vector x) {
+  return reinterpret_cast<Integers>(x);
+}
+inline std::int32_t bits_of(float x) {
+  return __builtin_bit_cast(std::int32_t, x);
+}
+inline Vector from_bits(Integers x) {
+  return reinterpret_cast<Vector>(x);
+}
+inline float from_bits(std::int32_t x) {
+  return __builtin_bit_cast(float, x);
+}
+
+/// 2^n (1 + q) = exp(x), |q| < 0.42, of a vector or one number. What is below exp(-86.5) (2.7e-38)
+/// becomes that; x above 88 is not for it. Cephes' polynomial, about one unit in the last place.
+template <class Number>
 struct Power {
-  Vector scale;  // 2^n
-  Vector q;
+  Number scale;  // 2^n
+  Number q;
 };
-inline Power power(Vector x) {
-  x = largest(x, all(-86.5F));
-  const Vector shifted = x * 1.44269504F + 12582912.F;  // rounds to a whole number in the low bits
-  const Vector whole = shifted - 12582912.F;
-  Vector r = x - whole * 0.693359375F;
+template <class Number>
+inline Power<Number> power(Number x) {
+  const Number least = Number{} - 86.5F;
+  x = x > least ? x : least;
+  const Number shifted = x * 1.44269504F + 12582912.F;  // rounds to a whole number in the low bits
+  const Number whole = shifted - 12582912.F;
+  Number r = x - whole * 0.693359375F;
   r = r + whole * 2.12194440e-4F;
-  Vector p = all(1.9875691500e-4F);
+  Number p = Number{} + 1.9875691500e-4F;
   p = p * r + 1.3981999507e-3F;
   p = p * r + 8.3334519073e-3F;
   p = p * r + 4.1665795894e-2F;
   p = p * r + 1.6666665459e-1F;
   p = p * r + 5.0000001201e-1F;
-  const Integers bits = (reinterpret_cast<Integers>(shifted) << 23) + 0x3f800000;
-  return {reinterpret_cast<Vector>(bits), p * (r * r) + r};
+  return {from_bits((bits_of(shifted) << 23) + 0x3f800000), p * (r * r) + r};
 }
 
-inline Vector exponential(Vector x) {
-  const Power parts = power(x);
+template <class Number>
+inline Number exponential(Number x) {
+  const Power<Number> parts = power(x);
   return parts.scale * parts.q + parts.scale;
 }
 
 /// exp(x) - 1, accurate for small x too.
-inline Vector exponential_minus_1(Vector x) {
-  const Power parts = power(x);
+template <class Number>
+inline Number exponential_minus_1(Number x) {
+  const Power<Number> parts = power(x);
   return parts.scale * parts.q + (parts.scale - 1.F);
 }
 

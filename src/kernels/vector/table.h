@@ -6,6 +6,7 @@
 
 #include "kernels/bi_wkv.h"
 #include "kernels/deform_head.h"
+#include "kernels/token_kernels.h"
 
 namespace medurwkv::kernels {
 
@@ -43,6 +44,7 @@ struct VectorKernels {
                        float* grad_value, double* grad_decay, double* grad_first);
   void (*deform_forward)(const DeformHead<float>& head);
   void (*deform_backward)(const DeformHead<float>& head);
+  TokenKernels<float> tokens;
 };
 
 extern const VectorKernels baseline_kernels;

@@ -1,0 +1,72 @@
+// Normalisations on rows of channels: layer normalisation (with the rearrangement of patch
+// expanding where one comes before it), batch normalisation followed by max(0, .). Same bits on any
+// number of threads.
+#pragma once
+
+#include <cstdint>
+
+namespace medurwkv::kernels {
+
+/// x is `rows` x channels. With factor p > 1, x holds the tokens of batch x height x width, each
+/// p^2 rows, row py p + px of token (y, x); the result's rows are the pixels (p y + py, p x + px)
+/// of batch x p height x p width.
+struct LayerNormShape {
+  std::int64_t rows = 0;
+  std::int64_t channels = 0;
+  double epsilon = 1e-5;
+  std::int64_t height = 1;
+  std::int64_t width = 1;
+  std::int64_t factor = 1;
+};
+
+template <class Real>
+struct LayerNormInput {
+  const Real* x = nullptr;
+  const Real* weight = nullptr;
+  const Real* bias = nullptr;
+};
+
+/// y = (x - mean) deviation weight + bias; writes each row's mean and one over its deviation.
+template <class Real>
+void layer_norm_forward(const LayerNormShape& shape, const LayerNormInput<Real>& in, Real* y,
+                        Real* mean, Real* deviation);
+
+template <class Real>
+struct LayerNormGradient {
+  Real* x = nullptr;
+  Real* weight = nullptr;
+  Real* bias = nullptr;
+};
+
+/// Gradient of sum(y * grad_y), with what the forward pass wrote of the rows.
+template <class Real>
+void layer_norm_backward(const LayerNormShape& shape, const LayerNormInput<Real>& in, Real* mean,
+                         Real* deviation, const Real* grad_y, const LayerNormGradient<Real>& grad);
+
+/// Per channel mean and biased variance over the rows.
+template <class Real>
+void row_moments(std::int64_t rows, std::int64_t channels, const Real* x, double* mean,
+                 double* variance);
+
+template <class Real>
+struct NormRelu {
+  std::int64_t rows = 0;
+  std::int64_t channels = 0;
+  const Real* x = nullptr;
+  const Real* mean = nullptr;       ///< per channel
+  const Real* deviation = nullptr;  ///< per channel, one over it
+  const Real* weight = nullptr;
+  const Real* bias = nullptr;
+};
+
+/// y = max(0, (x - mean) deviation weight + bias).
+template <class Real>
+void norm_relu_forward(const NormRelu<Real>& in, Real* y);
+
+/// Gradient of sum(y * grad_y), with the mean and deviation those of the rows (`batch_statistics`)
+/// or constants.
+template <class Real>
+void norm_relu_backward(const NormRelu<Real>& in, const Real* y, const Real* grad_y,
+                        bool batch_statistics, const LayerNormGradient<Real>& grad);
+
+}  // namespace medurwkv::kernels

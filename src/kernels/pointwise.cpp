@@ -1,0 +1,94 @@
+#include "kernels/pointwise.h"
+
+#include "kernels/token_blocks.h"
+
+namespace medurwkv::kernels {
+namespace {
+
+/// Numbers as rows of this many, so that they are spread like rows.
+constexpr std::int64_t run_length = 64;
+
+/// Calls body(start, count) on runs of `count` numbers.
+template <class Body>
+void for_each_run(std::int64_t count, const Body& body) {
+  for_each_block((count + run_length - 1) / run_length, [&](std::int64_t begin, std::int64_t end) {
+    const std::int64_t start = begin * run_length;
+    body(start, std::min(count, end * run_length) - start);
+  });
+}
+
+}  // namespace
+
+template <class Real>
+void gate_forward(std::int64_t count, const Real* r, const Real* y, Real* out) {
+  for_each_run(count, [&](std::int64_t i, std::int64_t n) {
+    token_kernels<Real>().gate_forward(r + i, y + i, n, out + i);
+  });
+}
+
+template <class Real>
+void gate_backward(std::int64_t count, const Real* r, const Real* y, const Real* grad_out,
+                   Real* grad_r, Real* grad_y) {
+  for_each_run(count, [&](std::int64_t i, std::int64_t n) {
+    token_kernels<Real>().gate_backward(r + i, y + i, grad_out + i, n, grad_r + i, grad_y + i);
+  });
+}
+
+template <class Real>
+void squared_relu_forward(std::int64_t count, const Real* x, Real* out) {
+  for_each_run(count, [&](std::int64_t i, std::int64_t n) {
+    token_kernels<Real>().squared_relu_forward(x + i, n, out + i);
+  });
+}
+
+template <class Real>
+void squared_relu_backward(std::int64_t count, const Real* x, const Real* grad_out, Real* grad_x) {
+  for_each_run(count, [&](std::int64_t i, std::int64_t n) {
+    token_kernels<Real>().squared_relu_backward(x + i, grad_out + i, n, grad_x + i);
+  });
+}
+
+template <class Real>
+void scale_add_forward(std::int64_t rows, std::int64_t channels, const Real* x, const Real* scale,
+                       const Real* branch, Real* y) {
+  const ScaleAddRows<Real> work{
+      .channels = channels, .x = x, .scale = scale, .branch = branch, .y = y};
+  for_each_block(rows, [&](std::int64_t begin, std::int64_t end) {
+    token_kernels<Real>().scale_add_forward(work, begin, end);
+  });
+}
+
+template <class Real>
+void scale_add_backward(std::int64_t rows, std::int64_t channels, const Real* scale,
+                        const Real* branch, const Real* grad_y, Real* grad_scale,
+                        Real* grad_branch) {
+  const ScaleAddRows<Real> work{.channels = channels,
+                                .scale = scale,
+                                .branch = branch,
+                                .grad_y = grad_y,
+                                .grad_branch = grad_branch};
+  const auto sums =
+      sum_blocks<Real>(rows, channels, [&](std::int64_t begin, std::int64_t end, Real* partial) {
+        ScaleAddRows<Real> mine = work;
+        mine.grad_scale = partial;
+        token_kernels<Real>().scale_add_backward(mine, begin, end);
+      });
+  write_sums(sums, 0, channels, grad_scale);
+}
+
+// NOLINTBEGIN(cppcoreguidelines-macro-usage): one list of instances for two types
+#define MEDURWKV_INSTANCES(Real)                                                                  \
+  template void gate_forward(std::int64_t, const Real*, const Real*, Real*);                      \
+  template void gate_backward(std::int64_t, const Real*, const Real*, const Real*, Real*, Real*); \
+  template void squared_relu_forward(std::int64_t, const Real*, Real*);                           \
+  template void squared_relu_backward(std::int64_t, const Real*, const Real*, Real*);             \
+  template void scale_add_forward(std::int64_t, std::int64_t, const Real*, const Real*,           \
+                                  const Real*, Real*);                                            \
+  template void scale_add_backward(std::int64_t, std::int64_t, const Real*, const Real*,          \
+                                   const Real*, Real*, Real*)
+MEDURWKV_INSTANCES(float);
+MEDURWKV_INSTANCES(double);
+#undef MEDURWKV_INSTANCES
+// NOLINTEND(cppcoreguidelines-macro-usage)
+
+}  // namespace medurwkv::kernels

@@ -1,0 +1,32 @@
+// Operations number by number: the gate, the squared ReLU and the scaled residual of Vision-RWKV's
+// block (arXiv 2403.02308). Each one pass over memory. Same bits on any number of threads.
+#pragma once
+
+#include <cstdint>
+
+namespace medurwkv::kernels {
+
+/// out = sigmoid(r) y, `count` numbers each.
+template <class Real>
+void gate_forward(std::int64_t count, const Real* r, const Real* y, Real* out);
+template <class Real>
+void gate_backward(std::int64_t count, const Real* r, const Real* y, const Real* grad_out,
+                   Real* grad_r, Real* grad_y);
+
+/// out = max(0, x)^2.
+template <class Real>
+void squared_relu_forward(std::int64_t count, const Real* x, Real* out);
+template <class Real>
+void squared_relu_backward(std::int64_t count, const Real* x, const Real* grad_out, Real* grad_x);
+
+/// y = x + scale branch; x, branch and y are rows x channels, scale has one value per channel.
+template <class Real>
+void scale_add_forward(std::int64_t rows, std::int64_t channels, const Real* x, const Real* scale,
+                       const Real* branch, Real* y);
+/// x's gradient is grad_y itself.
+template <class Real>
+void scale_add_backward(std::int64_t rows, std::int64_t channels, const Real* scale,
+                        const Real* branch, const Real* grad_y, Real* grad_scale,
+                        Real* grad_branch);
+
+}  // namespace medurwkv::kernels

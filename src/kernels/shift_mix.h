@@ -1,0 +1,32 @@
+// shift_mix: a token's channels mixed with those of its four neighbours (Vision-RWKV, arXiv
+// 2403.02308, "Q-Shift"): with s = the four quarters of the channels taken from the left, right,
+// upper, lower neighbour (zero outside), y = s + (x - s) mix. Several mixes of one x at once.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+namespace medurwkv::kernels {
+
+/// x is batch x height x width x channels, row-major; group n of the channels is floor(n C / 4) to
+/// floor((n + 1) C / 4) - 1.
+struct ShiftMixShape {
+  std::int64_t batch = 0;
+  std::int64_t height = 0;
+  std::int64_t width = 0;
+  std::int64_t channels = 0;
+};
+
+/// One y for each mix (one value per channel), at most 3. Same bits on any number of threads.
+template <class Real>
+void shift_mix_forward(const ShiftMixShape& shape, const Real* x,
+                       const std::vector<const Real*>& mixes, const std::vector<Real*>& y);
+
+/// Gradients of sum over the mixes of y * grad_y.
+template <class Real>
+void shift_mix_backward(const ShiftMixShape& shape, const Real* x,
+                        const std::vector<const Real*>& mixes,
+                        const std::vector<const Real*>& grad_y, Real* grad_x,
+                        const std::vector<Real*>& grad_mixes);
+
+}  // namespace medurwkv::kernels

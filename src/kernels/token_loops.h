@@ -1,0 +1,289 @@
+// The loops of kernels/token_kernels.h, written once. A file that includes this defines
+// MEDURWKV_KERNEL_NAMESPACE, one per instruction set, and hands in `Channels`: exp, and sums over a
+// row. The other loops are for the compiler to put on vectors. Nothing of the standard library is
+// used, as in kernels/vector/simd.h.
+#pragma once
+
+#include <cstdint>
+
+#include "kernels/token_kernels.h"
+
+namespace medurwkv::kernels::MEDURWKV_KERNEL_NAMESPACE {
+
+template <class Real>
+void copy_or_zero(const Real* from, std::int64_t count, Real* __restrict to) {
+  if (from == nullptr) {
+    for (std::int64_t i = 0; i < count; ++i) to[i] = 0;
+  } else {
+    for (std::int64_t i = 0; i < count; ++i) to[i] = from[i];
+  }
+}
+
+/// Fills `to` with the four quarters of the channels from the left, right, upper and lower
+/// neighbour's row of `array` (or, `back`, from the opposite ones), zeros outside the grid.
+template <class Real>
+void gather_neighbours(const ShiftMixRows<Real>& rows, std::int64_t row, const Real* array,
+                       bool back, Real* to) {
+  const std::int64_t channels = rows.channels;
+  const std::int64_t column = row % rows.width;
+  const std::int64_t line = row / rows.width % rows.height;
+  const bool before_inside[2]{column > 0, line > 0};
+  const bool after_inside[2]{column + 1 < rows.width, line + 1 < rows.height};
+  const std::int64_t distance[2]{1, rows.width};
+  for (std::int64_t group = 0; group < 4; ++group) {
+    const std::int64_t side = group / 2;
+    const bool before = (group % 2 == 0) != back;
+    const bool inside = before ? before_inside[side] : after_inside[side];
+    const std::int64_t neighbour = before ? row - distance[side] : row + distance[side];
+    const std::int64_t begin = group * channels / 4;
+    copy_or_zero(inside ? array + neighbour * channels + begin : nullptr,
+                 (group + 1) * channels / 4 - begin, to + begin);
+  }
+}
+
+template <class Real>
+void shift_mix_forward_rows(const ShiftMixRows<Real>& rows, std::int64_t begin, std::int64_t end) {
+  const std::int64_t channels = rows.channels;
+  for (std::int64_t row = begin; row < end; ++row) {
+    gather_neighbours(rows, row, rows.x, false, rows.scratch);
+    const Real* __restrict x = rows.x + row * channels;
+    const Real* __restrict shifted = rows.scratch;
+    for (std::int64_t m = 0; m < rows.mixes; ++m) {
+      const Real* __restrict mix = rows.mix[m];
+      Real* __restrict y = rows.y[m] + row * channels;
+      for (std::int64_t c = 0; c < channels; ++c) {
+        y[c] = shifted[c] + (x[c] - shifted[c]) * mix[c];
+      }
+    }
+  }
+}
+
+template <class Real>
+void shift_mix_backward_rows(const ShiftMixRows<Real>& rows, std::int64_t begin, std::int64_t end) {
+  const std::int64_t channels = rows.channels;
+  Real* __restrict shifted = rows.scratch;
+  for (std::int64_t row = begin; row < end; ++row) {
+    gather_neighbours(rows, row, rows.x, false, shifted);
+    const Real* __restrict x = rows.x + row * channels;
+    Real* __restrict grad_x = rows.grad_x + row * channels;
+    for (std::int64_t c = 0; c < channels; ++c) grad_x[c] = 0;
+    for (std::int64_t m = 0; m < rows.mixes; ++m) {
+      Real* __restrict given = rows.scratch + (1 + m) * channels;
+      gather_neighbours(rows, row, rows.grad_y[m], true, given);
+      const Real* __restrict grad = rows.grad_y[m] + row * channels;
+      const Real* __restrict mix = rows.mix[m];
+      Real* __restrict sums = rows.grad_mix + m * channels;
+      for (std::int64_t c = 0; c < channels; ++c) {
+        grad_x[c] += grad[c] * mix[c] + given[c] * (1 - mix[c]);
+      }
+      for (std::int64_t c = 0; c < channels; ++c) sums[c] += grad[c] * (x[c] - shifted[c]);
+    }
+  }
+}
+
+template <class Channels, class Real>
+void gate_forward_run(const Real* __restrict r, const Real* __restrict y, std::int64_t count,
+                      Real* __restrict out) {
+  for (std::int64_t i = 0; i < count; ++i) out[i] = y[i] / (1 + Channels::exponential(-r[i]));
+}
+
+template <class Channels, class Real>
+void gate_backward_run(const Real* __restrict r, const Real* __restrict y,
+                       const Real* __restrict grad, std::int64_t count, Real* __restrict grad_r,
+                       Real* __restrict grad_y) {
+  for (std::int64_t i = 0; i < count; ++i) {
+    const Real open = 1 / (1 + Channels::exponential(-r[i]));
+    grad_y[i] = grad[i] * open;
+    grad_r[i] = grad[i] * y[i] * (open * (1 - open));
+  }
+}
+
+template <class Real>
+void squared_relu_forward_run(const Real* __restrict x, std::int64_t count, Real* __restrict out) {
+  for (std::int64_t i = 0; i < count; ++i) {
+    const Real positive = x[i] > 0 ? x[i] : 0;
+    out[i] = positive * positive;
+  }
+}
+
+template <class Real>
+void squared_relu_backward_run(const Real* __restrict x, const Real* __restrict grad,
+                               std::int64_t count, Real* __restrict grad_x) {
+  for (std::int64_t i = 0; i < count; ++i) grad_x[i] = x[i] > 0 ? 2 * x[i] * grad[i] : 0;
+}
+
+template <class Real>
+void scale_add_forward_rows(const ScaleAddRows<Real>& rows, std::int64_t begin, std::int64_t end) {
+  const std::int64_t channels = rows.channels;
+  const Real* __restrict scale = rows.scale;
+  for (std::int64_t row = begin; row < end; ++row) {
+    const Real* __restrict x = rows.x + row * channels;
+    const Real* __restrict branch = rows.branch + row * channels;
+    Real* __restrict y = rows.y + row * channels;
+    for (std::int64_t c = 0; c < channels; ++c) y[c] = x[c] + branch[c] * scale[c];
+  }
+}
+
+template <class Real>
+void scale_add_backward_rows(const ScaleAddRows<Real>& rows, std::int64_t begin, std::int64_t end) {
+  const std::int64_t channels = rows.channels;
+  const Real* __restrict scale = rows.scale;
+  Real* __restrict sums = rows.grad_scale;
+  for (std::int64_t row = begin; row < end; ++row) {
+    const Real* __restrict grad = rows.grad_y + row * channels;
+    const Real* __restrict branch = rows.branch + row * channels;
+    Real* __restrict to = rows.grad_branch + row * channels;
+    for (std::int64_t c = 0; c < channels; ++c) {
+      to[c] = grad[c] * scale[c];
+      sums[c] += grad[c] * branch[c];
+    }
+  }
+}
+
+template <class Channels, class Real>
+void layer_norm_forward_rows(const LayerNormRows<Real>& rows, std::int64_t begin,
+                             std::int64_t end) {
+  const std::int64_t channels = rows.channels;
+  const auto count = static_cast<Real>(channels);
+  const Real* __restrict weight = rows.weight;
+  const Real* __restrict bias = rows.bias;
+  for (std::int64_t row = begin; row < end; ++row) {
+    const Real* __restrict x = rows.x + row * channels;
+    Real* __restrict y = rows.y + rows.target(row) * channels;
+    const Real mean = Channels::sum(x, channels) / count;
+    const Real variance = Channels::squares(x, mean, channels) / count;
+    const Real deviation = 1 / Channels::root(variance + rows.epsilon);
+    rows.mean[row] = mean;
+    rows.deviation[row] = deviation;
+    for (std::int64_t c = 0; c < channels; ++c) {
+      y[c] = (x[c] - mean) * deviation * weight[c] + bias[c];
+    }
+  }
+}
+
+template <class Channels, class Real>
+void layer_norm_backward_rows(const LayerNormRows<Real>& rows, std::int64_t begin,
+                              std::int64_t end) {
+  const std::int64_t channels = rows.channels;
+  const auto count = static_cast<Real>(channels);
+  const Real* __restrict weight = rows.weight;
+  Real* __restrict grad_weight = rows.grad_weight;
+  Real* __restrict grad_bias = rows.grad_bias;
+  for (std::int64_t row = begin; row < end; ++row) {
+    const Real* __restrict x = rows.x + row * channels;
+    const Real* __restrict grad = rows.grad_y + rows.target(row) * channels;
+    Real* __restrict grad_x = rows.grad_x + row * channels;
+    const Real mean = rows.mean[row];
+    const Real deviation = rows.deviation[row];
+    for (std::int64_t c = 0; c < channels; ++c) {
+      const Real normed = (x[c] - mean) * deviation;
+      grad_bias[c] += grad[c];
+      grad_weight[c] += grad[c] * normed;
+    }
+    const Real mean_grad = Channels::dot(grad, weight, channels) / count;
+    const Real mean_normed =
+        Channels::dot_from(grad, weight, x, mean, channels) * deviation / count;
+    for (std::int64_t c = 0; c < channels; ++c) {
+      const Real normed = (x[c] - mean) * deviation;
+      grad_x[c] = (grad[c] * weight[c] - mean_grad - normed * mean_normed) * deviation;
+    }
+  }
+}
+
+template <class Real>
+void moments_of_rows(const Real* x, std::int64_t channels, std::int64_t begin, std::int64_t end,
+                     Real* __restrict mean, Real* __restrict squares) {
+  for (std::int64_t c = 0; c < channels; ++c) mean[c] = squares[c] = 0;
+  for (std::int64_t row = begin; row < end; ++row) {
+    const Real* __restrict from = x + row * channels;
+    for (std::int64_t c = 0; c < channels; ++c) mean[c] += from[c];
+  }
+  const auto count = static_cast<Real>(end - begin);
+  for (std::int64_t c = 0; c < channels; ++c) mean[c] /= count;
+  for (std::int64_t row = begin; row < end; ++row) {
+    const Real* __restrict from = x + row * channels;
+    for (std::int64_t c = 0; c < channels; ++c) {
+      const Real off = from[c] - mean[c];
+      squares[c] += off * off;
+    }
+  }
+}
+
+template <class Real>
+void norm_relu_forward_rows(const NormReluRows<Real>& rows, std::int64_t begin, std::int64_t end) {
+  const std::int64_t channels = rows.channels;
+  const Real* __restrict slope = rows.slope;
+  const Real* __restrict shift = rows.shift;
+  for (std::int64_t row = begin; row < end; ++row) {
+    const Real* __restrict x = rows.x + row * channels;
+    Real* __restrict y = rows.y + row * channels;
+    for (std::int64_t c = 0; c < channels; ++c) {
+      const Real normed = x[c] * slope[c] + shift[c];
+      y[c] = normed > 0 ? normed : 0;
+    }
+  }
+}
+
+template <class Real>
+void norm_relu_sums_rows(const NormReluRows<Real>& rows, std::int64_t begin, std::int64_t end) {
+  const std::int64_t channels = rows.channels;
+  const Real* __restrict mean = rows.mean;
+  const Real* __restrict deviation = rows.deviation;
+  Real* __restrict sum = rows.sum;
+  Real* __restrict sum_normed = rows.sum_normed;
+  for (std::int64_t row = begin; row < end; ++row) {
+    const Real* __restrict x = rows.x + row * channels;
+    const Real* __restrict y = rows.y + row * channels;
+    const Real* __restrict grad = rows.grad_y + row * channels;
+    for (std::int64_t c = 0; c < channels; ++c) {
+      const Real whole = grad[c];  // loaded always: else the loop does not go on vectors
+      sum[c] += y[c] > 0 ? whole : 0;
+    }
+    for (std::int64_t c = 0; c < channels; ++c) {
+      const Real whole = grad[c];
+      sum_normed[c] += (y[c] > 0 ? whole : 0) * ((x[c] - mean[c]) * deviation[c]);
+    }
+  }
+}
+
+template <class Real>
+void norm_relu_backward_rows(const NormReluRows<Real>& rows, std::int64_t begin, std::int64_t end) {
+  const std::int64_t channels = rows.channels;
+  const Real* __restrict mean = rows.mean;
+  const Real* __restrict deviation = rows.deviation;
+  const Real* __restrict mean_grad = rows.mean_grad;
+  const Real* __restrict mean_normed = rows.mean_normed;
+  const Real* __restrict slope = rows.slope;
+  for (std::int64_t row = begin; row < end; ++row) {
+    const Real* __restrict x = rows.x + row * channels;
+    const Real* __restrict y = rows.y + row * channels;
+    const Real* __restrict grad = rows.grad_y + row * channels;
+    Real* __restrict grad_x = rows.grad_x + row * channels;
+    for (std::int64_t c = 0; c < channels; ++c) {
+      const Real normed = (x[c] - mean[c]) * deviation[c];
+      const Real whole = grad[c];  // loaded always: else the loop does not go on vectors
+      const Real passed = y[c] > 0 ? whole : 0;
+      grad_x[c] = (passed - mean_grad[c] - normed * mean_normed[c]) * slope[c];
+    }
+  }
+}
+
+template <class Channels, class Real>
+constexpr TokenKernels<Real> token_kernels_of() {
+  return {.shift_mix_forward = shift_mix_forward_rows<Real>,
+          .shift_mix_backward = shift_mix_backward_rows<Real>,
+          .gate_forward = gate_forward_run<Channels, Real>,
+          .gate_backward = gate_backward_run<Channels, Real>,
+          .squared_relu_forward = squared_relu_forward_run<Real>,
+          .squared_relu_backward = squared_relu_backward_run<Real>,
+          .scale_add_forward = scale_add_forward_rows<Real>,
+          .scale_add_backward = scale_add_backward_rows<Real>,
+          .layer_norm_forward = layer_norm_forward_rows<Channels, Real>,
+          .layer_norm_backward = layer_norm_backward_rows<Channels, Real>,
+          .moments = moments_of_rows<Real>,
+          .norm_relu_forward = norm_relu_forward_rows<Real>,
+          .norm_relu_sums = norm_relu_sums_rows<Real>,
+          .norm_relu_backward = norm_relu_backward_rows<Real>};
+}
+
+}  // namespace medurwkv::kernels::MEDURWKV_KERNEL_NAMESPACE

@@ -1,0 +1,57 @@
+// The loops over rows of channels on vectors; compiled once per instruction set.
+#pragma once
+
+#include "kernels/token_loops.h"
+#include "kernels/vector/simd.h"
+
+namespace medurwkv::kernels::MEDURWKV_KERNEL_NAMESPACE {
+
+struct VectorRows {
+  /// The loop around it goes on vectors. Beyond 88, which is not for exp here, a sigmoid is 0 as
+  /// far as float32 can tell (6e-39).
+  static float exponential(float x) {
+    return kernels::MEDURWKV_KERNEL_NAMESPACE::exponential(x < 88.F ? x : 88.F);
+  }
+  static float root(float x) { return __builtin_sqrtf(x); }
+
+  /// Sum over i of term(vectors of `count` numbers from i on); what is beyond the end counts 0.
+  template <class Term>
+  static float total(std::int64_t count, const Term& term) {
+    Vector sums{};
+    std::int64_t i = 0;
+    for (; i + lanes <= count; i += lanes) sums = sums + term(i, lanes);
+    if (i < count) sums = sums + term(i, count - i);
+    float out = 0;
+    for (std::int64_t lane = 0; lane < lanes; ++lane) out += sums[lane];
+    return out;
+  }
+  static Vector some(const float* from, std::int64_t count) {
+    return count == lanes ? load(from) : load_first(from, count);
+  }
+  /// x - mean; 0 beyond the end.
+  static Vector centred(const float* x, float mean, std::int64_t count) {
+    return count == lanes ? load(x) - mean : keep_first(load_first(x, count) - mean, count);
+  }
+
+  static float sum(const float* x, std::int64_t count) {
+    return total(count, [&](std::int64_t i, std::int64_t n) { return some(x + i, n); });
+  }
+  static float squares(const float* x, float mean, std::int64_t count) {
+    return total(count, [&](std::int64_t i, std::int64_t n) {
+      const Vector off = centred(x + i, mean, n);
+      return off * off;
+    });
+  }
+  static float dot(const float* a, const float* b, std::int64_t count) {
+    return total(count,
+                 [&](std::int64_t i, std::int64_t n) { return some(a + i, n) * some(b + i, n); });
+  }
+  static float dot_from(const float* a, const float* b, const float* x, float mean,
+                        std::int64_t count) {
+    return total(count, [&](std::int64_t i, std::int64_t n) {
+      return some(a + i, n) * some(b + i, n) * centred(x + i, mean, n);
+    });
+  }
+};
+
+}  // namespace medurwkv::kernels::MEDURWKV_KERNEL_NAMESPACE
