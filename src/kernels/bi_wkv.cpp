@@ -50,126 +50,282 @@ struct Place {
   std::int64_t count = 0;
 };
 
-/// One thread's way through strips: copies strips that are narrower than the vectors into whole
-/// ones.
+/// A run of tokens, with what lies around it.
+struct TokenRun {
+  std::int64_t begin = 0;
+  std::int64_t count = 0;
+  const WkvEdge* before = nullptr;
+  const WkvEdge* behind = nullptr;
+  WkvEdge* after = nullptr;
+};
+
+std::size_t size(std::int64_t count) {
+  return static_cast<std::size_t>(count);
+}
+
+/// Written so that a NaN is beyond them.
+bool within_limits(const Job<float>& job, const Place& place) {
+  const std::int64_t tokens = job.shape.tokens;
+  const float chunk =
+      job.mode == WkvMode::exact ? 0.F : static_cast<float>(wkv_chunk(job.mode, tokens));
+  for (std::int64_t i = place.begin; i < place.begin + place.count; ++i) {
+    const float decay = std::abs(job.in.decay[i]);
+    if (!(decay <= wkv_decay_limit && chunk * decay <= wkv_growth_limit &&
+          -job.in.decay[i] * static_cast<float>(tokens) <= wkv_growth_limit &&
+          std::abs(job.in.first[i]) <= wkv_first_limit)) {
+      return false;
+    }
+  }
+  return true;
+}
+
+/// One thread's way through strips of at most `longest` tokens: copies strips that are narrower
+/// than the vectors into whole ones.
 class StripRunner {
  public:
-  StripRunner(const Job<float>& job, const VectorKernels& kernels)
+  StripRunner(const Job<float>& job, const VectorKernels& kernels, std::int64_t longest)
       : job_(job),
         kernels_(kernels),
-        tokens_(job.shape.tokens),
-        work_(size(wkv_work_arrays * tokens_ * kernels.lanes)),
+        work_(size(wkv_work_arrays * longest * kernels.lanes)),
         decay_(size(kernels.lanes)),
         first_(size(kernels.lanes)),
         decay_sum_(size(kernels.lanes)),
         first_sum_(size(kernels.lanes)) {}
 
-  void run(const Place& place) {
-    if (!within_limits(place)) {
-      for (std::int64_t i = 0; i < place.count; ++i) run_column(job_, place.batch, place.begin + i);
-      return;
-    }
-    const bool whole = place.count == kernels_.lanes;
-    const std::int64_t offset = place.batch * tokens_ * job_.shape.channels + place.begin;
-    std::copy_n(job_.in.decay + place.begin, place.count, decay_.begin());
-    std::copy_n(job_.in.first + place.begin, place.count, first_.begin());
-    WkvStrip strip{.tokens = tokens_,
-                   .stride = whole ? job_.shape.channels : kernels_.lanes,
-                   .chunk = wkv_chunk(job_.mode, tokens_),
-                   .mode = job_.mode,
-                   .decay = decay_.data(),
-                   .first = first_.data(),
-                   .key = whole ? job_.in.key + offset : packed(key_, job_.in.key, place),
-                   .value = whole ? job_.in.value + offset : packed(value_, job_.in.value, place),
-                   .work = work_.data()};
-    if (job_.sums == nullptr) {
-      kernels_.wkv_forward(strip, whole ? job_.y + offset : room(y_));
-      if (!whole) unpack(y_, job_.y, place);
-      return;
-    }
+  void forward(const Place& place, const TokenRun& run) {
+    const bool whole = is_whole(place);
+    kernels_.wkv_forward(strip_of(place, run), whole ? job_.y + offset(place, run) : room(y_, run));
+    if (!whole) unpack(y_, job_.y, place, run);
+  }
+
+  void edges(const Place& place, const TokenRun& run, WkvEdge* before, WkvEdge& behind) {
+    kernels_.wkv_edges(strip_of(place, run), before, behind);
+  }
+
+  void backward(const Place& place) {
+    const bool whole = is_whole(place);
+    const TokenRun run{.begin = 0, .count = job_.shape.tokens};
+    const std::int64_t at = offset(place, run);
     std::fill(decay_sum_.begin(), decay_sum_.end(), 0);
     std::fill(first_sum_.begin(), first_sum_.end(), 0);
-    kernels_.wkv_backward(strip, whole ? job_.grad_y + offset : packed(y_, job_.grad_y, place),
-                          whole ? job_.grad.key + offset : room(grad_key_),
-                          whole ? job_.grad.value + offset : room(grad_value_), decay_sum_.data(),
+    kernels_.wkv_backward(strip_of(place, run),
+                          whole ? job_.grad_y + at : packed(y_, job_.grad_y, place, run),
+                          whole ? job_.grad.key + at : room(grad_key_, run),
+                          whole ? job_.grad.value + at : room(grad_value_, run), decay_sum_.data(),
                           first_sum_.data());
     if (!whole) {
-      unpack(grad_key_, job_.grad.key, place);
-      unpack(grad_value_, job_.grad.value, place);
+      unpack(grad_key_, job_.grad.key, place, run);
+      unpack(grad_value_, job_.grad.value, place, run);
     }
-    const auto at = place.batch * job_.shape.channels + place.begin;
-    std::copy_n(decay_sum_.begin(), place.count, job_.sums->decay.begin() + at);
-    std::copy_n(first_sum_.begin(), place.count, job_.sums->first.begin() + at);
+    const auto sums_at = place.batch * job_.shape.channels + place.begin;
+    std::copy_n(decay_sum_.begin(), place.count, job_.sums->decay.begin() + sums_at);
+    std::copy_n(first_sum_.begin(), place.count, job_.sums->first.begin() + sums_at);
   }
 
  private:
-  static std::size_t size(std::int64_t count) { return static_cast<std::size_t>(count); }
+  [[nodiscard]] bool is_whole(const Place& place) const { return place.count == kernels_.lanes; }
 
-  /// Written so that a NaN is beyond them.
-  [[nodiscard]] bool within_limits(const Place& place) const {
-    const float chunk =
-        job_.mode == WkvMode::exact ? 0.F : static_cast<float>(wkv_chunk(job_.mode, tokens_));
-    for (std::int64_t i = place.begin; i < place.begin + place.count; ++i) {
-      const float decay = std::abs(job_.in.decay[i]);
-      if (!(decay <= wkv_decay_limit && chunk * decay <= wkv_growth_limit &&
-            -job_.in.decay[i] * static_cast<float>(tokens_) <= wkv_growth_limit &&
-            std::abs(job_.in.first[i]) <= wkv_first_limit)) {
-        return false;
-      }
-    }
-    return true;
+  [[nodiscard]] std::int64_t offset(const Place& place, const TokenRun& run) const {
+    return (place.batch * job_.shape.tokens + run.begin) * job_.shape.channels + place.begin;
   }
 
-  float* room(std::vector<float>& to) const {
-    to.resize(size(tokens_ * kernels_.lanes));
+  WkvStrip strip_of(const Place& place, const TokenRun& run) {
+    const bool whole = is_whole(place);
+    const std::int64_t at = offset(place, run);
+    std::copy_n(job_.in.decay + place.begin, place.count, decay_.begin());
+    std::copy_n(job_.in.first + place.begin, place.count, first_.begin());
+    return {.tokens = run.count,
+            .stride = whole ? job_.shape.channels : kernels_.lanes,
+            .chunk = wkv_chunk(job_.mode, job_.shape.tokens),
+            .mode = job_.mode,
+            .decay = decay_.data(),
+            .first = first_.data(),
+            .key = whole ? job_.in.key + at : packed(key_, job_.in.key, place, run),
+            .value = whole ? job_.in.value + at : packed(value_, job_.in.value, place, run),
+            .work = work_.data(),
+            .before = run.before,
+            .behind = run.behind,
+            .after = run.after};
+  }
+
+  float* room(std::vector<float>& to, const TokenRun& run) const {
+    to.resize(size(run.count * kernels_.lanes));
     return to.data();
   }
 
-  const float* packed(std::vector<float>& to, const float* from, const Place& place) {
-    room(to);
-    const float* at = from + place.batch * tokens_ * job_.shape.channels + place.begin;
-    for (std::int64_t t = 0; t < tokens_; ++t) {
+  const float* packed(std::vector<float>& to, const float* from, const Place& place,
+                      const TokenRun& run) {
+    room(to, run);
+    const float* at = from + offset(place, run);
+    for (std::int64_t t = 0; t < run.count; ++t) {
       std::copy_n(at + t * job_.shape.channels, place.count, to.begin() + t * kernels_.lanes);
     }
     return to.data();
   }
 
-  void unpack(const std::vector<float>& from, float* to, const Place& place) const {
-    float* at = to + place.batch * tokens_ * job_.shape.channels + place.begin;
-    for (std::int64_t t = 0; t < tokens_; ++t) {
+  void unpack(const std::vector<float>& from, float* to, const Place& place,
+              const TokenRun& run) const {
+    float* at = to + offset(place, run);
+    for (std::int64_t t = 0; t < run.count; ++t) {
       std::copy_n(from.begin() + t * kernels_.lanes, place.count, at + t * job_.shape.channels);
     }
   }
 
   const Job<float>& job_;
   const VectorKernels& kernels_;
-  std::int64_t tokens_;
   std::vector<float> work_, decay_, first_;
   std::vector<double> decay_sum_, first_sum_;
   std::vector<float> key_, value_, y_, grad_key_, grad_value_;
+};
+
+/// All strips of a job on one instruction set.
+class Strips {
+ public:
+  Strips(const Job<float>& job, const VectorKernels& kernels)
+      : job_(job),
+        kernels_(kernels),
+        across_((job.shape.channels + kernels.lanes - 1) / kernels.lanes) {
+    for (std::int64_t i = 0; i < job.shape.batch * across_; ++i) {
+      const std::int64_t begin = i % across_ * kernels.lanes;
+      places_.push_back({.batch = i / across_,
+                         .begin = begin,
+                         .count = std::min(kernels.lanes, job.shape.channels - begin)});
+      inside_.push_back(within_limits(job, places_.back()));
+    }
+  }
+
+  void run() {
+    // A block's work space stays in a core's cache, and short strips of one column are enough for
+    // many threads. Blocks end where the released modes' chunks do.
+    const std::int64_t tokens = job_.shape.tokens;
+    if (job_.sums == nullptr && tokens >= 2 * tokens_per_block) {
+      const std::int64_t chunk =
+          job_.mode == WkvMode::exact ? 1 : wkv_chunk(job_.mode, job_.shape.tokens);
+      run_in_blocks((tokens_per_block + chunk - 1) / chunk * chunk);
+      return;
+    }
+    for_each(count(), tokens, [&](StripRunner& runner, std::int64_t i) {
+      const Place& place = places_[size(i)];
+      if (!inside_[size(i)]) {
+        run_columns(place);
+      } else if (job_.sums == nullptr) {
+        runner.forward(place, {.begin = 0, .count = tokens});
+      } else {
+        runner.backward(place);
+      }
+    });
+  }
+
+ private:
+  static constexpr std::int64_t tokens_per_block = 1024;
+
+  [[nodiscard]] std::int64_t count() const { return static_cast<std::int64_t>(places_.size()); }
+
+  template <class Body>
+  void for_each(std::int64_t items, std::int64_t longest, const Body& body) const {
+    parallel_for(items, [&](std::int64_t begin, std::int64_t end) {
+      StripRunner runner(job_, kernels_, longest);
+      for (std::int64_t i = begin; i < end; ++i) body(runner, i);
+    });
+  }
+
+  void run_columns(const Place& place) const {
+    for (std::int64_t i = 0; i < place.count; ++i) run_column(job_, place.batch, place.begin + i);
+  }
+
+  /// Blocks of tokens with what lies around them, which is found first: with enough strips for the
+  /// threads only what lies behind, and a strip's blocks from the front hand on the rest.
+  void run_in_blocks(std::int64_t length) {
+    const std::int64_t tokens = job_.shape.tokens;
+    const std::int64_t blocks = (tokens + length - 1) / length;
+    const auto block_of = [&](std::int64_t block) {
+      const std::int64_t begin = block * length;
+      return TokenRun{.begin = begin, .count = std::min(length, tokens - begin)};
+    };
+    const bool split = count() < thread_count();
+    const std::int64_t at_once = split ? 1 : blocks;  // blocks that one thread takes
+    // Of block b: what lies before it in before[b], behind it in behind[b + 1].
+    std::vector<WkvEdge> before(size(count() * (blocks + 1)), nothing());
+    std::vector<WkvEdge> behind(before);
+    const auto for_each_run = [&](const auto& body) {
+      for_each(count() * blocks / at_once, length, [&](StripRunner& runner, std::int64_t i) {
+        const std::int64_t strip = i * at_once / blocks;
+        if (!inside_[size(strip)]) return;
+        for (std::int64_t block = i * at_once % blocks, n = 0; n < at_once; ++n) {
+          body(runner, places_[size(strip)], block + n, strip * (blocks + 1) + block + n);
+        }
+      });
+    };
+    for_each_run([&](StripRunner& runner, const Place& place, std::int64_t block, std::int64_t i) {
+      runner.edges(place, block_of(block), split ? &before[size(i + 1)] : nullptr, behind[size(i)]);
+    });
+    for (std::int64_t strip = 0; strip < count(); ++strip) {
+      const Place& place = places_[size(strip)];
+      const std::int64_t first = strip * (blocks + 1);
+      for (std::int64_t block = 1; block < blocks && split; ++block) {
+        add_far(place, before[size(first + block)], block_of(block).count,
+                before[size(first + block + 1)]);
+      }
+      for (std::int64_t block = blocks - 2; block >= 0; --block) {
+        add_far(place, behind[size(first + block + 1)], block_of(block).count,
+                behind[size(first + block)]);
+      }
+    }
+    for_each_run([&](StripRunner& runner, const Place& place, std::int64_t block, std::int64_t i) {
+      TokenRun run = block_of(block);
+      run.before = &before[size(i)];
+      run.behind = &behind[size(i + 1)];
+      if (!split) run.after = &before[size(i + 1)];
+      runner.forward(place, run);
+    });
+    for_each(count(), 1, [&](StripRunner&, std::int64_t strip) {
+      if (!inside_[size(strip)]) run_columns(places_[size(strip)]);
+    });
+  }
+
+  static WkvEdge nothing() {
+    WkvEdge out{};
+    std::fill_n(out.top, WkvEdge::most_lanes, WkvEdge::nothing);
+    return out;
+  }
+
+  /// `far`, the edge `steps` tokens further away, joins `near`.
+  void add_far(const Place& place, const WkvEdge& far, std::int64_t steps, WkvEdge& near) const {
+    for (std::int64_t lane = 0; lane < place.count; ++lane) {
+      const float decay = job_.in.decay[place.begin + lane];
+      const float top = far.top[lane] - static_cast<float>(steps) * decay;
+      const float larger = std::max(top, near.top[lane]);
+      const float share = std::exp(top - larger);
+      const float rest = std::exp(near.top[lane] - larger);
+      near.top[lane] = larger;
+      near.a[lane] = far.a[lane] * share + near.a[lane] * rest;
+      near.b[lane] = far.b[lane] * share + near.b[lane] * rest;
+    }
+  }
+
+  const Job<float>& job_;
+  const VectorKernels& kernels_;
+  std::int64_t across_;
+  std::vector<Place> places_;
+  std::vector<bool> inside_;
 };
 
 template <class Real>
 void run(const Job<Real>& job) {
   const WkvShape& shape = job.shape;
   if (shape.tokens == 0) return;
-  // A single token's result is its value, exactly: not worth a vector, and rounded in one.
-  const bool vectors = std::is_same_v<Real, float> && shape.tokens > 1;
-  const VectorKernels* kernels = vectors ? vector_kernels() : nullptr;
-  const std::int64_t width = kernels != nullptr ? kernels->lanes : 1;
-  const std::int64_t strips = (shape.channels + width - 1) / width;
-  parallel_for(shape.batch * strips, [&](std::int64_t begin, std::int64_t end) {
-    if constexpr (std::is_same_v<Real, float>) {
-      if (kernels != nullptr) {
-        StripRunner runner(job, *kernels);
-        for (std::int64_t i = begin; i < end; ++i) {
-          const std::int64_t channel = i % strips * width;
-          runner.run({i / strips, channel, std::min(width, shape.channels - channel)});
-        }
-        return;
-      }
+  if constexpr (std::is_same_v<Real, float>) {
+    // A single token's result is its value, exactly: not worth a vector, and rounded in one.
+    const VectorKernels* kernels = vector_kernels();
+    if (kernels != nullptr && shape.tokens > 1) {
+      Strips(job, *kernels).run();
+      return;
     }
-    for (std::int64_t i = begin; i < end; ++i) run_column(job, i / strips, i % strips);
+  }
+  parallel_for(shape.batch * shape.channels, [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t i = begin; i < end; ++i) {
+      run_column(job, i / shape.channels, i % shape.channels);
+    }
   });
 }
 

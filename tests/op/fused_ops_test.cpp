@@ -197,7 +197,7 @@ Results run(const Case& one, at::ScalarType type,
 
 double off(const Tensor& actual, const Tensor& expected) {
   const Tensor wanted = expected.to(at::kDouble);
-  const double scale = std::max(1e-3, wanted.abs().max().item().toDouble());
+  const double scale = std::max(0.1, wanted.abs().max().item().toDouble());
   return (actual.to(at::kDouble) - wanted).abs().max().item().toDouble() / scale;
 }
 

@@ -117,6 +117,35 @@ TEST_P(WkvOnIsa, HoldsOverManyTokens) {
   expect_reference(usual({.batch = 1, .tokens = 16384, .channels = 16}), 2e-5);
 }
 
+// Long sequences run in blocks of tokens, on one thread after each other, on many side by side.
+TEST_P(WkvOnIsa, HoldsInBlocksOfTokens) {
+  const int kept = thread_count();
+  for (const int threads : {1, 16}) {
+    set_thread_count(threads);
+    for (const std::int64_t tokens : {2047, 2048, 2049, 3500}) {
+      for (const std::int64_t channels : {3, 20}) {
+        expect_reference(usual({.batch = 1, .tokens = tokens, .channels = channels}), 1e-5);
+      }
+    }
+    // Sums that a block hands on, with keys far apart and decays to the limits.
+    for (const float decay : {0.F, 1.4F, 0.4F, 0.003F, -0.003F, -0.006F}) {
+      Arrays arrays = usual({.batch = 1, .tokens = 2500, .channels = 16});
+      std::fill(arrays.decay.begin(), arrays.decay.end(), decay);
+      for (float& key : arrays.key) key *= 20;
+      for (const WkvMode mode : modes) {
+        // Where the decay is not near 0 the released sums of weights cancel.
+        if (mode != WkvMode::exact && decay > 0.1F) continue;
+        force_isa(Isa::ref);
+        const Results expected = run(arrays, mode);
+        force_isa(GetParam());
+        EXPECT_LT(off(run(arrays, mode).y, expected.y), 3e-4)
+            << decay << ", mode " << static_cast<int>(mode) << ", " << threads << " threads";
+      }
+    }
+  }
+  set_thread_count(kept);
+}
+
 // Decays and firsts within and beyond the vector kernels' limits, keys far apart.
 TEST_P(WkvOnIsa, HoldsAtExtremes) {
   for (const float decay : {0.F, 1e-6F, 0.5F, 1.4F, 1.6F, 30.F, -0.01F, -0.3F, -5.F}) {

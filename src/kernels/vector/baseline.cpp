@@ -12,6 +12,7 @@ const VectorKernels baseline_kernels{
     .name = "baseline",
     .lanes = baseline::lanes,
     .wkv_forward = baseline::wkv_forward,
+    .wkv_edges = baseline::wkv_edges,
     .wkv_backward = baseline::wkv_backward,
     .deform_forward = baseline::deform_forward,
     .deform_backward = baseline::deform_backward,

@@ -57,7 +57,10 @@ struct Running {
 
 /// The strip's constants, and the arrays of its work space (tokens x lanes each).
 struct Columns {
-  Vector w, u, e_w, e_u, e_2w, extra;  // extra: 1 - e^w
+  Vector w, u, e_w, e_u, e_2w;
+  Vector extra;  // 1 - e^w
+  Vector twice;  // e^-2w - 1
+  Vector front;  // the front pass's last
   float* envelope;
   float* e;
   float* f;  // minus 1; of the step from t - 1 to t
@@ -73,6 +76,7 @@ struct Columns {
     e_u = exponential(u);
     e_2w = e_w * e_w;
     extra = -exponential_minus_1(w);
+    twice = exponential_minus_1(-2.F * w);
     const std::int64_t step = strip.tokens * lanes;
     envelope = strip.work;
     e = envelope + step;
@@ -85,20 +89,34 @@ struct Columns {
   }
 };
 
+/// An edge's sums, and its exponent as the strip's first token sees it.
+struct Neighbours {
+  Vector top = all(WkvEdge::nothing);
+  Pair sum;
+
+  Neighbours(const WkvEdge* edge, Vector w) {
+    if (edge == nullptr) return;
+    top = load(edge->top) - w;
+    sum = {load(edge->a), load(edge->b)};
+  }
+};
+
 /// max_{i<=t} (k_i - (t-i) w) of every token, from the front.
-inline void front_pass(const WkvStrip& strip, const Columns& c) {
-  Vector front = load(strip.key);
+inline void front_pass(const WkvStrip& strip, Columns& c) {
+  Vector front = largest(Neighbours(strip.before, c.w).top, load(strip.key));
   store(c.envelope, front);
   for (std::int64_t t = 1; t < strip.tokens; ++t) {
     front = largest(front - c.w, load(strip.key + t * strip.stride));
     store(c.envelope + t * lanes, front);
   }
+  c.front = front;
 }
 
 /// From the back: E, e and f of every token; the future's and the token's own part of numerator and
 /// denominator (part_a, part_b); with top, the largest exponent of these relative to E.
 template <bool exact, bool with_top>
 inline void back_pass(const WkvStrip& strip, const Columns& c) {
+  const Neighbours behind(strip.behind, c.w);
   Running future;
   Pair added;              // the one just behind
   Vector back{};           // max_{i>=t} (k_i - (i-t) w)
@@ -107,15 +125,19 @@ inline void back_pass(const WkvStrip& strip, const Columns& c) {
     const Vector k = load(strip.key + t * strip.stride);
     const Vector v = load(strip.value + t * strip.stride);
     const bool last = t + 1 == strip.tokens;
-    const Vector coming = last ? k - all(1e30F) : back - c.w;
+    const Vector coming = last ? behind.top : back - c.w;
     back = largest(coming, k);
     const Vector envelope = largest(load(c.envelope + t * lanes), back);
     if (!last) {
       const Vector fall = envelope - last_envelope;
-      const Vector g = exponential_minus_1(-fall - c.w);
-      store(c.f + (t + 1) * lanes, exponential_minus_1(fall - c.w));
+      // f g = exp(-2w), so that one exp and a division give both.
+      const Vector f = exponential_minus_1(fall - c.w);
+      const Vector g = (c.twice - f) / (f + 1.F);
+      store(c.f + (t + 1) * lanes, f);
       store(c.g + (t + 1) * lanes, g);
       future.step(g, added);
+    } else {
+      future.sum = exponential(coming - envelope) * behind.sum;
     }
     const Vector e = exponential(k - envelope);
     store(c.envelope + t * lanes, envelope);
@@ -140,12 +162,14 @@ struct Tops {
 /// `take(t, y, divisor)`.
 template <bool exact, bool with_top, class Take>
 inline void past_pass(const WkvStrip& strip, const Columns& c, const Take& take) {
-  const Vector nothing = all(-1e30F);
+  const Vector nothing = all(WkvEdge::nothing);
+  const Neighbours before(strip.before, c.w);
   Pair added;     // exact: the token just before
   Running older;  // exact: all of the past; else what lies in former chunks
-  Pair recent;    // this chunk, before t
-  Pair extra;     // this chunk without its first token, growing with the distance, t included
-  Tops tops{nothing, nothing, nothing, nothing};
+  older.sum = exponential(before.top - load(c.envelope)) * before.sum;
+  Pair recent;  // this chunk, before t
+  Pair extra;   // this chunk without its first token, growing with the distance, t included
+  Tops tops{before.top + c.w, nothing, nothing, nothing};
   std::int64_t left = strip.chunk;  // tokens until the next chunk
   for (std::int64_t t = 0; t < strip.tokens; ++t) {
     const Vector v = load(strip.value + t * strip.stride);
@@ -191,11 +215,71 @@ inline void past_pass(const WkvStrip& strip, const Columns& c, const Take& take)
     }
     take(t, sum.a / sum.b, sum.b);
   }
+  if (strip.after != nullptr) {
+    // Where what comes is larger by e^80, the past will not count again (limits in table.h).
+    const Vector off = load(c.envelope + (strip.tokens - 1) * lanes) - c.front;
+    const Vector scale = exponential(off < 80.F ? off : Vector{} + 80.F);
+    const Pair past = scale * (older.sum + (exact ? added : recent));
+    store(strip.after->top, c.front);
+    store(strip.after->a, past.a);
+    store(strip.after->b, past.b);
+  }
+}
+
+/// The exponentials of one side's exponents relative to the largest, added up: over a few tokens,
+/// then over all, for the sake of rounding.
+struct SideSum {
+  Vector top;
+  Pair few;
+  Pair whole;
+
+  void add(Vector exponent, Vector v) {
+    const Vector e = exponential(exponent - top);
+    few = few + Pair{e * v, e};
+  }
+  void flush() {
+    whole = whole + few;
+    few = {};
+  }
+  void store_to(WkvEdge& edge) const {
+    store(edge.top, top);
+    store(edge.a, whole.a);
+    store(edge.b, whole.b);
+  }
+};
+
+template <bool both>
+inline void edges(const WkvStrip& strip, WkvEdge* before, WkvEdge& behind) {
+  const Vector w = load(strip.decay);
+  SideSum front{all(WkvEdge::nothing), {}, {}};
+  SideSum back = front;
+  const std::int64_t last = strip.tokens - 1;
+  for (std::int64_t t = 0; t <= last; ++t) {
+    if (both) front.top = largest(front.top - w, load(strip.key + t * strip.stride));
+    back.top = largest(back.top - w, load(strip.key + (last - t) * strip.stride));
+  }
+  for (std::int64_t t = 0; t <= last; ++t) {
+    const Vector k = load(strip.key + t * strip.stride);
+    const Vector v = load(strip.value + t * strip.stride);
+    if (both) front.add(k - static_cast<float>(last - t) * w, v);
+    back.add(k - static_cast<float>(t) * w, v);
+    if (t % 32 == 31 || t == last) {
+      front.flush();
+      back.flush();
+    }
+  }
+  if (both) front.store_to(*before);
+  back.store_to(behind);
+}
+
+inline void wkv_edges(const WkvStrip& strip, WkvEdge* before, WkvEdge& behind) {
+  return before != nullptr ? edges<true>(strip, before, behind)
+                           : edges<false>(strip, before, behind);
 }
 
 template <bool exact, bool with_top>
 inline void forward(const WkvStrip& strip, float* y) {
-  const Columns c(strip);
+  Columns c(strip);
   front_pass(strip, c);
   back_pass<exact, with_top>(strip, c);
   past_pass<exact, with_top>(strip, c, [&](std::int64_t t, Vector result, Vector) {
@@ -317,7 +401,7 @@ inline void outputs_behind(const WkvStrip& strip, const Columns& c, float* grad_
 template <bool exact, bool with_top>
 inline void backward(const WkvStrip& strip, const float* grad_y, float* grad_key, float* grad_value,
                      double* grad_decay, double* grad_first) {
-  const Columns c(strip);
+  Columns c(strip);
   LongSum decay(grad_decay);
   LongSum first(grad_first);
   front_pass(strip, c);

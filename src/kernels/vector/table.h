@@ -10,6 +10,17 @@
 
 namespace medurwkv::kernels {
 
+/// What lies on one side of a strip of tokens, per lane: the largest of the exponents k_i - d_i w,
+/// d_i the distance from the last token on that side, and relative to it the sums of their
+/// exponentials with the values and without.
+struct WkvEdge {
+  static constexpr std::int64_t most_lanes = 16;
+  static constexpr float nothing = -1e30F;
+  float top[most_lanes];
+  float a[most_lanes];
+  float b[most_lanes];
+};
+
 /// `lanes` neighbouring channels of one batch element. A token's channels are neighbours, tokens
 /// lie `stride` floats apart.
 struct WkvStrip {
@@ -21,7 +32,10 @@ struct WkvStrip {
   const float* first = nullptr;  ///< |first| <= wkv_first_limit
   const float* key = nullptr;
   const float* value = nullptr;
-  float* work = nullptr;  ///< tokens x lanes x wkv_work_arrays floats
+  float* work = nullptr;            ///< tokens x lanes x wkv_work_arrays floats
+  const WkvEdge* before = nullptr;  ///< what lies before the tokens; null: nothing
+  const WkvEdge* behind = nullptr;  ///< and behind them
+  WkvEdge* after = nullptr;         ///< forward writes what lies before the next token; null: not
 };
 
 /// Factors a step are kept as their difference from 1, which says nothing of a factor near 0: hence
@@ -38,8 +52,11 @@ struct VectorKernels {
   const char* name;
   std::int64_t lanes;
   void (*wkv_forward)(const WkvStrip& strip, float* y);
-  /// Adds to decay and first (`lanes` doubles each); key and value are written with the strip's
-  /// stride.
+  /// The strip's tokens as they are seen from in front (`behind`) and, where wanted, from behind
+  /// it (`before`).
+  void (*wkv_edges)(const WkvStrip& strip, WkvEdge* before, WkvEdge& behind);
+  /// Of a whole sequence, without edges. Adds to decay and first (`lanes` doubles each); key and
+  /// value are written with the strip's stride.
   void (*wkv_backward)(const WkvStrip& strip, const float* grad_y, float* grad_key,
                        float* grad_value, double* grad_decay, double* grad_first);
   void (*deform_forward)(const DeformHead<float>& head);
