@@ -5,10 +5,9 @@
 #include <string>
 #include <vector>
 
-#include "torch/aten.h"
-
 #include "kernels/bi_wkv.h"
 #include "support/golden.h"
+#include "support/tensors.h"
 #include "torch/torch_ops.h"
 
 namespace medurwkv {
@@ -87,25 +86,43 @@ TEST_P(WkvGolden, KernelMatchesInFloat64) {
   check_kernel<double>(file, test::golden_facts("wkv_" + GetParam()).at("tolerance").at("float64"));
 }
 
-TEST_P(WkvGolden, CompositionMatchesInFloat64) {
-  MEDURWKV_GOLDEN_OR_SKIP(file, "wkv_" + GetParam());
-  const auto tolerance = test::golden_facts("wkv_" + GetParam()).at("tolerance").at("float64");
-  const auto tensor = [&](const std::string& name) {
-    const std::vector<double> values = file.values(name);
-    return at::tensor(values, at::kDouble).reshape(file.info(name).shape);
-  };
+/// ComposedOps on a file's values, which it takes before the division by the number of tokens.
+void check_composition(const weights::TensorFile& file, const nlohmann::json& tolerance,
+                       at::ScalarType type) {
+  const at::Tensor k = test::golden_tensor(file, "k", type).requires_grad_(true);
+  const at::Tensor v = test::golden_tensor(file, "v", type).requires_grad_(true);
+  const auto tokens = static_cast<double>(k.size(1));
+  const at::Tensor w = (test::golden_tensor(file, "w", type) * tokens).requires_grad_(true);
+  const at::Tensor u = (test::golden_tensor(file, "u", type) * tokens).requires_grad_(true);
   for (const WkvMode mode : {WkvMode::exact, WkvMode::released32, WkvMode::released16}) {
     const std::string name = output_of(mode);
     if (tolerance.at(name).is_null()) continue;
-    const at::Tensor k = tensor("k");
-    const auto tokens = static_cast<double>(k.size(1));
-    const at::Tensor y = torch_backend::ComposedOps::bi_wkv(
-        tensor("w") * tokens, tensor("u") * tokens, k, tensor("v"), mode);
-    const at::Tensor flat = y.contiguous();
-    const std::vector<double> actual(flat.data_ptr<double>(),
-                                     flat.data_ptr<double>() + flat.numel());
-    EXPECT_TRUE(test::is_close(actual, file.values(name), tolerance.at(name))) << name;
+    const at::Tensor y = torch_backend::ComposedOps::bi_wkv(w, u, k, v, mode);
+    EXPECT_TRUE(test::is_close(test::elements(y), file.values(name), tolerance.at(name))) << name;
+    if (mode != WkvMode::exact) continue;
+    (y * test::golden_tensor(file, "gy", type)).sum().backward();
+    const auto check = [&](const std::string& gradient, const at::Tensor& actual) {
+      EXPECT_TRUE(
+          test::is_close(test::elements(actual), file.values(gradient), tolerance.at(gradient)))
+          << gradient;
+    };
+    check("gw", w.grad() * tokens);
+    check("gu", u.grad() * tokens);
+    check("gk", k.grad());
+    check("gv", v.grad());
   }
+}
+
+TEST_P(WkvGolden, CompositionMatchesInFloat32) {
+  MEDURWKV_GOLDEN_OR_SKIP(file, "wkv_" + GetParam());
+  check_composition(file, test::golden_facts("wkv_" + GetParam()).at("tolerance").at("float32"),
+                    at::kFloat);
+}
+
+TEST_P(WkvGolden, CompositionMatchesInFloat64) {
+  MEDURWKV_GOLDEN_OR_SKIP(file, "wkv_" + GetParam());
+  check_composition(file, test::golden_facts("wkv_" + GetParam()).at("tolerance").at("float64"),
+                    at::kDouble);
 }
 
 INSTANTIATE_TEST_SUITE_P(Files, WkvGolden, ::testing::ValuesIn(files));
