@@ -142,7 +142,7 @@ at::Tensor scale_of(const at::Tensor& exponents) {
 }
 
 /// exp(exponents - scale), in the place of the exponents.
-at::Tensor weights_of(at::Tensor exponents, const at::Tensor& scale) {
+at::Tensor weights_of(const at::Tensor& exponents, const at::Tensor& scale) {
   return exponents.sub_(scale).exp_();
 }
 
