@@ -1,11 +1,14 @@
 // bi-WKV's kernels against the golden files: outputs of all three modes and the gradients of exact,
-// in float32 and float64; the LibTorch composition (used on CUDA) against the same values.
+// in float64 and in float32 on every instruction set; the LibTorch composition (used on CUDA)
+// against the same values.
 #include <gtest/gtest.h>
 
 #include <string>
+#include <tuple>
 #include <vector>
 
 #include "kernels/bi_wkv.h"
+#include "support/arithmetic.h"
 #include "support/golden.h"
 #include "support/tensors.h"
 #include "torch/torch_ops.h"
@@ -51,8 +54,6 @@ std::vector<double> doubles(const std::vector<Real>& values) {
   return {values.begin(), values.end()};
 }
 
-class WkvGolden : public ::testing::TestWithParam<std::string> {};
-
 template <class Real>
 void check_kernel(const weights::TensorFile& file, const nlohmann::json& tolerance) {
   const Run<Real> run(file);
@@ -76,15 +77,31 @@ void check_kernel(const weights::TensorFile& file, const nlohmann::json& toleran
   EXPECT_TRUE(test::is_close(doubles(gv), file.values("gv"), tolerance.at("gv")));
 }
 
-TEST_P(WkvGolden, KernelMatchesInFloat32) {
-  MEDURWKV_GOLDEN_OR_SKIP(file, "wkv_" + GetParam());
-  check_kernel<float>(file, test::golden_facts("wkv_" + GetParam()).at("tolerance").at("float32"));
+class WkvKernelGolden : public ::testing::TestWithParam<std::tuple<std::string, test::Arithmetic>> {
+};
+
+TEST_P(WkvKernelGolden, OutputsAndGradients) {
+  const auto& [name, arithmetic] = GetParam();
+  MEDURWKV_GOLDEN_OR_SKIP(file, "wkv_" + name);
+  const auto& tolerance =
+      test::golden_facts("wkv_" + name).at("tolerance").at(arithmetic.precision());
+  const test::Forced forced(arithmetic);
+  if (arithmetic.single()) {
+    check_kernel<float>(file, tolerance);
+  } else {
+    check_kernel<double>(file, tolerance);
+  }
 }
 
-TEST_P(WkvGolden, KernelMatchesInFloat64) {
-  MEDURWKV_GOLDEN_OR_SKIP(file, "wkv_" + GetParam());
-  check_kernel<double>(file, test::golden_facts("wkv_" + GetParam()).at("tolerance").at("float64"));
-}
+INSTANTIATE_TEST_SUITE_P(Files, WkvKernelGolden,
+                         ::testing::Combine(::testing::ValuesIn(files),
+                                            ::testing::ValuesIn(test::every_arithmetic())),
+                         [](const auto& tested) {
+                           return std::get<0>(tested.param) + "_" +
+                                  std::get<1>(tested.param).name();
+                         });
+
+class WkvCompositionGolden : public ::testing::TestWithParam<std::string> {};
 
 /// ComposedOps on a file's values, which it takes before the division by the number of tokens.
 void check_composition(const weights::TensorFile& file, const nlohmann::json& tolerance,
@@ -113,19 +130,20 @@ void check_composition(const weights::TensorFile& file, const nlohmann::json& to
   }
 }
 
-TEST_P(WkvGolden, CompositionMatchesInFloat32) {
+TEST_P(WkvCompositionGolden, CompositionMatchesInFloat32) {
   MEDURWKV_GOLDEN_OR_SKIP(file, "wkv_" + GetParam());
   check_composition(file, test::golden_facts("wkv_" + GetParam()).at("tolerance").at("float32"),
                     at::kFloat);
 }
 
-TEST_P(WkvGolden, CompositionMatchesInFloat64) {
+TEST_P(WkvCompositionGolden, CompositionMatchesInFloat64) {
   MEDURWKV_GOLDEN_OR_SKIP(file, "wkv_" + GetParam());
   check_composition(file, test::golden_facts("wkv_" + GetParam()).at("tolerance").at("float64"),
                     at::kDouble);
 }
 
-INSTANTIATE_TEST_SUITE_P(Files, WkvGolden, ::testing::ValuesIn(files));
+INSTANTIATE_TEST_SUITE_P(Files, WkvCompositionGolden, ::testing::ValuesIn(files),
+                         [](const auto& tested) { return tested.param; });
 
 }  // namespace
 }  // namespace medurwkv
