@@ -7,6 +7,7 @@
 #include <optional>
 #include <string>
 #include <tuple>
+#include <utility>
 #include <vector>
 
 #include "net/encoder.h"
@@ -170,148 +171,41 @@ Named<at::Tensor> leaves(const TensorFile& file, at::ScalarType type) {
   return out;
 }
 
-class Module : public ::testing::TestWithParam<std::tuple<std::string, test::Arithmetic>> {
- protected:
-  void SetUp() override {
-    if (file_name() == "qshift_1x6x4x3") {
-      GTEST_SKIP()
-          << "ComposedOps::shift cannot take fewer than four channels: a quarter of them is "
-             "empty, and LibTorch pads nothing empty";
-    }
-  }
-  [[nodiscard]] std::string file_name() const { return std::get<0>(GetParam()); }
-  [[nodiscard]] const test::Arithmetic& arithmetic() const { return std::get<1>(GetParam()); }
+/// One file in one arithmetic.
+class Checked {
+ public:
+  Checked(std::string name, const TensorFile& file, const test::Arithmetic& arithmetic)
+      : name_(std::move(name)), file_(file), arithmetic_(arithmetic) {}
 
-  /// Of the outputs y, the gradients gx of inputs or gp of parameters.
-  [[nodiscard]] double tolerance(const char* what) const {
-    const auto& facts =
-        test::golden_facts(file_name()).at("tolerance").at(arithmetic().precision());
-    return facts.is_number() ? facts.get<double>() : facts.at(what).get<double>();
-  }
-
-  void expect_close(const at::Tensor& actual, const TensorFile& file, const std::string& name,
-                    double allowed) const {
-    ASSERT_TRUE(actual.defined()) << name << " was never computed";
-    EXPECT_TRUE(test::is_close(test::elements(actual), file.values(name), allowed)) << name;
-  }
-
-  /// Outputs, then the gradients of sum(y gy).
-  void check_outputs_and_inputs(const TensorFile& file, const Named<at::Tensor>& inputs,
-                                const Named<at::Tensor>& outputs) const {
-    EXPECT_EQ(outputs.size(), names_of(file, "y.").size());
-    at::Tensor sum = at::zeros({}, arithmetic().type);
-    for (const auto& [name, y] : outputs) {
-      expect_close(y, file, "y." + name, tolerance("y"));
-      sum = sum + (y * test::golden_tensor(file, "gy." + name, arithmetic().type)).sum();
-    }
-    sum.backward();
-    for (const auto& [name, x] : inputs) {
-      expect_close(x.grad(), file, "gx." + name, tolerance("gx"));
-    }
-  }
-
+  /// The module's outputs, gradients and running statistics.
   template <class Ops>
-  void check(const TensorFile& file) const {
-    const test::Forced forced(arithmetic());
-    const at::ScalarType type = arithmetic().type;
-    const Facts facts(file_name(), net::WkvMode::exact);
-    ParameterStore store(record(file, facts), 0, type, at::kCPU);
-    EXPECT_EQ(store.specs().size(), names_of(file, "p.").size());
-    store.load(file, "p.");
+  void module() const {
+    const test::Forced forced(arithmetic_);
+    const Facts facts(name_, net::WkvMode::exact);
+    ParameterStore store(record(file_, facts), 0, arithmetic_.type, at::kCPU);
+    EXPECT_EQ(store.specs().size(), names_of(file_, "p.").size());
+    store.load(file_, "p.");
     Ops ops(store, {.training = facts.flag("train")});
-    const Named<at::Tensor> inputs = leaves(file, type);
-    check_outputs_and_inputs(file, inputs, run_module(ops, facts, inputs));
-    for (const std::string& name : names_of(file, "gp.")) {
-      expect_close(store.at(name).grad(), file, "gp." + name, tolerance("gp"));
+    const Named<at::Tensor> inputs = leaves(file_, arithmetic_.type);
+    outputs_and_inputs(inputs, run_module(ops, facts, inputs));
+    for (const std::string& name : names_of(file_, "gp.")) {
+      close(store.at(name).grad(), "gp." + name, "gp");
     }
-    for (const std::string& name : names_of(file, "b.")) {
-      expect_close(store.at(name), file, "b." + name, tolerance("y"));
-    }
-    const std::vector<std::string> released = names_of(file, "y_vr32.");
+    for (const std::string& name : names_of(file_, "b.")) close(store.at(name), "b." + name, "y");
+    const std::vector<std::string> released = names_of(file_, "y_vr32.");
     if (released.empty()) return;
     const at::NoGradGuard no_grad;
-    Named<at::Tensor> outputs =
-        run_module(ops, Facts(file_name(), net::WkvMode::released32), inputs);
-    for (const std::string& name : released) {
-      expect_close(outputs.at(name), file, "y_vr32." + name, tolerance("y"));
-    }
+    const Named<at::Tensor> outputs =
+        run_module(ops, Facts(name_, net::WkvMode::released32), inputs);
+    for (const std::string& name : released) close(outputs.at(name), "y_vr32." + name, "y");
   }
-};
 
-class ModuleGolden : public Module {};
-
-TEST_P(ModuleGolden, OutputsAndEveryGradient) {
-  MEDURWKV_GOLDEN_OR_SKIP(file, file_name());
-  check<torch_backend::TorchOps>(file);
-}
-
-class ComposedModuleGolden : public Module {};
-
-TEST_P(ComposedModuleGolden, OutputsAndEveryGradient) {
-  MEDURWKV_GOLDEN_OR_SKIP(file, file_name());
-  check<torch_backend::ComposedOps>(file);
-}
-
-const std::vector<std::string> modules{"qshift_1x1x1x5",
-                                       "qshift_1x3x5x7",
-                                       "qshift_1x6x4x3",
-                                       "qshift_2x1x9x8",
-                                       "qshift_2x4x6x10",
-                                       "qshift_2x5x7x8",
-                                       "qshift_2x9x1x8",
-                                       "spatialmix",
-                                       "spatialmix_keynorm",
-                                       "channelmix",
-                                       "channelmix_keynorm",
-                                       "block_l0",
-                                       "block_mid",
-                                       "block_scale",
-                                       "block_post",
-                                       "block_post_noscale",
-                                       "msdeform_L1_r05",
-                                       "msdeform_L1_r10",
-                                       "msdeform_L3_r05",
-                                       "msdeform_L3_r10",
-                                       "injector",
-                                       "extractor",
-                                       "convffn",
-                                       "interaction",
-                                       "interaction_post",
-                                       "spm_eval",
-                                       "spm_train",
-                                       "posembed_12x12_4x4",
-                                       "posembed_14x14_14x20",
-                                       "posembed_14x14_16x16",
-                                       "posembed_3x5_1x2",
-                                       "posembed_4x4_4x6",
-                                       "bilinear_x05",
-                                       "bilinear_x2",
-                                       "bilinear_x4"};
-
-std::string name_of(const ::testing::TestParamInfo<Module::ParamType>& tested) {
-  return std::get<0>(tested.param) + "_" + std::get<1>(tested.param).name();
-}
-
-INSTANTIATE_TEST_SUITE_P(Files, ModuleGolden,
-                         ::testing::Combine(::testing::ValuesIn(modules),
-                                            ::testing::ValuesIn(test::every_arithmetic())),
-                         name_of);
-
-// No kernel of ours, so no instruction set to force.
-INSTANTIATE_TEST_SUITE_P(Files, ComposedModuleGolden,
-                         ::testing::Combine(::testing::ValuesIn(modules),
-                                            ::testing::Values(test::Arithmetic{at::kDouble, {}},
-                                                              test::Arithmetic{at::kFloat, {}})),
-                         name_of);
-
-/// The core of deformable attention at free places and with free weights.
-class DeformCoreGolden : public Module {
- protected:
+  /// The core of deformable attention, at free places and with free weights.
   template <class Ops>
-  void check_core(const TensorFile& file) const {
-    const test::Forced forced(arithmetic());
-    const Named<at::Tensor> inputs = leaves(file, arithmetic().type);
-    const nlohmann::json parameters = test::golden_facts(file_name()).at("parameters");
+  void deform_core() const {
+    const test::Forced forced(arithmetic_);
+    const Named<at::Tensor> inputs = leaves(file_, arithmetic_.type);
+    const nlohmann::json parameters = test::golden_facts(name_).at("parameters");
     const at::Tensor& places = inputs.at("loc");  // batch x queries x heads x levels x points x 2
     const at::Tensor& weights = inputs.at("attn");
     // Ours samples around the centres of a grid (a row of as many as there are queries), in pixels.
@@ -330,29 +224,133 @@ class DeformCoreGolden : public Module {
       sizes.push_back(static_cast<double>(grid.height));
     }
     const at::Tensor size = at::tensor(sizes, exactly).reshape({1, 1, 1, -1, 1, 2});
-    const at::Tensor offsets = ((places.to(at::kDouble) - centres) * size).to(arithmetic().type);
+    const at::Tensor offsets = ((places.to(at::kDouble) - centres) * size).to(arithmetic_.type);
     // Ours applies a softmax, which leaves of exp(log(weights)) all but their sum.
     const at::Tensor y = Ops::deform_attn(inputs.at("value").flatten(2), offsets.flatten(2),
                                           weights.log().flatten(2), where);
     const at::Tensor sum_of_weights = weights.sum({-1, -2}).unsqueeze(-1);
-    check_outputs_and_inputs(
-        file, inputs,
+    outputs_and_inputs(
+        inputs,
         {{"y", (y.reshape({y.size(0), queries, where.heads, -1}) * sum_of_weights).flatten(2)}});
   }
+
+ private:
+  /// `what`: outputs y, gradients gx of inputs or gp of parameters.
+  void close(const at::Tensor& actual, const std::string& tensor, const char* what) const {
+    ASSERT_TRUE(actual.defined()) << tensor << " was never computed";
+    const auto& facts = test::golden_facts(name_).at("tolerance").at(arithmetic_.precision());
+    const double tolerance = facts.is_number() ? facts.get<double>() : facts.at(what).get<double>();
+    EXPECT_TRUE(test::is_close(test::elements(actual), file_.values(tensor), tolerance)) << tensor;
+  }
+
+  /// Outputs, then the gradients of sum(y gy).
+  void outputs_and_inputs(const Named<at::Tensor>& inputs, const Named<at::Tensor>& outputs) const {
+    EXPECT_EQ(outputs.size(), names_of(file_, "y.").size());
+    at::Tensor sum = at::zeros({}, arithmetic_.type);
+    for (const auto& [name, y] : outputs) {
+      close(y, "y." + name, "y");
+      sum = sum + (y * test::golden_tensor(file_, "gy." + name, arithmetic_.type)).sum();
+    }
+    sum.backward();
+    for (const auto& [name, x] : inputs) close(x.grad(), "gx." + name, "gx");
+  }
+
+  std::string name_;
+  const TensorFile& file_;
+  const test::Arithmetic& arithmetic_;
 };
 
-TEST_P(DeformCoreGolden, OutputsAndEveryGradient) {
-  MEDURWKV_GOLDEN_OR_SKIP(file, file_name());
-  check_core<torch_backend::TorchOps>(file);
-  if (!arithmetic().isa) check_core<torch_backend::ComposedOps>(file);
+using GroupAndArithmetic = std::tuple<test::GoldenGroup, test::Arithmetic>;
+
+std::string name_of(const ::testing::TestParamInfo<GroupAndArithmetic>& tested) {
+  return std::get<0>(tested.param).name + "_" + std::get<1>(tested.param).name();
 }
 
-INSTANTIATE_TEST_SUITE_P(Files, DeformCoreGolden,
-                         ::testing::Combine(::testing::Values("msdeform_core_L1_D1",
-                                                              "msdeform_core_L1_D4",
-                                                              "msdeform_core_L3_D8"),
+class ModuleGolden : public ::testing::TestWithParam<GroupAndArithmetic> {};
+
+TEST_P(ModuleGolden, OutputsAndEveryGradient) {
+  const auto& [group, arithmetic] = GetParam();
+  for (const std::string& name : group.files) {
+    SCOPED_TRACE(name);
+    MEDURWKV_GOLDEN_OR_SKIP(file, name);
+    Checked(name, file, arithmetic).module<torch_backend::TorchOps>();
+  }
+}
+
+class ComposedModuleGolden : public ::testing::TestWithParam<GroupAndArithmetic> {};
+
+TEST_P(ComposedModuleGolden, OutputsAndEveryGradient) {
+  const auto& [group, arithmetic] = GetParam();
+  for (const std::string& name : group.files) {
+    SCOPED_TRACE(name);
+    MEDURWKV_GOLDEN_OR_SKIP(file, name);
+    Checked(name, file, arithmetic).module<torch_backend::ComposedOps>();
+  }
+}
+
+class DeformCoreGolden : public ::testing::TestWithParam<test::Arithmetic> {};
+
+TEST_P(DeformCoreGolden, OutputsAndEveryGradient) {
+  for (const char* name : {"msdeform_core_L1_D1", "msdeform_core_L1_D4", "msdeform_core_L3_D8"}) {
+    SCOPED_TRACE(name);
+    MEDURWKV_GOLDEN_OR_SKIP(file, name);
+    const Checked checked(name, file, GetParam());
+    checked.deform_core<torch_backend::TorchOps>();
+    if (!GetParam().isa) checked.deform_core<torch_backend::ComposedOps>();
+  }
+}
+
+TEST(ShiftGolden, FewerThanFourChannels) {
+  MEDURWKV_GOLDEN_OR_SKIP(file, "qshift_1x6x4x3");
+  const test::Arithmetic arithmetic{.type = at::kDouble, .isa = {}};
+  try {
+    Checked("qshift_1x6x4x3", file, arithmetic).module<torch_backend::TorchOps>();
+  } catch (const c10::Error&) {
+    GTEST_SKIP()
+        << "shift cannot take fewer than four channels, which no network has: a quarter of "
+           "them is empty, and this LibTorch pads nothing empty";
+  }
+}
+
+/// Modules with a kernel of ours inside, which runs on an instruction set.
+const std::vector<test::GoldenGroup> with_kernels{
+    {"spatialmix", {"spatialmix", "spatialmix_keynorm"}},
+    {"block", {"block_l0", "block_mid", "block_scale", "block_post", "block_post_noscale"}},
+    {"msdeform", {"msdeform_L1_r05", "msdeform_L1_r10", "msdeform_L3_r05", "msdeform_L3_r10"}},
+    {"injector", {"injector"}},
+    {"extractor", {"extractor"}},
+    {"interaction", {"interaction", "interaction_post"}}};
+
+const std::vector<test::GoldenGroup> without_kernels{
+    {"qshift",
+     {"qshift_1x1x1x5", "qshift_1x3x5x7", "qshift_2x1x9x8", "qshift_2x4x6x10", "qshift_2x5x7x8",
+      "qshift_2x9x1x8"}},
+    {"channelmix", {"channelmix", "channelmix_keynorm"}},
+    {"convffn", {"convffn"}},
+    {"spm", {"spm_eval", "spm_train"}},
+    {"posembed",
+     {"posembed_12x12_4x4", "posembed_14x14_14x20", "posembed_14x14_16x16", "posembed_3x5_1x2",
+      "posembed_4x4_4x6"}},
+    {"bilinear", {"bilinear_x05", "bilinear_x2", "bilinear_x4"}}};
+
+INSTANTIATE_TEST_SUITE_P(WithKernels, ModuleGolden,
+                         ::testing::Combine(::testing::ValuesIn(with_kernels),
                                             ::testing::ValuesIn(test::every_arithmetic())),
                          name_of);
+INSTANTIATE_TEST_SUITE_P(WithoutKernels, ModuleGolden,
+                         ::testing::Combine(::testing::ValuesIn(without_kernels),
+                                            ::testing::ValuesIn(test::both_precisions())),
+                         name_of);
+INSTANTIATE_TEST_SUITE_P(WithKernels, ComposedModuleGolden,
+                         ::testing::Combine(::testing::ValuesIn(with_kernels),
+                                            ::testing::ValuesIn(test::both_precisions())),
+                         name_of);
+INSTANTIATE_TEST_SUITE_P(WithoutKernels, ComposedModuleGolden,
+                         ::testing::Combine(::testing::ValuesIn(without_kernels),
+                                            ::testing::ValuesIn(test::both_precisions())),
+                         name_of);
+INSTANTIATE_TEST_SUITE_P(Types, DeformCoreGolden, ::testing::ValuesIn(test::every_arithmetic()),
+                         [](const auto& tested) { return tested.param.name(); });
 
 }  // namespace
 }  // namespace medurwkv

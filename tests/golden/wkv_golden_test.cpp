@@ -18,9 +18,10 @@ namespace {
 
 using kernels::WkvMode;
 
-const std::vector<std::string> files{"1x1x4",   "1x2x8",    "2x7x32",   "1x31x32",  "1x33x32",
-                                     "2x64x32", "1x196x48", "1x1000x8", "1x4096x4", "x_k80",
-                                     "x_w",     "x_u",      "x_eqk",    "x_mix"};
+const std::vector<test::GoldenGroup> groups{
+    {"short", {"1x1x4", "1x2x8", "2x7x32", "1x31x32", "1x33x32", "2x64x32"}},
+    {"long", {"1x196x48", "1x1000x8", "1x4096x4"}},
+    {"extreme", {"x_k80", "x_w", "x_u", "x_eqk", "x_mix"}}};
 
 const char* output_of(WkvMode mode) {
   return mode == WkvMode::exact ? "y" : mode == WkvMode::released32 ? "y_vr32" : "y_vr16";
@@ -77,31 +78,34 @@ void check_kernel(const weights::TensorFile& file, const nlohmann::json& toleran
   EXPECT_TRUE(test::is_close(doubles(gv), file.values("gv"), tolerance.at("gv")));
 }
 
-class WkvKernelGolden : public ::testing::TestWithParam<std::tuple<std::string, test::Arithmetic>> {
-};
+using GroupAndArithmetic = std::tuple<test::GoldenGroup, test::Arithmetic>;
+
+std::string name_of(const ::testing::TestParamInfo<GroupAndArithmetic>& tested) {
+  return std::get<0>(tested.param).name + "_" + std::get<1>(tested.param).name();
+}
+
+class WkvKernelGolden : public ::testing::TestWithParam<GroupAndArithmetic> {};
 
 TEST_P(WkvKernelGolden, OutputsAndGradients) {
-  const auto& [name, arithmetic] = GetParam();
-  MEDURWKV_GOLDEN_OR_SKIP(file, "wkv_" + name);
-  const auto& tolerance =
-      test::golden_facts("wkv_" + name).at("tolerance").at(arithmetic.precision());
+  const auto& [group, arithmetic] = GetParam();
   const test::Forced forced(arithmetic);
-  if (arithmetic.single()) {
-    check_kernel<float>(file, tolerance);
-  } else {
-    check_kernel<double>(file, tolerance);
+  for (const std::string& name : group.files) {
+    SCOPED_TRACE(name);
+    MEDURWKV_GOLDEN_OR_SKIP(file, "wkv_" + name);
+    const auto& tolerance =
+        test::golden_facts("wkv_" + name).at("tolerance").at(arithmetic.precision());
+    if (arithmetic.single()) {
+      check_kernel<float>(file, tolerance);
+    } else {
+      check_kernel<double>(file, tolerance);
+    }
   }
 }
 
 INSTANTIATE_TEST_SUITE_P(Files, WkvKernelGolden,
-                         ::testing::Combine(::testing::ValuesIn(files),
+                         ::testing::Combine(::testing::ValuesIn(groups),
                                             ::testing::ValuesIn(test::every_arithmetic())),
-                         [](const auto& tested) {
-                           return std::get<0>(tested.param) + "_" +
-                                  std::get<1>(tested.param).name();
-                         });
-
-class WkvCompositionGolden : public ::testing::TestWithParam<std::string> {};
+                         name_of);
 
 /// ComposedOps on a file's values, which it takes before the division by the number of tokens.
 void check_composition(const weights::TensorFile& file, const nlohmann::json& tolerance,
@@ -130,20 +134,23 @@ void check_composition(const weights::TensorFile& file, const nlohmann::json& to
   }
 }
 
-TEST_P(WkvCompositionGolden, CompositionMatchesInFloat32) {
-  MEDURWKV_GOLDEN_OR_SKIP(file, "wkv_" + GetParam());
-  check_composition(file, test::golden_facts("wkv_" + GetParam()).at("tolerance").at("float32"),
-                    at::kFloat);
+class WkvCompositionGolden : public ::testing::TestWithParam<GroupAndArithmetic> {};
+
+TEST_P(WkvCompositionGolden, OutputsAndGradients) {
+  const auto& [group, arithmetic] = GetParam();
+  for (const std::string& name : group.files) {
+    SCOPED_TRACE(name);
+    MEDURWKV_GOLDEN_OR_SKIP(file, "wkv_" + name);
+    check_composition(file,
+                      test::golden_facts("wkv_" + name).at("tolerance").at(arithmetic.precision()),
+                      arithmetic.type);
+  }
 }
 
-TEST_P(WkvCompositionGolden, CompositionMatchesInFloat64) {
-  MEDURWKV_GOLDEN_OR_SKIP(file, "wkv_" + GetParam());
-  check_composition(file, test::golden_facts("wkv_" + GetParam()).at("tolerance").at("float64"),
-                    at::kDouble);
-}
-
-INSTANTIATE_TEST_SUITE_P(Files, WkvCompositionGolden, ::testing::ValuesIn(files),
-                         [](const auto& tested) { return tested.param; });
+INSTANTIATE_TEST_SUITE_P(Files, WkvCompositionGolden,
+                         ::testing::Combine(::testing::ValuesIn(groups),
+                                            ::testing::ValuesIn(test::both_precisions())),
+                         name_of);
 
 }  // namespace
 }  // namespace medurwkv

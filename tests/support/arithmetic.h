@@ -40,6 +40,11 @@ inline std::vector<Arithmetic> every_arithmetic() {
   return out;
 }
 
+/// Each once: for what runs no kernel of ours.
+inline std::vector<Arithmetic> both_precisions() {
+  return {{.type = at::kDouble, .isa = {}}, {.type = at::kFloat, .isa = {}}};
+}
+
 /// Runs on the instruction set of `arithmetic` while it lives.
 class Forced {
  public:
