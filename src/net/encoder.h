@@ -4,6 +4,8 @@
 
 #include <array>
 #include <string>
+#include <tuple>
+#include <utility>
 #include <vector>
 
 #include "core/text.h"
@@ -135,6 +137,28 @@ typename O::Tensor extractor(O& ops, const Scope& params, const EncoderConfig& c
   return ops.add(attended, ops.drop_path(branch, config.drop_path, params.name("ffn")));
 }
 
+/// Injector, the trunk's `blocks` (a function of x), extractor and, in the last interaction, two
+/// more extractors. The new x and c.
+template <Ops O, class Blocks>
+std::pair<typename O::Tensor, typename O::Tensor> interaction(
+    O& ops, const Scope& params, const EncoderConfig& config, const typename O::Tensor& x,
+    const typename O::Tensor& c, Grid grid, bool last, const Blocks& blocks) {
+  const auto trunk = blocks(injector(ops, params / "injector", config, x, c, grid));
+  auto prior = extractor(ops, params / "extractor", config, c, trunk, grid);
+  if (last) {
+    prior = extractor(ops, params / "extra_extractors.0", config, prior, trunk, grid);
+    prior = extractor(ops, params / "extra_extractors.1", config, prior, trunk, grid);
+  }
+  return {trunk, prior};
+}
+
+/// Tokens of one grid resized bicubically to another; themselves when the grids are equal.
+template <Ops O>
+typename O::Tensor resize_tokens(O& ops, const typename O::Tensor& tokens, Grid from, Grid to) {
+  if (from == to) return tokens;
+  return ops.to_tokens(ops.resize(ops.to_map(tokens, from), to, Interpolation::bicubic));
+}
+
 /// 16x16 patches as tokens, plus the position embedding resized to their grid.
 template <Ops O>
 typename O::Tensor embed_patches(O& ops, const Scope& params, const EncoderConfig& config,
@@ -144,13 +168,9 @@ typename O::Tensor embed_patches(O& ops, const Scope& params, const EncoderConfi
              {.in = channels, .out = config.width, .kernel = 16, .bias = true}, {.stride = 16});
   const Grid grid = grid_of(ops, map);
   const Grid stored{config.position_grid, config.position_grid};
-  auto position =
+  const auto position =
       ops.param({.name = params.name("pos_embed"), .shape = {1, stored.tokens(), config.width}});
-  if (!(grid == stored)) {
-    position =
-        ops.to_tokens(ops.resize(ops.to_map(position, stored), grid, Interpolation::bicubic));
-  }
-  return ops.add(ops.to_tokens(map), position);
+  return ops.add(ops.to_tokens(map), resize_tokens(ops, position, stored, grid));
 }
 
 /// Configuration of trunk block `index`.
@@ -201,16 +221,15 @@ std::array<typename O::Tensor, 4> encoder(O& ops, const Scope& params, const Enc
   const auto groups = static_cast<std::int64_t>(config.groups.size());
   for (std::int64_t g = 0; g < groups; ++g) {
     ops.begin_stage(concat("encoder.interaction", g));
-    const Scope scope = params / "interactions" / g;
-    x = injector(ops, scope / "injector", config, x, c, grid);
-    for (std::int64_t i = 0; i < config.groups[static_cast<std::size_t>(g)]; ++i, ++layer) {
-      x = block(ops, params / "layers" / layer, trunk_block(config, wkv, layer), x, grid);
-    }
-    c = extractor(ops, scope / "extractor", config, c, x, grid);
-    if (g + 1 == groups) {
-      c = extractor(ops, scope / "extra_extractors.0", config, c, x, grid);
-      c = extractor(ops, scope / "extra_extractors.1", config, c, x, grid);
-    }
+    const auto blocks = [&](Tensor tokens) {
+      for (std::int64_t i = 0; i < config.groups[static_cast<std::size_t>(g)]; ++i, ++layer) {
+        tokens =
+            block(ops, params / "layers" / layer, trunk_block(config, wkv, layer), tokens, grid);
+      }
+      return tokens;
+    };
+    std::tie(x, c) =
+        interaction(ops, params / "interactions" / g, config, x, c, grid, g + 1 == groups, blocks);
     trunk.push_back(ops.to_map(x, grid));
   }
 

@@ -1,73 +1,282 @@
-// bi-WKV from LibTorch's own operations, on any device. Quadratic, in blocks of tokens.
+// bi-WKV from LibTorch's own operations, on any device: a fixed number of them for any number of
+// tokens, and memory for tokens x 64 x channels.
+//
+// Tokens are cut into chunks of at most 64, and sums of weights are taken on three levels:
+//   1. of every chunk's tokens, as seen from its two ends;
+//   2. of the chunks before and after every chunk, from the sums of 1;
+//   3. for every token, of its own chunk's tokens and the sums of 2.
+// A sum is kept divided by exp(scale), where the scale is the largest exponent in it, so nothing
+// overflows; and sums are only added to. The released modes treat tokens of one *region* (what
+// their kernels call a chunk) differently from those before it, so there chunks are parts of
+// regions, and their additional terms (kernels/bi_wkv.h: s < i <= t), whose weights grow with the
+// distance, are carried through the levels beside the others ("growing").
 #include <algorithm>
-#include <limits>
+#include <array>
+#include <vector>
 
+#include "kernels/bi_wkv.h"
 #include "torch/torch_ops.h"
 
 namespace medurwkv::torch_backend {
 namespace {
 
-/// exponents masked out by minus infinity where `mask` is false.
-at::Tensor where_or_nothing(const at::Tensor& mask, const at::Tensor& exponents) {
-  const at::Tensor nothing =
-      at::full({}, -std::numeric_limits<double>::infinity(), exponents.options());
-  return at::where(mask, exponents, nothing);
+using net::WkvMode;
+
+constexpr std::int64_t longest_chunk = 64;
+
+/// Exponent of what takes no part: its exp() vanishes beside any other. Finite, because a sum over
+/// nothing (before the first chunk) would subtract infinity from infinity.
+constexpr double nothing = -1e30;
+
+std::int64_t parts_of(std::int64_t whole, std::int64_t part) {
+  return (whole + part - 1) / part;
 }
 
-/// Outputs of the tokens t (column of indices) from all tokens i (row of indices).
-at::Tensor wkv_rows(const at::Tensor& decay, const at::Tensor& first, const at::Tensor& key,
-                    const at::Tensor& value, const at::Tensor& t, const at::Tensor& i,
-                    std::int64_t chunk, bool exact, double epsilon) {
-  const auto real = [&](const at::Tensor& steps) {
-    return steps.to(key.scalar_type()).unsqueeze(-1);
-  };
-  const at::Tensor start = at::floor_divide(t, chunk) * chunk;
-  const at::Tensor distance = (t - i).abs();
-  const at::Tensor shortened = exact ? at::ones_like(distance, at::kBool) : (i >= start) & (i < t);
-  const at::Tensor steps =
-      at::where(i == t, at::zeros_like(distance), distance - shortened.to(at::kLong));
-  const at::Tensor exponents =
-      (real((i == t).to(at::kLong)) * first - real(steps) * decay).unsqueeze(0) + key.unsqueeze(1);
-  if (exact) return (exponents.softmax(2) * value.unsqueeze(1)).sum(2);
+/// How tokens are cut. Chunks and regions may end early; none is empty.
+struct Chunks {
+  std::int64_t region = 0;  ///< tokens of a region
+  std::int64_t regions = 0;
+  std::int64_t length = 0;      ///< tokens of a chunk
+  std::int64_t per_region = 0;  ///< chunks of a region
 
-  const at::Tensor in_chunk = (i > start) & (i <= t);
-  const at::Tensor growing =
-      where_or_nothing(in_chunk.unsqueeze(-1).unsqueeze(0),
-                       (real((t - i).clamp_min(0)) * decay).unsqueeze(0) + key.unsqueeze(1));
-  at::Tensor scale;
-  {
-    const at::NoGradGuard no_grad;
-    const at::Tensor from_start =
-        where_or_nothing((i >= start).unsqueeze(-1).unsqueeze(0),
-                         (real(t - i) * decay).unsqueeze(0) + key.unsqueeze(1));
-    scale = at::maximum(exponents.amax(2), from_start.amax(2));
-    scale = at::maximum(scale, (growing + decay).amax(2)).unsqueeze(2);
+  Chunks(WkvMode mode, std::int64_t tokens)
+      : region(kernels::wkv_chunk(mode, tokens)),
+        regions(parts_of(tokens, region)),
+        length(parts_of(region, parts_of(region, longest_chunk))),
+        per_region(parts_of(region, length)) {}
+  [[nodiscard]] std::int64_t count() const { return regions * per_region; }
+  [[nodiscard]] std::int64_t padded_region() const { return per_region * length; }
+
+  /// batch x channels x chunks x length to batch x channels x regions x padded_region, and back.
+  [[nodiscard]] at::Tensor by_region(const at::Tensor& x) const {
+    return x.reshape({x.size(0), x.size(1), regions, padded_region()});
   }
-  const at::Tensor terms = (exponents - scale).exp() - (growing - scale).exp() * at::expm1(decay);
-  return (terms * value.unsqueeze(1)).sum(2) / (terms.sum(2) + epsilon);
+  [[nodiscard]] at::Tensor by_chunk(const at::Tensor& x) const {
+    return x.reshape({x.size(0), x.size(1), count(), length});
+  }
+
+  /// batch x tokens x channels to batch x channels x chunks x length; `fill` where a chunk ends
+  /// early.
+  [[nodiscard]] at::Tensor cut(const at::Tensor& x, double fill) const {
+    const auto lengthened = [&](const at::Tensor& part, std::int64_t to) {
+      const std::int64_t missing = to - part.size(-1);
+      return missing == 0 ? part : at::constant_pad_nd(part, {0, missing}, fill);
+    };
+    const at::Tensor all = lengthened(x.transpose(1, 2), regions * region);
+    return by_chunk(
+        lengthened(all.reshape({x.size(0), x.size(2), regions, region}), padded_region()));
+  }
+
+  /// The reverse of cut.
+  [[nodiscard]] at::Tensor join(const at::Tensor& x, std::int64_t tokens) const {
+    const at::Tensor all =
+        by_region(x).narrow(-1, 0, region).reshape({x.size(0), x.size(1), regions * region});
+    return all.narrow(-1, 0, tokens).transpose(1, 2).contiguous();
+  }
+};
+
+/// Rows of `columns` constants, filled here because it takes LibTorch many small operations.
+class Table {
+ public:
+  Table(std::int64_t columns, const at::TensorOptions& options)
+      : columns_(columns), options_(options) {}
+  /// element(column) for every column.
+  template <class Element>
+  void add(const Element& element) {
+    for (std::int64_t c = 0; c < columns_; ++c) {
+      elements_.push_back(static_cast<double>(element(c)));
+    }
+  }
+  /// rows x columns
+  [[nodiscard]] at::Tensor tensor() const {
+    return at::tensor(elements_, options_.device(at::kCPU))
+        .to(options_.device(), /*non_blocking=*/true)
+        .reshape({-1, columns_});
+  }
+
+ private:
+  std::int64_t columns_;
+  at::TensorOptions options_;
+  std::vector<double> elements_;
+};
+
+/// What the levels share. Dimensions are batch x channels x chunks x rows x columns. A *pair* has
+/// two tensors in a first dimension, values and ones, for the sums of weighted values and of
+/// weights.
+struct Inputs {
+  Chunks chunks;
+  WkvMode mode;
+  at::TensorOptions options;
+  at::Tensor w, u;              ///< channels x 1 x 1 x 1
+  at::Tensor key, growing_key;  ///< batch x channels x chunks x length
+  at::Tensor pair;              ///< of the same
+
+  Inputs(const at::Tensor& decay, const at::Tensor& first, const at::Tensor& k, const at::Tensor& v,
+         WkvMode wkv_mode)
+      : chunks(wkv_mode, k.size(1)), mode(wkv_mode), options(k.options().requires_grad(false)) {
+    const auto tokens = static_cast<double>(k.size(1));
+    w = (decay / tokens).reshape({-1, 1, 1, 1});
+    u = (first / tokens).reshape({-1, 1, 1, 1});
+    key = chunks.cut(k, nothing);
+    const at::Tensor value = chunks.cut(v, 0);
+    pair = at::stack({value, at::ones_like(value)});
+    if (exact()) return;
+    // A region's first token has no growing term.
+    const at::Tensor others = chunks.by_region(key).narrow(-1, 1, chunks.padded_region() - 1);
+    growing_key = chunks.by_chunk(at::constant_pad_nd(others, {1, 0}, nothing));
+  }
+  [[nodiscard]] bool exact() const { return mode == WkvMode::exact; }
+};
+
+/// Sums over tokens, divided by exp(scale): batch x channels x directions x chunks. Directions:
+/// past, future, and in the released modes growing.
+struct Sums {
+  at::Tensor scale, pair;
+};
+
+/// Largest exponent of every row. No gradient: a sum divided by exp(scale) is multiplied by it
+/// again or divided by another such sum.
+at::Tensor scale_of(const at::Tensor& exponents) {
+  const at::NoGradGuard no_grad;
+  return exponents.amax(-1, true);
+}
+
+/// exp(exponents - scale), in the place of the exponents.
+at::Tensor weights_of(const at::Tensor& exponents, const at::Tensor& scale) {
+  return exponents.sub_(scale).exp_();
+}
+
+/// 1. Every chunk's own tokens, by steps to its last (past) or from its first (future, growing).
+Sums sums_of_chunks(const Inputs& in) {
+  const std::int64_t length = in.chunks.length;
+  Table steps(length, in.options);
+  steps.add([&](std::int64_t i) { return length - 1 - i; });
+  steps.add([](std::int64_t i) { return i; });
+  at::Tensor key = in.key.unsqueeze(2);
+  if (!in.exact()) {
+    steps.add([](std::int64_t i) { return i; });
+    key = at::stack({in.key, in.key, in.growing_key}, 2);
+  }
+  const at::Tensor exponents = key - in.w * steps.tensor().unsqueeze(1);
+  const at::Tensor scale = scale_of(exponents);
+  const at::Tensor weights = weights_of(exponents, scale);
+  return {.scale = scale.squeeze(-1), .pair = (weights * in.pair.unsqueeze(3)).sum(-1)};
+}
+
+/// What sums_elsewhere subtracts from the scales of the chunks' own sums: channels x directions x
+/// chunks that sum x chunks that are summed.
+at::Tensor decay_between_chunks(const Inputs& in) {
+  const Chunks& chunks = in.chunks;
+  const std::int64_t count = chunks.count();
+  const std::int64_t directions = in.exact() ? 2 : 3;
+  // Of a direction and a chunk: steps of decay are the first number of the chunk that sums, minus
+  // the second of the summed one; summed are the chunks from the third to before the fourth.
+  const auto facts_of = [&](std::int64_t direction,
+                            std::int64_t chunk) -> std::array<std::int64_t, 4> {
+    const std::int64_t region = chunk / chunks.per_region;
+    const std::int64_t start = region * chunks.region + chunk % chunks.per_region * chunks.length;
+    const std::int64_t end = start + chunks.length;
+    if (direction == 0) return {start, end, 0, chunk};                                  // past
+    if (direction == 1) return {(in.exact() ? 0 : 1) - end, -start, chunk + 1, count};  // future
+    return {-start, -start, region * chunks.per_region, chunk};                         // growing
+  };
+  Table table(count, in.options);
+  for (std::size_t fact = 0; fact < 4; ++fact) {
+    for (std::int64_t direction = 0; direction < directions; ++direction) {
+      table.add([&](std::int64_t chunk) { return facts_of(direction, chunk)[fact]; });
+    }
+  }
+  table.add([](std::int64_t chunk) { return chunk; });
+  table.add([&](std::int64_t chunk) { return chunk / chunks.per_region; });
+  const at::Tensor rows = table.tensor();
+  const auto fact = [&](std::int64_t index) {
+    return rows.narrow(0, index * directions, directions);
+  };
+  const at::Tensor summed = rows.select(0, 4 * directions);
+  const at::Tensor region = rows.select(0, 4 * directions + 1);
+
+  const at::Tensor steps = fact(0).unsqueeze(2) - fact(1).unsqueeze(1);
+  // The released modes take one step more to the past of other regions.
+  if (!in.exact()) steps.select(0, 0).add_(region.unsqueeze(1).ne(region));
+  const at::Tensor absent =
+      summed.lt(fact(2).unsqueeze(2)).logical_or_(summed.ge(fact(3).unsqueeze(2)));
+  return (in.w * steps).masked_fill_(absent, -nothing);
+}
+
+/// 2. For every chunk the chunks before it, after it, and those before it in its region (growing).
+Sums sums_elsewhere(const Inputs& in, const Sums& own) {
+  const at::Tensor exponents = own.scale.unsqueeze(3) - decay_between_chunks(in);
+  const at::Tensor scale = scale_of(exponents);
+  const at::Tensor weights = weights_of(exponents, scale);
+  return {.scale = scale.squeeze(-1), .pair = (weights * own.pair.unsqueeze(4)).sum(-1)};
+}
+
+/// What is added to the keys (columns) for every token of a chunk (rows): channels x 1 x length x
+/// columns.
+at::Tensor bias_of_tokens(const Inputs& in) {
+  const std::int64_t length = in.chunks.length;
+  const std::int64_t columns = in.exact() ? length + 2 : 2 * length + 3;
+  Table table(columns, in.options);
+  for (std::int64_t t = 0; t < length; ++t) {  // steps of decay
+    table.add([&](std::int64_t i) {
+      if (i < length) return std::max({t - i - 1, i - t - (in.exact() ? 1 : 0), std::int64_t{0}});
+      if (i == length) return t;                   // past
+      if (i == length + 1) return length - 1 - t;  // future
+      if (i == length + 2) return -t;              // growing, before the chunk
+      return i - (length + 3) - t;                 // growing, in the chunk
+    });
+  }
+  for (std::int64_t t = 0; t < length; ++t) {  // the token itself
+    table.add([&](std::int64_t i) { return i == t ? 1 : 0; });
+  }
+  for (std::int64_t t = 0; t < length; ++t) {  // growing tokens after this one take no part
+    table.add([&](std::int64_t i) { return i > length + 3 + t ? nothing : 0; });
+  }
+  const at::Tensor planes = table.tensor().reshape({3, length, columns});
+  return at::addcmul(planes.select(0, 2), planes.select(0, 1), in.u)
+      .addcmul_(planes.select(0, 0), in.w, -1);
+}
+
+/// 3. Every token: its own chunk's tokens and what lies elsewhere, as columns in the order tokens,
+/// past, future; in the released modes then growing sum, growing tokens.
+at::Tensor outputs(const Inputs& in, const Sums& elsewhere) {
+  const std::int64_t length = in.chunks.length;
+  std::vector<at::Tensor> keys{in.key, elsewhere.scale.transpose(2, 3)};
+  std::vector<at::Tensor> pairs{in.pair, elsewhere.pair.transpose(3, 4)};
+  if (!in.exact()) {
+    keys.push_back(in.growing_key);
+    pairs.push_back(in.pair);
+  }
+  at::Tensor pair = at::cat(pairs, -1).unsqueeze(4);
+  if (!in.exact()) {  // growing terms have a factor
+    const at::Tensor factor = -at::expm1(in.w).expand({-1, -1, -1, length + 1});
+    pair = pair * at::constant_pad_nd(factor, {length + 2, 0}, 1);
+  }
+  const at::Tensor exponents = at::cat(keys, -1).unsqueeze(3) + bias_of_tokens(in);
+  at::Tensor scale = scale_of(exponents);
+  double epsilon = 0;
+  if (in.mode == WkvMode::released32) {  // its running maximum has seen more
+    const at::NoGradGuard no_grad;
+    const at::Tensor growing = scale_of(exponents.narrow(-1, length + 2, length + 1)) + in.w;
+    const at::Tensor from_first =
+        in.chunks.by_region(in.key).narrow(-1, 0, 1) +
+        in.w.squeeze(-1) * at::arange(in.chunks.padded_region(), in.options);
+    scale = at::maximum(at::maximum(scale, growing), in.chunks.by_chunk(from_first).unsqueeze(-1));
+    epsilon = 1e-6;
+  }
+  const at::Tensor weights = weights_of(exponents, scale);
+  // One after the other: both at once would need twice the memory.
+  const at::Tensor sum = (weights * pair.select(0, 0)).sum(-1);
+  const at::Tensor sum_of_weights = (weights * pair.select(0, 1)).sum(-1);
+  return sum / (epsilon == 0 ? sum_of_weights : sum_of_weights + epsilon);
 }
 
 }  // namespace
 
 at::Tensor ComposedOps::bi_wkv(const Tensor& decay, const Tensor& first, const Tensor& key,
-                               const Tensor& value, net::WkvMode mode) {
-  const std::int64_t tokens = key.size(1);
-  const at::Tensor w = decay / static_cast<double>(tokens);
-  const at::Tensor u = first / static_cast<double>(tokens);
-  const bool exact = mode == net::WkvMode::exact;
-  const std::int64_t chunks = exact ? 1 : mode == net::WkvMode::released32 ? 32 : 16;
-  const double epsilon = mode == net::WkvMode::released32 ? 1e-6 : 0;
-  // Rows at once, so that the exponents stay within about 2^26 elements.
-  const std::int64_t rows = std::clamp<std::int64_t>(
-      (std::int64_t{1} << 26) / std::max<std::int64_t>(1, key.numel()), 1, tokens);
-  const at::Tensor index = at::arange(tokens, key.options().dtype(at::kLong).requires_grad(false));
-  std::vector<at::Tensor> parts;
-  for (std::int64_t from = 0; from < tokens; from += rows) {
-    const at::Tensor t = index.narrow(0, from, std::min(rows, tokens - from)).unsqueeze(1);
-    parts.push_back(wkv_rows(w, u, key, value, t, index.unsqueeze(0),
-                             (tokens + chunks - 1) / chunks, exact, epsilon));
-  }
-  return at::cat(parts, 1);
+                               const Tensor& value, WkvMode mode) {
+  const Inputs in(decay, first, key, value, mode);
+  return in.chunks.join(outputs(in, sums_elsewhere(in, sums_of_chunks(in))), key.size(1));
 }
 
 }  // namespace medurwkv::torch_backend

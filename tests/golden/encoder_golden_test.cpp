@@ -1,12 +1,16 @@
-// Adapter encoders and classifiers, under their published names, against the golden files.
+// Adapter encoders and classifiers, under their published names, against the golden files: the
+// small ones in float64 and in float32 on every instruction set, the presets in float32 on the
+// chosen one.
 #include <gtest/gtest.h>
 
 #include <algorithm>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "net/presets.h"
 #include "plan/plan.h"
+#include "support/arithmetic.h"
 #include "support/golden.h"
 #include "support/tensors.h"
 #include "torch/torch_ops.h"
@@ -29,11 +33,11 @@ std::vector<std::pair<std::string, at::Tensor>> named(const net::NetworkOutput<a
 struct Stored {
   std::string file;
   bool training = false;
-  at::ScalarType type = at::kFloat;
+  test::Arithmetic arithmetic;
 };
 
 void PrintTo(const Stored& one, std::ostream* out) {
-  *out << one.file << (one.training ? ", training, " : ", ") << one.type;
+  *out << one.file << (one.training ? ", training, " : ", ") << one.arithmetic.name();
 }
 
 net::NetworkConfig config_of(const std::string& file) {
@@ -46,7 +50,7 @@ net::NetworkConfig config_of(const std::string& file) {
 
 double tolerance_of(const Stored& stored, const std::string& what) {
   const auto& facts = test::golden_facts(stored.file).at("tolerance");
-  if (stored.type == at::kDouble) return facts.at("float64").get<double>();
+  if (!stored.arithmetic.single()) return facts.at("float64").get<double>();
   return facts.at("float32").at(what).get<double>();
 }
 
@@ -55,21 +59,23 @@ class StoredGolden : public ::testing::TestWithParam<Stored> {};
 TEST_P(StoredGolden, OutputsAndEveryGradient) {
   const Stored& stored = GetParam();
   MEDURWKV_GOLDEN_OR_SKIP(file, stored.file);
+  const test::Forced forced(stored.arithmetic);
   const net::NetworkConfig config = config_of(stored.file);
-  ParameterStore store(plan::parameters_of(config), 0, stored.type, at::kCPU);
+  ParameterStore store(plan::parameters_of(config), 0, stored.arithmetic.type, at::kCPU);
   store.load(file, "p.");
-  at::Tensor image = test::golden_tensor(file, "x.input", stored.type).requires_grad_(true);
+  at::Tensor image =
+      test::golden_tensor(file, "x.input", stored.arithmetic.type).requires_grad_(true);
   const auto out = torch_backend::run_network(config, store, {.training = stored.training}, image);
 
   // Only the adapters distinguish evaluation and training.
   const bool adapter = config.architecture == net::Architecture::encoder;
   const std::string suffix = !adapter ? "" : stored.training ? "_train" : "_eval";
-  at::Tensor sum = at::zeros({}, stored.type);
+  at::Tensor sum = at::zeros({}, stored.arithmetic.type);
   for (const auto& [name, actual] : named(out)) {
     EXPECT_TRUE(test::is_close(test::elements(actual), file.values("y" + suffix + "." + name),
                                tolerance_of(stored, "y" + suffix)))
         << name;
-    sum = sum + (actual * test::golden_tensor(file, "gy." + name, stored.type)).sum();
+    sum = sum + (actual * test::golden_tensor(file, "gy." + name, stored.arithmetic.type)).sum();
   }
   sum.backward();
   EXPECT_TRUE(test::is_close(test::elements(image.grad()), file.values("gx" + suffix + ".input"),
@@ -106,13 +112,14 @@ class Released32Golden : public StoredGolden {};
 TEST_P(Released32Golden, Outputs) {
   const Stored& stored = GetParam();
   MEDURWKV_GOLDEN_OR_SKIP(file, stored.file);
+  const test::Forced forced(stored.arithmetic);
   net::NetworkConfig config = config_of(stored.file);
   config.wkv = net::WkvMode::released32;
-  ParameterStore store(plan::parameters_of(config), 0, stored.type, at::kCPU);
+  ParameterStore store(plan::parameters_of(config), 0, stored.arithmetic.type, at::kCPU);
   store.load(file, "p.");
   const at::NoGradGuard no_grad;
-  const auto out = torch_backend::run_network(config, store, {},
-                                              test::golden_tensor(file, "x.input", stored.type));
+  const auto out = torch_backend::run_network(
+      config, store, {}, test::golden_tensor(file, "x.input", stored.arithmetic.type));
   const std::string what = config.architecture == net::Architecture::encoder ? "y_eval" : "y";
   for (const auto& [name, actual] : named(out)) {
     EXPECT_TRUE(test::is_close(test::elements(actual), file.values("y_vr32." + name),
@@ -121,32 +128,34 @@ TEST_P(Released32Golden, Outputs) {
   }
 }
 
+std::vector<Stored> everywhere(const std::vector<std::pair<std::string, bool>>& files) {
+  std::vector<Stored> out;
+  for (const auto& [file, training] : files) {
+    for (const test::Arithmetic& arithmetic : test::every_arithmetic()) {
+      out.push_back({file, training, arithmetic});
+    }
+  }
+  return out;
+}
+
 INSTANTIATE_TEST_SUITE_P(Nano, StoredGolden,
-                         ::testing::Values(Stored{"adapter_nano", false, at::kFloat},
-                                           Stored{"adapter_nano", true, at::kFloat},
-                                           Stored{"adapter_nano", false, at::kDouble},
-                                           Stored{"adapter_nano", true, at::kDouble},
-                                           Stored{"adapter_nanopost", false, at::kFloat},
-                                           Stored{"adapter_nanopost", true, at::kFloat},
-                                           Stored{"adapter_nanopost", false, at::kDouble},
-                                           Stored{"adapter_nanopost", true, at::kDouble},
-                                           Stored{"classifier_nano", false, at::kFloat},
-                                           Stored{"classifier_nano", false, at::kDouble}),
+                         ::testing::ValuesIn(everywhere({{"adapter_nano", false},
+                                                         {"adapter_nano", true},
+                                                         {"adapter_nanopost", false},
+                                                         {"adapter_nanopost", true},
+                                                         {"classifier_nano", false}})),
                          [](const auto& tested) {
-                           return tested.param.file + (tested.param.training ? "_train" : "_eval") +
-                                  (tested.param.type == at::kFloat ? "_float32" : "_float64");
+                           return tested.param.file +
+                                  (tested.param.training ? "_train_" : "_eval_") +
+                                  tested.param.arithmetic.name();
                          });
 
 INSTANTIATE_TEST_SUITE_P(Nano, Released32Golden,
-                         ::testing::Values(Stored{"adapter_nano", false, at::kFloat},
-                                           Stored{"adapter_nano", false, at::kDouble},
-                                           Stored{"adapter_nanopost", false, at::kFloat},
-                                           Stored{"adapter_nanopost", false, at::kDouble},
-                                           Stored{"classifier_nano", false, at::kFloat},
-                                           Stored{"classifier_nano", false, at::kDouble}),
+                         ::testing::ValuesIn(everywhere({{"adapter_nano", false},
+                                                         {"adapter_nanopost", false},
+                                                         {"classifier_nano", false}})),
                          [](const auto& tested) {
-                           return tested.param.file +
-                                  (tested.param.type == at::kFloat ? "_float32" : "_float64");
+                           return tested.param.file + "_" + tested.param.arithmetic.name();
                          });
 
 class FilledGolden : public ::testing::TestWithParam<std::string> {};

@@ -1,14 +1,17 @@
 // The whole network against the golden files: every stage, logits, losses, every gradient, running
-// statistics, ten optimiser steps; in float32 and float64.
+// statistics, ten optimiser steps; in float64 and float32, the small networks on every instruction
+// set.
 #include <gtest/gtest.h>
 
 #include <algorithm>
 #include <cmath>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "net/presets.h"
 #include "plan/plan.h"
+#include "support/arithmetic.h"
 #include "support/fill_rule.h"
 #include "support/golden.h"
 #include "support/tensors.h"
@@ -25,7 +28,9 @@ const Shape image_shape{2, 3, 64, 96};
 
 net::NetworkConfig config_of(const std::string& preset, const std::string& mode) {
   net::NetworkConfig config = net::preset(preset, 3);
-  config.wkv = mode == "exact" ? net::WkvMode::exact : net::WkvMode::released32;
+  config.wkv = mode == "exact"  ? net::WkvMode::exact
+               : mode == "vr32" ? net::WkvMode::released32
+                                : net::WkvMode::released16;
   return config;
 }
 
@@ -50,28 +55,35 @@ at::Tensor golden_labels() {
 
 struct Case {
   std::string preset, mode;
-  at::ScalarType type = at::kFloat;
+  test::Arithmetic arithmetic;
 };
 
 void PrintTo(const Case& one, std::ostream* out) {
-  *out << one.preset << ", " << one.mode << ", " << one.type;
+  *out << one.preset << ", " << one.mode << ", " << one.arithmetic.name();
 }
 
 std::string name_of(const ::testing::TestParamInfo<Case>& tested) {
-  return tested.param.preset + "_" + tested.param.mode +
-         (tested.param.type == at::kFloat ? "_float32" : "_float64");
+  return tested.param.preset + "_" + tested.param.mode + "_" + tested.param.arithmetic.name();
 }
 
 class NetworkGolden : public ::testing::TestWithParam<Case> {
  protected:
-  [[nodiscard]] bool single() const { return GetParam().type == at::kFloat; }
-  [[nodiscard]] std::string file_name() const { return "medurwkv_" + GetParam().preset; }
+  [[nodiscard]] bool single() const { return GetParam().arithmetic.single(); }
+  /// released16 is in a file of our own making (scripts/make-golden-released16).
+  [[nodiscard]] std::string file_name() const {
+    return "medurwkv_" + GetParam().preset + (GetParam().mode == "vr16" ? "_released16" : "");
+  }
+
+ private:
+  test::Forced forced_{GetParam().arithmetic};
 };
+
+class NetworkStepGolden : public NetworkGolden {};
 
 TEST_P(NetworkGolden, EvaluationStages) {
   MEDURWKV_GOLDEN_OR_SKIP(file, file_name());
   const std::string mode = GetParam().mode;
-  const at::ScalarType type = GetParam().type;
+  const at::ScalarType type = GetParam().arithmetic.type;
   const net::NetworkConfig config = config_of(GetParam().preset, mode);
   const ParameterStore store = filled_store(config, type);
   const at::NoGradGuard no_grad;
@@ -89,9 +101,10 @@ TEST_P(NetworkGolden, EvaluationStages) {
   check("logits", out.logits);
 }
 
-TEST_P(NetworkGolden, TrainingStepWithEveryGradient) {
+TEST_P(NetworkStepGolden, TrainingStepWithEveryGradient) {
   MEDURWKV_GOLDEN_OR_SKIP(file, file_name());
-  const auto& [preset, mode, type] = GetParam();
+  const auto& [preset, mode, arithmetic] = GetParam();
+  const at::ScalarType type = arithmetic.type;
   const net::NetworkConfig config = config_of(preset, mode);
   const ParameterStore store = filled_store(config, type);
   const auto out = torch_backend::run_network(config, store, {.training = true},
@@ -145,13 +158,29 @@ TEST_P(NetworkGolden, TrainingStepWithEveryGradient) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(
-    Nano, NetworkGolden,
-    ::testing::Values(Case{"nano", "exact", at::kFloat}, Case{"nano", "exact", at::kDouble},
-                      Case{"nano", "vr32", at::kFloat}, Case{"nano", "vr32", at::kDouble},
-                      Case{"nanopost", "exact", at::kFloat}, Case{"nanopost", "exact", at::kDouble},
-                      Case{"nanopost", "vr32", at::kFloat}, Case{"nanopost", "vr32", at::kDouble}),
-    name_of);
+std::vector<Case> everywhere(const std::vector<std::pair<std::string, std::string>>& networks) {
+  std::vector<Case> out;
+  for (const auto& [preset, mode] : networks) {
+    for (const test::Arithmetic& arithmetic : test::every_arithmetic()) {
+      out.push_back({preset, mode, arithmetic});
+    }
+  }
+  return out;
+}
+
+INSTANTIATE_TEST_SUITE_P(Nano, NetworkGolden,
+                         ::testing::ValuesIn(everywhere({{"nano", "exact"},
+                                                         {"nano", "vr32"},
+                                                         {"nano", "vr16"},
+                                                         {"nanopost", "exact"},
+                                                         {"nanopost", "vr32"}})),
+                         name_of);
+INSTANTIATE_TEST_SUITE_P(Nano, NetworkStepGolden,
+                         ::testing::ValuesIn(everywhere({{"nano", "exact"},
+                                                         {"nano", "vr32"},
+                                                         {"nanopost", "exact"},
+                                                         {"nanopost", "vr32"}})),
+                         name_of);
 
 /// Ten AdamW steps on one batch: the losses before each step and some parameters after the last.
 struct StepsRun {

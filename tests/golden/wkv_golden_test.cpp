@@ -1,14 +1,16 @@
 // bi-WKV's kernels against the golden files: outputs of all three modes and the gradients of exact,
-// in float32 and float64; the LibTorch composition (used on CUDA) against the same values.
+// in float64 and in float32 on every instruction set; the LibTorch composition (used on CUDA)
+// against the same values.
 #include <gtest/gtest.h>
 
 #include <string>
+#include <tuple>
 #include <vector>
 
-#include "torch/aten.h"
-
 #include "kernels/bi_wkv.h"
+#include "support/arithmetic.h"
 #include "support/golden.h"
+#include "support/tensors.h"
 #include "torch/torch_ops.h"
 
 namespace medurwkv {
@@ -16,9 +18,10 @@ namespace {
 
 using kernels::WkvMode;
 
-const std::vector<std::string> files{"1x1x4",   "1x2x8",    "2x7x32",   "1x31x32",  "1x33x32",
-                                     "2x64x32", "1x196x48", "1x1000x8", "1x4096x4", "x_k80",
-                                     "x_w",     "x_u",      "x_eqk",    "x_mix"};
+const std::vector<test::GoldenGroup> groups{
+    {"short", {"1x1x4", "1x2x8", "2x7x32", "1x31x32", "1x33x32", "2x64x32"}},
+    {"long", {"1x196x48", "1x1000x8", "1x4096x4"}},
+    {"extreme", {"x_k80", "x_w", "x_u", "x_eqk", "x_mix"}}};
 
 const char* output_of(WkvMode mode) {
   return mode == WkvMode::exact ? "y" : mode == WkvMode::released32 ? "y_vr32" : "y_vr16";
@@ -52,8 +55,6 @@ std::vector<double> doubles(const std::vector<Real>& values) {
   return {values.begin(), values.end()};
 }
 
-class WkvGolden : public ::testing::TestWithParam<std::string> {};
-
 template <class Real>
 void check_kernel(const weights::TensorFile& file, const nlohmann::json& tolerance) {
   const Run<Real> run(file);
@@ -77,38 +78,79 @@ void check_kernel(const weights::TensorFile& file, const nlohmann::json& toleran
   EXPECT_TRUE(test::is_close(doubles(gv), file.values("gv"), tolerance.at("gv")));
 }
 
-TEST_P(WkvGolden, KernelMatchesInFloat32) {
-  MEDURWKV_GOLDEN_OR_SKIP(file, "wkv_" + GetParam());
-  check_kernel<float>(file, test::golden_facts("wkv_" + GetParam()).at("tolerance").at("float32"));
+using GroupAndArithmetic = std::tuple<test::GoldenGroup, test::Arithmetic>;
+
+std::string name_of(const ::testing::TestParamInfo<GroupAndArithmetic>& tested) {
+  return std::get<0>(tested.param).name + "_" + std::get<1>(tested.param).name();
 }
 
-TEST_P(WkvGolden, KernelMatchesInFloat64) {
-  MEDURWKV_GOLDEN_OR_SKIP(file, "wkv_" + GetParam());
-  check_kernel<double>(file, test::golden_facts("wkv_" + GetParam()).at("tolerance").at("float64"));
-}
+class WkvKernelGolden : public ::testing::TestWithParam<GroupAndArithmetic> {};
 
-TEST_P(WkvGolden, CompositionMatchesInFloat64) {
-  MEDURWKV_GOLDEN_OR_SKIP(file, "wkv_" + GetParam());
-  const auto tolerance = test::golden_facts("wkv_" + GetParam()).at("tolerance").at("float64");
-  const auto tensor = [&](const std::string& name) {
-    const std::vector<double> values = file.values(name);
-    return at::tensor(values, at::kDouble).reshape(file.info(name).shape);
-  };
-  for (const WkvMode mode : {WkvMode::exact, WkvMode::released32, WkvMode::released16}) {
-    const std::string name = output_of(mode);
-    if (tolerance.at(name).is_null()) continue;
-    const at::Tensor k = tensor("k");
-    const auto tokens = static_cast<double>(k.size(1));
-    const at::Tensor y = torch_backend::ComposedOps::bi_wkv(
-        tensor("w") * tokens, tensor("u") * tokens, k, tensor("v"), mode);
-    const at::Tensor flat = y.contiguous();
-    const std::vector<double> actual(flat.data_ptr<double>(),
-                                     flat.data_ptr<double>() + flat.numel());
-    EXPECT_TRUE(test::is_close(actual, file.values(name), tolerance.at(name))) << name;
+TEST_P(WkvKernelGolden, OutputsAndGradients) {
+  const auto& [group, arithmetic] = GetParam();
+  const test::Forced forced(arithmetic);
+  for (const std::string& name : group.files) {
+    SCOPED_TRACE(name);
+    MEDURWKV_GOLDEN_OR_SKIP(file, "wkv_" + name);
+    const auto& tolerance =
+        test::golden_facts("wkv_" + name).at("tolerance").at(arithmetic.precision());
+    if (arithmetic.single()) {
+      check_kernel<float>(file, tolerance);
+    } else {
+      check_kernel<double>(file, tolerance);
+    }
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Files, WkvGolden, ::testing::ValuesIn(files));
+INSTANTIATE_TEST_SUITE_P(Files, WkvKernelGolden,
+                         ::testing::Combine(::testing::ValuesIn(groups),
+                                            ::testing::ValuesIn(test::every_arithmetic())),
+                         name_of);
+
+/// ComposedOps on a file's values, which it takes before the division by the number of tokens.
+void check_composition(const weights::TensorFile& file, const nlohmann::json& tolerance,
+                       at::ScalarType type) {
+  const at::Tensor k = test::golden_tensor(file, "k", type).requires_grad_(true);
+  const at::Tensor v = test::golden_tensor(file, "v", type).requires_grad_(true);
+  const auto tokens = static_cast<double>(k.size(1));
+  const at::Tensor w = (test::golden_tensor(file, "w", type) * tokens).requires_grad_(true);
+  const at::Tensor u = (test::golden_tensor(file, "u", type) * tokens).requires_grad_(true);
+  for (const WkvMode mode : {WkvMode::exact, WkvMode::released32, WkvMode::released16}) {
+    const std::string name = output_of(mode);
+    if (tolerance.at(name).is_null()) continue;
+    const at::Tensor y = torch_backend::ComposedOps::bi_wkv(w, u, k, v, mode);
+    EXPECT_TRUE(test::is_close(test::elements(y), file.values(name), tolerance.at(name))) << name;
+    if (mode != WkvMode::exact) continue;
+    (y * test::golden_tensor(file, "gy", type)).sum().backward();
+    const auto check = [&](const std::string& gradient, const at::Tensor& actual) {
+      EXPECT_TRUE(
+          test::is_close(test::elements(actual), file.values(gradient), tolerance.at(gradient)))
+          << gradient;
+    };
+    check("gw", w.grad() * tokens);
+    check("gu", u.grad() * tokens);
+    check("gk", k.grad());
+    check("gv", v.grad());
+  }
+}
+
+class WkvCompositionGolden : public ::testing::TestWithParam<GroupAndArithmetic> {};
+
+TEST_P(WkvCompositionGolden, OutputsAndGradients) {
+  const auto& [group, arithmetic] = GetParam();
+  for (const std::string& name : group.files) {
+    SCOPED_TRACE(name);
+    MEDURWKV_GOLDEN_OR_SKIP(file, "wkv_" + name);
+    check_composition(file,
+                      test::golden_facts("wkv_" + name).at("tolerance").at(arithmetic.precision()),
+                      arithmetic.type);
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Files, WkvCompositionGolden,
+                         ::testing::Combine(::testing::ValuesIn(groups),
+                                            ::testing::ValuesIn(test::both_precisions())),
+                         name_of);
 
 }  // namespace
 }  // namespace medurwkv

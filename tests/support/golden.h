@@ -7,6 +7,7 @@
 #include <cmath>
 #include <filesystem>
 #include <fstream>
+#include <ostream>
 #include <string>
 #include <vector>
 
@@ -26,6 +27,17 @@ inline std::filesystem::path golden_path(const std::string& name) {
     if (std::filesystem::exists(folder / file)) return folder / file;
   }
   return {};
+}
+
+/// Files that one test goes through: a process per file would take LibTorch longer to start than to
+/// compute. Either all of them are in the project or none.
+struct GoldenGroup {
+  std::string name;
+  std::vector<std::string> files;
+};
+
+inline void PrintTo(const GoldenGroup& group, std::ostream* out) {
+  *out << group.name;
 }
 
 /// What tolerances.json says of a file.

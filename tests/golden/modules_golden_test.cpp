@@ -1,0 +1,356 @@
+// Single modules of the network against the golden files: outputs and the gradients of every input
+// and parameter, running statistics, bi-WKV's exact and released32 mode. With TorchOps in float64
+// and in float32 on every instruction set, with ComposedOps, and the shapes with RecordOps.
+#include <gtest/gtest.h>
+
+#include <map>
+#include <optional>
+#include <string>
+#include <tuple>
+#include <utility>
+#include <vector>
+
+#include "net/encoder.h"
+#include "plan/record_ops.h"
+#include "support/arithmetic.h"
+#include "support/golden.h"
+#include "support/tensors.h"
+#include "torch/torch_ops.h"
+
+namespace medurwkv {
+namespace {
+
+using net::Grid;
+using torch_backend::ParameterStore;
+using weights::TensorFile;
+
+template <class Tensor>
+using Named = std::map<std::string, Tensor>;
+
+Grid grid_of(const nlohmann::json& sides) {
+  return {sides.at(0).get<std::int64_t>(), sides.at(1).get<std::int64_t>()};
+}
+
+std::vector<Grid> grids_of(const nlohmann::json& several) {
+  std::vector<Grid> out;
+  for (const auto& sides : several) out.push_back(grid_of(sides));
+  return out;
+}
+
+/// The file's name up to the first underscore.
+std::string kind_of(const std::string& file) {
+  return file.substr(0, file.find('_'));
+}
+
+/// What a file says about its module.
+struct Facts {
+  std::string kind;
+  nlohmann::json parameters;
+  Grid grid;  ///< of tokens, where there are
+  net::BlockConfig block;
+  net::EncoderConfig encoder;
+
+  Facts(const std::string& file, net::WkvMode wkv) : kind(kind_of(file)) {
+    const auto& facts = test::golden_facts(file);
+    if (facts.contains("parameters")) parameters = facts.at("parameters");
+    if (kind == "qshift") {  // qshift_BxHxWxC
+      const std::vector<std::string> sides = split(file.substr(file.find('_') + 1), 'x');
+      grid = {std::stoll(sides[1]), std::stoll(sides[2])};
+    }
+    if (parameters.contains("H")) grid = {number("H"), number("W")};
+    block = {.width = number("C"),
+             .wkv = wkv,
+             .post_norm = flag("post_norm"),
+             .key_norm = flag("key_norm"),
+             .layer_scale = flag("layer_scale") ? std::optional<double>(1) : std::nullopt,
+             .first = parameters.contains("layer") && number("layer") == 0};
+    encoder.width = number("C");
+    encoder.heads = number("heads");
+    encoder.deform_ratio = parameters.value("ratio", 1.0);
+    encoder.prior_width = number("inplanes");
+  }
+  [[nodiscard]] std::int64_t number(const char* name) const {
+    return parameters.is_null() ? 0 : parameters.value(name, std::int64_t{0});
+  }
+  [[nodiscard]] bool flag(const char* name) const {
+    return !parameters.is_null() && parameters.value(name, false);
+  }
+};
+
+/// The module of a file on its inputs: outputs by their names in the file.
+template <net::Ops O>
+Named<typename O::Tensor> run_module(O& ops, const Facts& facts,
+                                     const Named<typename O::Tensor>& in) {
+  const net::Scope top;
+  const std::string& kind = facts.kind;
+  const Grid grid = facts.grid;
+  if (kind == "qshift") return {{"y", ops.shift(in.at("x"), grid)}};
+  if (kind == "spatialmix") {
+    return {{"y", net::spatial_mix(ops, top, facts.block, in.at("x"), grid)}};
+  }
+  if (kind == "channelmix") {
+    return {{"y", net::channel_mix(ops, top, facts.block, in.at("x"), grid)}};
+  }
+  if (kind == "block") return {{"y", net::block(ops, top, facts.block, in.at("x"), grid)}};
+  if (kind == "msdeform") {
+    return {{"y", net::deformable_attention(ops, top, facts.encoder, in.at("query"), in.at("feat"),
+                                            {.queries = grids_of(facts.parameters.at("q_shapes")),
+                                             .levels = grids_of(facts.parameters.at("shapes")),
+                                             .heads = facts.encoder.heads})}};
+  }
+  if (kind == "injector") {
+    return {{"x", net::injector(ops, top, facts.encoder, in.at("x"), in.at("c"), grid)}};
+  }
+  if (kind == "extractor") {
+    return {{"c", net::extractor(ops, top, facts.encoder, in.at("c"), in.at("x"), grid)}};
+  }
+  if (kind == "convffn") return {{"c", net::conv_ffn(ops, top, facts.encoder, in.at("c"), grid)}};
+  if (kind == "interaction") {
+    const auto blocks = [&](typename O::Tensor x) {
+      for (const char* name : {"layers.0", "layers.1"}) {
+        x = net::block(ops, net::Scope(name), facts.block, x, grid);
+      }
+      return x;
+    };
+    const auto [x, c] = net::interaction(ops, net::Scope("inter"), facts.encoder, in.at("x"),
+                                         in.at("c"), grid, true, blocks);
+    return {{"x", x}, {"c", c}};
+  }
+  if (kind == "spm") {
+    const auto prior = net::spatial_prior(ops, top, facts.encoder, 3, in.at("img"));
+    return {
+        {"c1", prior.map}, {"c2", prior.tokens8}, {"c3", prior.tokens16}, {"c4", prior.tokens32}};
+  }
+  if (kind == "posembed") {
+    return {{"y", net::resize_tokens(ops, in.at("pos"), grid_of(facts.parameters.at("src")),
+                                     grid_of(facts.parameters.at("dst")))}};
+  }
+  if (kind == "bilinear") {
+    const auto size = net::grid_of(ops, in.at("x"));
+    const double scale = facts.parameters.at("scale").get<double>();
+    const auto scaled = [&](std::int64_t side) {
+      return static_cast<std::int64_t>(static_cast<double>(side) * scale);
+    };
+    const Grid to{scaled(size.height), scaled(size.width)};
+    return {{"y", ops.resize(in.at("x"), to, net::Interpolation::bilinear)}};
+  }
+  throw std::logic_error("no module " + kind);
+}
+
+/// Names behind `prefix` of the file's tensors.
+std::vector<std::string> names_of(const TensorFile& file, const std::string& prefix) {
+  std::vector<std::string> out;
+  for (const weights::TensorInfo& info : file.tensors()) {
+    if (info.name.starts_with(prefix)) out.push_back(info.name.substr(prefix.size()));
+  }
+  return out;
+}
+
+/// The parameters that the module asks for and the shapes it says to give, from RecordOps.
+std::vector<net::ParameterSpec> record(const TensorFile& file, const Facts& facts) {
+  plan::Plan plan;
+  plan::RecordOps ops(plan);
+  Named<plan::ValueId> inputs;
+  for (const std::string& name : names_of(file, "x.")) {
+    inputs[name] = ops.input(file.info("x." + name).shape);
+  }
+  for (const auto& [name, output] : run_module(ops, facts, inputs)) {
+    EXPECT_EQ(ops.shape(output), file.info("y." + name).shape) << name;
+  }
+  return plan.parameters;
+}
+
+/// Leaves of the file's inputs, maps as the network keeps them.
+Named<at::Tensor> leaves(const TensorFile& file, at::ScalarType type) {
+  Named<at::Tensor> out;
+  for (const std::string& name : names_of(file, "x.")) {
+    at::Tensor x = test::golden_tensor(file, "x." + name, type);
+    if (x.dim() == 4) x = x.contiguous(at::MemoryFormat::ChannelsLast);
+    out[name] = x.requires_grad_(true);
+  }
+  return out;
+}
+
+/// One file in one arithmetic.
+class Checked {
+ public:
+  Checked(std::string name, const TensorFile& file, const test::Arithmetic& arithmetic)
+      : name_(std::move(name)), file_(file), arithmetic_(arithmetic) {}
+
+  /// The module's outputs, gradients and running statistics.
+  template <class Ops>
+  void module() const {
+    const test::Forced forced(arithmetic_);
+    const Facts facts(name_, net::WkvMode::exact);
+    ParameterStore store(record(file_, facts), 0, arithmetic_.type, at::kCPU);
+    EXPECT_EQ(store.specs().size(), names_of(file_, "p.").size());
+    store.load(file_, "p.");
+    Ops ops(store, {.training = facts.flag("train")});
+    const Named<at::Tensor> inputs = leaves(file_, arithmetic_.type);
+    outputs_and_inputs(inputs, run_module(ops, facts, inputs));
+    for (const std::string& name : names_of(file_, "gp.")) {
+      close(store.at(name).grad(), "gp." + name, "gp");
+    }
+    for (const std::string& name : names_of(file_, "b.")) close(store.at(name), "b." + name, "y");
+    const std::vector<std::string> released = names_of(file_, "y_vr32.");
+    if (released.empty()) return;
+    const at::NoGradGuard no_grad;
+    const Named<at::Tensor> outputs =
+        run_module(ops, Facts(name_, net::WkvMode::released32), inputs);
+    for (const std::string& name : released) close(outputs.at(name), "y_vr32." + name, "y");
+  }
+
+  /// The core of deformable attention, at free places and with free weights.
+  template <class Ops>
+  void deform_core() const {
+    const test::Forced forced(arithmetic_);
+    const Named<at::Tensor> inputs = leaves(file_, arithmetic_.type);
+    const nlohmann::json parameters = test::golden_facts(name_).at("parameters");
+    const at::Tensor& places = inputs.at("loc");  // batch x queries x heads x levels x points x 2
+    const at::Tensor& weights = inputs.at("attn");
+    // Ours samples around the centres of a grid (a row of as many as there are queries), in pixels.
+    const std::int64_t queries = places.size(1);
+    const net::DeformableAttention where{.queries = {{1, queries}},
+                                         .levels = grids_of(parameters.at("shapes")),
+                                         .heads = places.size(2),
+                                         .points = places.size(4)};
+    const at::TensorOptions exactly = at::kDouble;
+    const at::Tensor x = (at::arange(queries, exactly) + 0.5) / queries;
+    const at::Tensor centres =
+        at::stack({x, at::full_like(x, 0.5)}, -1).reshape({1, queries, 1, 1, 1, 2});
+    std::vector<double> sizes;
+    for (const Grid grid : where.levels) {
+      sizes.push_back(static_cast<double>(grid.width));
+      sizes.push_back(static_cast<double>(grid.height));
+    }
+    const at::Tensor size = at::tensor(sizes, exactly).reshape({1, 1, 1, -1, 1, 2});
+    const at::Tensor offsets = ((places.to(at::kDouble) - centres) * size).to(arithmetic_.type);
+    // Ours applies a softmax, which leaves of exp(log(weights)) all but their sum.
+    const at::Tensor y = Ops::deform_attn(inputs.at("value").flatten(2), offsets.flatten(2),
+                                          weights.log().flatten(2), where);
+    const at::Tensor sum_of_weights = weights.sum({-1, -2}).unsqueeze(-1);
+    outputs_and_inputs(
+        inputs,
+        {{"y", (y.reshape({y.size(0), queries, where.heads, -1}) * sum_of_weights).flatten(2)}});
+  }
+
+ private:
+  /// `what`: outputs y, gradients gx of inputs or gp of parameters.
+  void close(const at::Tensor& actual, const std::string& tensor, const char* what) const {
+    ASSERT_TRUE(actual.defined()) << tensor << " was never computed";
+    const auto& facts = test::golden_facts(name_).at("tolerance").at(arithmetic_.precision());
+    const double tolerance = facts.is_number() ? facts.get<double>() : facts.at(what).get<double>();
+    EXPECT_TRUE(test::is_close(test::elements(actual), file_.values(tensor), tolerance)) << tensor;
+  }
+
+  /// Outputs, then the gradients of sum(y gy).
+  void outputs_and_inputs(const Named<at::Tensor>& inputs, const Named<at::Tensor>& outputs) const {
+    EXPECT_EQ(outputs.size(), names_of(file_, "y.").size());
+    at::Tensor sum = at::zeros({}, arithmetic_.type);
+    for (const auto& [name, y] : outputs) {
+      close(y, "y." + name, "y");
+      sum = sum + (y * test::golden_tensor(file_, "gy." + name, arithmetic_.type)).sum();
+    }
+    sum.backward();
+    for (const auto& [name, x] : inputs) close(x.grad(), "gx." + name, "gx");
+  }
+
+  std::string name_;
+  const TensorFile& file_;
+  const test::Arithmetic& arithmetic_;
+};
+
+using GroupAndArithmetic = std::tuple<test::GoldenGroup, test::Arithmetic>;
+
+std::string name_of(const ::testing::TestParamInfo<GroupAndArithmetic>& tested) {
+  return std::get<0>(tested.param).name + "_" + std::get<1>(tested.param).name();
+}
+
+class ModuleGolden : public ::testing::TestWithParam<GroupAndArithmetic> {};
+
+TEST_P(ModuleGolden, OutputsAndEveryGradient) {
+  const auto& [group, arithmetic] = GetParam();
+  for (const std::string& name : group.files) {
+    SCOPED_TRACE(name);
+    MEDURWKV_GOLDEN_OR_SKIP(file, name);
+    Checked(name, file, arithmetic).module<torch_backend::TorchOps>();
+  }
+}
+
+class ComposedModuleGolden : public ::testing::TestWithParam<GroupAndArithmetic> {};
+
+TEST_P(ComposedModuleGolden, OutputsAndEveryGradient) {
+  const auto& [group, arithmetic] = GetParam();
+  for (const std::string& name : group.files) {
+    SCOPED_TRACE(name);
+    MEDURWKV_GOLDEN_OR_SKIP(file, name);
+    Checked(name, file, arithmetic).module<torch_backend::ComposedOps>();
+  }
+}
+
+class DeformCoreGolden : public ::testing::TestWithParam<test::Arithmetic> {};
+
+TEST_P(DeformCoreGolden, OutputsAndEveryGradient) {
+  for (const char* name : {"msdeform_core_L1_D1", "msdeform_core_L1_D4", "msdeform_core_L3_D8"}) {
+    SCOPED_TRACE(name);
+    MEDURWKV_GOLDEN_OR_SKIP(file, name);
+    const Checked checked(name, file, GetParam());
+    checked.deform_core<torch_backend::TorchOps>();
+    if (!GetParam().isa) checked.deform_core<torch_backend::ComposedOps>();
+  }
+}
+
+TEST(ShiftGolden, FewerThanFourChannels) {
+  MEDURWKV_GOLDEN_OR_SKIP(file, "qshift_1x6x4x3");
+  const test::Arithmetic arithmetic{.type = at::kDouble, .isa = {}};
+  try {
+    Checked("qshift_1x6x4x3", file, arithmetic).module<torch_backend::TorchOps>();
+  } catch (const c10::Error&) {
+    GTEST_SKIP()
+        << "shift cannot take fewer than four channels, which no network has: a quarter of "
+           "them is empty, and this LibTorch pads nothing empty";
+  }
+}
+
+/// Modules with a kernel of ours inside, which runs on an instruction set.
+const std::vector<test::GoldenGroup> with_kernels{
+    {"spatialmix", {"spatialmix", "spatialmix_keynorm"}},
+    {"block", {"block_l0", "block_mid", "block_scale", "block_post", "block_post_noscale"}},
+    {"msdeform", {"msdeform_L1_r05", "msdeform_L1_r10", "msdeform_L3_r05", "msdeform_L3_r10"}},
+    {"injector", {"injector"}},
+    {"extractor", {"extractor"}},
+    {"interaction", {"interaction", "interaction_post"}}};
+
+const std::vector<test::GoldenGroup> without_kernels{
+    {"qshift",
+     {"qshift_1x1x1x5", "qshift_1x3x5x7", "qshift_2x1x9x8", "qshift_2x4x6x10", "qshift_2x5x7x8",
+      "qshift_2x9x1x8"}},
+    {"channelmix", {"channelmix", "channelmix_keynorm"}},
+    {"convffn", {"convffn"}},
+    {"spm", {"spm_eval", "spm_train"}},
+    {"posembed",
+     {"posembed_12x12_4x4", "posembed_14x14_14x20", "posembed_14x14_16x16", "posembed_3x5_1x2",
+      "posembed_4x4_4x6"}},
+    {"bilinear", {"bilinear_x05", "bilinear_x2", "bilinear_x4"}}};
+
+INSTANTIATE_TEST_SUITE_P(WithKernels, ModuleGolden,
+                         ::testing::Combine(::testing::ValuesIn(with_kernels),
+                                            ::testing::ValuesIn(test::every_arithmetic())),
+                         name_of);
+INSTANTIATE_TEST_SUITE_P(WithoutKernels, ModuleGolden,
+                         ::testing::Combine(::testing::ValuesIn(without_kernels),
+                                            ::testing::ValuesIn(test::both_precisions())),
+                         name_of);
+INSTANTIATE_TEST_SUITE_P(WithKernels, ComposedModuleGolden,
+                         ::testing::Combine(::testing::ValuesIn(with_kernels),
+                                            ::testing::ValuesIn(test::both_precisions())),
+                         name_of);
+INSTANTIATE_TEST_SUITE_P(WithoutKernels, ComposedModuleGolden,
+                         ::testing::Combine(::testing::ValuesIn(without_kernels),
+                                            ::testing::ValuesIn(test::both_precisions())),
+                         name_of);
+INSTANTIATE_TEST_SUITE_P(Types, DeformCoreGolden, ::testing::ValuesIn(test::every_arithmetic()),
+                         [](const auto& tested) { return tested.param.name(); });
+
+}  // namespace
+}  // namespace medurwkv

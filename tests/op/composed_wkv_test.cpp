@@ -1,0 +1,188 @@
+// The composition of bi-WKV from LibTorch's operations (ComposedOps, what runs on CUDA): values and
+// gradients against our kernel in float64 around the ends of chunks, and how many operations it is.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <array>
+#include <functional>
+#include <iostream>
+#include <memory>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "support/golden.h"
+#include "support/tensors.h"
+#include "torch/torch_ops.h"
+
+// After torch/aten.h, which must be the first of LibTorch's headers.
+#include <ATen/record_function.h>
+
+#include "core/random.h"
+
+namespace medurwkv {
+namespace {
+
+using net::WkvMode;
+
+const char* name_of(WkvMode mode) {
+  return mode == WkvMode::exact        ? "exact"
+         : mode == WkvMode::released32 ? "released32"
+                                       : "released16";
+}
+
+/// Leaves of bi_wkv with `tokens` tokens: keys and decays of either sign, the decays as
+/// large as trained ones (larger ones would make the released modes' sums cancel).
+struct Leaves {
+  at::Tensor decay, first, key, value;
+
+  explicit Leaves(std::int64_t tokens) {
+    constexpr std::int64_t batch = 2;
+    constexpr std::int64_t channels = 3;
+    const Random random({30u, static_cast<std::uint64_t>(tokens)});
+    std::uint64_t next = 0;
+    const auto draw = [&](const Shape& shape, double scale) {
+      std::vector<double> out;
+      for (std::int64_t i = 0; i < element_count(shape); ++i) {
+        out.push_back(scale * random.normal(next++));
+      }
+      return test::tensor_of(out, shape, at::kDouble).requires_grad_(true);
+    };
+    decay = at::tensor(std::vector<double>{2, -4, 3}, at::kDouble).requires_grad_(true);
+    first = draw({channels}, static_cast<double>(tokens));
+    key = draw({batch, tokens, channels}, 1.5);
+    value = draw({batch, tokens, channels}, 1);
+  }
+  [[nodiscard]] std::array<at::Tensor, 4> all() const { return {decay, first, key, value}; }
+};
+
+struct Case {
+  WkvMode mode = WkvMode::exact;
+  std::int64_t tokens = 0;
+};
+
+void PrintTo(const Case& one, std::ostream* out) {
+  *out << name_of(one.mode) << ", " << one.tokens << " tokens";
+}
+
+class ComposedWkv : public ::testing::TestWithParam<Case> {};
+
+TEST_P(ComposedWkv, ValuesAndGradientsAreTheKernels) {
+  const auto& [mode, tokens] = GetParam();
+  const Leaves composed(tokens);
+  const Leaves kernel(tokens);
+  const auto run = [mode = mode](const Leaves& leaves, const auto& bi_wkv) {
+    const at::Tensor y = bi_wkv(leaves.decay, leaves.first, leaves.key, leaves.value, mode);
+    (y * at::arange(y.numel(), y.options()).sin().reshape(y.sizes())).sum().backward();
+    return test::elements(y);
+  };
+  const auto actual = run(composed, torch_backend::ComposedOps::bi_wkv);
+  const auto expected = run(kernel, torch_backend::TorchOps::bi_wkv);
+  EXPECT_TRUE(test::is_close(actual, expected, 1e-11));
+  for (std::size_t i = 0; i < 4; ++i) {
+    EXPECT_TRUE(test::is_close(test::elements(composed.all()[i].grad()),
+                               test::elements(kernel.all()[i].grad()), 1e-10))
+        << "gradient of argument " << i;
+  }
+}
+
+std::vector<Case> cases() {
+  std::vector<Case> out;
+  for (const WkvMode mode : {WkvMode::exact, WkvMode::released32, WkvMode::released16}) {
+    // 1025: regions of released16 that take two chunks, the last one early; 2100: released32's.
+    for (const std::int64_t tokens : {1, 2, 63, 64, 65, 196, 1000, 1025, 2100}) {
+      out.push_back({mode, tokens});
+    }
+  }
+  return out;
+}
+
+INSTANTIATE_TEST_SUITE_P(Tokens, ComposedWkv, ::testing::ValuesIn(cases()), [](const auto& tested) {
+  return std::string(name_of(tested.param.mode)) + "_" + std::to_string(tested.param.tokens);
+});
+
+/// What LibTorch's callbacks see. They are plain functions, so their state is global.
+struct Watch {
+  std::vector<bool> counted_within;  ///< of every operation under way: has an inner one counted?
+  int operations = 0;
+};
+Watch watch;
+
+/// Whether an operation does more than view, allocate or rename: on a GPU, launch a kernel.
+bool computes(const std::string& name) {
+  static const std::set<std::string> others{
+      "aten::_reshape_alias", "aten::_unsafe_view", "aten::as_strided",
+      "aten::detach",         "aten::empty",        "aten::empty_like",
+      "aten::empty_strided",  "aten::expand",       "aten::narrow",
+      "aten::reshape",        "aten::resize_",      "aten::select",
+      "aten::slice",          "aten::squeeze",      "aten::transpose",
+      "aten::unsqueeze",      "aten::view"};
+  return !others.contains(name);
+}
+
+std::unique_ptr<at::ObserverContext> operation_begins(const at::RecordFunction& /*function*/) {
+  watch.counted_within.push_back(false);
+  return nullptr;
+}
+
+/// Counts the innermost of nested operations.
+void operation_ends(const at::RecordFunction& function, at::ObserverContext* /*context*/) {
+  bool counted = watch.counted_within.back();
+  watch.counted_within.pop_back();
+  if (!counted && computes(function.name())) {
+    ++watch.operations;
+    counted = true;
+  }
+  if (counted && !watch.counted_within.empty()) watch.counted_within.back() = true;
+}
+
+int operations_of(const std::function<void()>& body) {
+  watch = {};
+  const at::CallbackHandle handle =
+      at::addThreadLocalCallback(at::RecordFunctionCallback(operation_begins, operation_ends)
+                                     .scopes({at::RecordScope::FUNCTION}));
+  body();
+  at::removeCallback(handle);
+  return watch.operations;
+}
+
+class ComposedWkvCount : public ::testing::TestWithParam<WkvMode> {};
+
+// On a GPU every operation is a launch, so there must be few, and no more for more tokens: at most
+// four for 64 tokens where an image has a thousand, and the same number for any image but for the
+// filling up of chunks that end early.
+TEST_P(ComposedWkvCount, OperationsDoNotGrowWithTokens) {
+  std::vector<int> forward;
+  std::vector<int> both;
+  for (const std::int64_t tokens : {64, 196, 1000, 1024, 4096}) {
+    const Leaves leaves(tokens);
+    at::Tensor y;
+    forward.push_back(operations_of([&] {
+      y = torch_backend::ComposedOps::bi_wkv(leaves.decay, leaves.first, leaves.key, leaves.value,
+                                             GetParam());
+    }));
+    const at::Tensor sum = y.sum();
+    both.push_back(forward.back() + operations_of([&] { sum.backward(); }));
+    std::cout << tokens << " tokens: " << forward.back() << " operations forward, " << both.back()
+              << " with backward\n";
+    EXPECT_GT(forward.back(), 20) << "the callbacks do not see the operations";
+    EXPECT_GT(both.back(), 2 * forward.back()) << "the callbacks do not see the backward pass";
+    if (tokens >= 1000) {
+      EXPECT_LE(forward.back(), 4 * ((tokens + 63) / 64)) << tokens;
+    }
+  }
+  const auto spread = [](const std::vector<int>& counts) {
+    const auto [least, most] = std::minmax_element(counts.begin(), counts.end());
+    return *most - *least;
+  };
+  EXPECT_LE(spread(forward), 6);
+  EXPECT_LE(spread(both), 12);
+}
+
+INSTANTIATE_TEST_SUITE_P(Modes, ComposedWkvCount,
+                         ::testing::Values(WkvMode::exact, WkvMode::released32,
+                                           WkvMode::released16),
+                         [](const auto& tested) { return name_of(tested.param); });
+
+}  // namespace
+}  // namespace medurwkv

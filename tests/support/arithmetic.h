@@ -1,0 +1,64 @@
+// What a golden test computes in: float64, or float32 on each instruction set that our kernels can
+// be made to run on here.
+#pragma once
+
+#include "torch/aten.h"
+
+#include <optional>
+#include <ostream>
+#include <string>
+#include <vector>
+
+#include "kernels/isa.h"
+
+namespace medurwkv::test {
+
+struct Arithmetic {
+  at::ScalarType type = at::kFloat;
+  std::optional<kernels::Isa> isa;  ///< none: the chosen one
+
+  [[nodiscard]] bool single() const { return type == at::kFloat; }
+  /// "float64", "float32_avx2" ...
+  [[nodiscard]] std::string name() const {
+    const std::string precision = single() ? "float32" : "float64";
+    return isa ? precision + "_" + kernels::to_string(*isa) : precision;
+  }
+  /// As the tolerances name it.
+  [[nodiscard]] std::string precision() const { return single() ? "float32" : "float64"; }
+};
+
+inline void PrintTo(const Arithmetic& arithmetic, std::ostream* out) {
+  *out << arithmetic.name();
+}
+
+/// float64 (which our kernels compute on no instruction set of their own), then float32 on all.
+inline std::vector<Arithmetic> every_arithmetic() {
+  std::vector<Arithmetic> out{{.type = at::kDouble, .isa = {}}};
+  for (const kernels::Isa isa : kernels::available_isas()) {
+    out.push_back({.type = at::kFloat, .isa = isa});
+  }
+  return out;
+}
+
+/// Each once: for what runs no kernel of ours.
+inline std::vector<Arithmetic> both_precisions() {
+  return {{.type = at::kDouble, .isa = {}}, {.type = at::kFloat, .isa = {}}};
+}
+
+/// Runs on the instruction set of `arithmetic` while it lives.
+class Forced {
+ public:
+  explicit Forced(const Arithmetic& arithmetic) {
+    if (arithmetic.isa) kernels::force_isa(*arithmetic.isa);
+  }
+  Forced(const Forced&) = delete;
+  Forced& operator=(const Forced&) = delete;
+  Forced(Forced&&) = delete;
+  Forced& operator=(Forced&&) = delete;
+  ~Forced() { kernels::force_isa(before_); }
+
+ private:
+  kernels::Isa before_ = kernels::chosen_isa();
+};
+
+}  // namespace medurwkv::test
