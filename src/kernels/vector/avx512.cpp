@@ -4,6 +4,7 @@
 
 #include "kernels/vector/bi_wkv.h"
 #include "kernels/vector/deform_attn.h"
+#include "kernels/vector/limits.h"
 
 namespace medurwkv::kernels {
 
@@ -14,6 +15,9 @@ const VectorKernels avx512_kernels{
     .wkv_backward = avx512::wkv_backward,
     .deform_forward = avx512::deform_forward,
     .deform_backward = avx512::deform_backward,
+    .fma_flops_per_step = 2 * avx512::fma_chains * avx512::lanes,
+    .fma_loop = avx512::fma_loop,
+    .triad = avx512::triad,
 };
 
 }  // namespace medurwkv::kernels

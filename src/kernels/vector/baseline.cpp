@@ -4,6 +4,7 @@
 
 #include "kernels/vector/bi_wkv.h"
 #include "kernels/vector/deform_attn.h"
+#include "kernels/vector/limits.h"
 
 namespace medurwkv::kernels {
 
@@ -14,6 +15,9 @@ const VectorKernels baseline_kernels{
     .wkv_backward = baseline::wkv_backward,
     .deform_forward = baseline::deform_forward,
     .deform_backward = baseline::deform_backward,
+    .fma_flops_per_step = 2 * baseline::fma_chains * baseline::lanes,
+    .fma_loop = baseline::fma_loop,
+    .triad = baseline::triad,
 };
 
 }  // namespace medurwkv::kernels
