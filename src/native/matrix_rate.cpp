@@ -13,6 +13,7 @@
 #endif
 
 #include "core/error.h"
+#include "core/measure.h"
 #include "core/text.h"
 #include "core/threads.h"
 
@@ -123,21 +124,21 @@ class Convolution : public Primitive {
   }
 };
 
-/// Seconds of the fastest of the runs that fit in `seconds`, at least three.
-double fastest(Product& product, double seconds) {
+/// Median seconds of the runs that fit in `seconds`, at least three.
+double median_run(Product& product, double seconds) {
   using Clock = std::chrono::steady_clock;
   const auto begin = Clock::now();
   const auto since = [](Clock::time_point from) {
     return std::chrono::duration<double>(Clock::now() - from).count();
   };
   product.run();
-  double best = 1e9;
-  for (int i = 0; i < 3 || since(begin) < seconds; ++i) {
+  std::vector<double> runs;
+  while (runs.size() < 3 || since(begin) < seconds) {
     const auto start = Clock::now();
     product.run();
-    best = std::min(best, since(start));
+    runs.push_back(since(start));
   }
-  return best;
+  return estimate(runs).median;
 }
 
 /// oneDNN takes its threads from OpenMP.
@@ -172,15 +173,35 @@ std::vector<std::unique_ptr<Product>> products_of(const plan::Plan& plan) {
   return out;
 }
 
-MatrixRate best_matrix_rate(const plan::Plan& plan, double seconds) {
+MatrixRate best_matrix_rate(const std::vector<plan::Plan>& plans, double seconds) {
   share_threads();
-  MatrixRate out;
-  for (std::unique_ptr<Product>& product : products_of(plan)) {
-    const double rate = product->flops() / fastest(*product, seconds);
-    if (rate > out.flops_per_second) {
-      out.flops_per_second = rate;
-      out.best = std::move(product);
+  struct Candidate {
+    double rate = 0;
+    std::unique_ptr<Product> product;
+  };
+  std::vector<Candidate> candidates;
+  for (const plan::Plan& plan : plans) {
+    for (std::unique_ptr<Product>& product : products_of(plan)) {
+      const double rate = product->flops() / median_run(*product, seconds);
+      candidates.push_back({rate, std::move(product)});
     }
+  }
+  std::sort(candidates.begin(), candidates.end(),
+            [](const Candidate& a, const Candidate& b) { return a.rate > b.rate; });
+  constexpr std::size_t finalists = 5;
+  if (candidates.size() > finalists) candidates.resize(finalists);
+  std::vector<Contender> contenders;
+  for (const Candidate& one : candidates) {
+    contenders.push_back(
+        {.name = one.product->name(), .run = [product = one.product.get()] { product->run(); }});
+  }
+  const std::vector<Times> times = measure_in_turn(contenders, {.seconds = seconds / 10});
+  MatrixRate out;
+  for (std::size_t i = 0; i < candidates.size(); ++i) {
+    const double rate = candidates[i].product->flops() / estimate(times[i].seconds).median;
+    if (rate <= out.flops_per_second) continue;
+    out.flops_per_second = rate;
+    out.best = std::move(candidates[i].product);
   }
   return out;
 }

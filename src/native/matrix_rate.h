@@ -36,7 +36,9 @@ struct MatrixRate {
   std::unique_ptr<Product> best;  ///< the one that reached it
 };
 
-/// The best rate of all products of the plan: each a few times within about `seconds`.
-MatrixRate best_matrix_rate(const plan::Plan& plan, double seconds = 0.03);
+/// The best rate over all products of all plans: all are tried for about `seconds`, then the five
+/// fastest run in turn, fifteen rounds, and the best median counts (one look at each would choose
+/// the luckiest).
+MatrixRate best_matrix_rate(const std::vector<plan::Plan>& plans, double seconds = 0.03);
 
 }  // namespace medurwkv::native
