@@ -17,7 +17,6 @@
 #include <torch/version.h>
 
 #include "core/error.h"
-#include "core/files.h"
 #include "core/text.h"
 #include "core/threads.h"
 #include "core/version.h"
@@ -152,12 +151,11 @@ int run(std::vector<char*> arguments) {
   auto count = static_cast<int>(arguments.size());
   benchmark::Initialize(&count, arguments.data());
   if (benchmark::ReportUnrecognizedArguments(count, arguments.data())) return 2;
-  Results results;
+  Results results(about(options, command), options.out);
   add_all(options, results);
   check_peers();
   TableReporter reporter(results);
   benchmark::RunSpecifiedBenchmarks(&reporter);
-  if (!options.out.empty()) write_file(options.out, results.text(about(options, command)));
   return results.met() ? 0 : 1;
 }
 

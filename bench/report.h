@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <map>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <benchmark/benchmark.h>
@@ -15,15 +16,22 @@ namespace medurwkv::bench {
 /// The rows of every benchmark by its name.
 class Results {
  public:
+  /// `about` heads the file `out`, which is written anew after every benchmark (not at all when it
+  /// has no name), so that a run that is broken off leaves what it has.
+  Results(nlohmann::json about, std::filesystem::path out)
+      : about_(std::move(about)), out_(std::move(out)) {}
+
   void add(const std::string& benchmark, std::vector<nlohmann::json> rows);
   [[nodiscard]] const std::vector<nlohmann::json>& of(const std::string& benchmark) const;
-  /// `about` with all rows, in the order in which they came, as "rows": JSON text with a line a row
-  /// and numbers of six digits.
-  [[nodiscard]] std::string text(nlohmann::json about) const;
-  /// Whether every bar was met.
+  /// Whether every bar was met but for void ones.
   [[nodiscard]] bool met() const;
 
  private:
+  /// JSON with a line a row, in the order in which they came, and numbers of six digits.
+  [[nodiscard]] std::string text() const;
+
+  nlohmann::json about_;
+  std::filesystem::path out_;
   std::vector<std::string> order_;
   std::map<std::string, std::vector<nlohmann::json>> rows_;
 };
