@@ -6,7 +6,7 @@ PREFIX ?= /usr/local
 DEMO_OUT ?= demo-out
 export JOBS
 
-.PHONY: help packages build build-tests runtime demo test test-peers lint install clean
+.PHONY: help packages build build-tests runtime demo test test-peers bench lint install clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -33,8 +33,13 @@ test: build-tests  ## every test that Debian's packages allow, at most 20 minute
 test-peers: packages  ## the tests that compute, against a recent LibTorch from PyPI
 	@scripts/test-peers
 
-lint: build-tests  ## clang-format and clang-tidy, warnings as errors
+bench: packages  ## kernels and networks against their peers, about an hour; BENCH_ARGS narrows it
+	@scripts/build release -DMEDURWKV_BENCH=ON
+	@build/medurwkv_bench --out=bench/results/latest.json $(BENCH_ARGS)
+
+lint: packages  ## clang-format and clang-tidy, warnings as errors
 	@scripts/install-packages lint
+	@scripts/build release -DMEDURWKV_TESTS=ON -DMEDURWKV_BENCH=ON
 	@scripts/lint
 
 install: build  ## program and training library into PREFIX (default /usr/local)

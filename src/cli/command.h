@@ -59,5 +59,6 @@ void add_evaluate(CLI::App& root);
 void add_predict(CLI::App& root);
 void add_inspect(CLI::App& root);
 void add_doctor(CLI::App& root);
+void add_bench(CLI::App& root);
 
 }  // namespace medurwkv::cli

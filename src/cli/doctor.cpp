@@ -1,7 +1,5 @@
 // `medurwkv doctor`: what this machine and this build can do, and whether it computes rightly.
-#include <algorithm>
 #include <cmath>
-#include <fstream>
 #include <iostream>
 #include <memory>
 #include <string>
@@ -10,6 +8,7 @@
 #include <nlohmann/json.hpp>
 
 #include "cli/command.h"
+#include "cli/machine.h"
 #include "cli/training_library.h"
 #include "core/error.h"
 #include "core/text.h"
@@ -23,28 +22,6 @@ namespace medurwkv::cli {
 namespace {
 
 using nlohmann::json;
-
-std::string line_of(const std::string& file, const std::string& key) {
-  std::ifstream in(file);
-  std::string line;
-  while (std::getline(in, line)) {
-    if (line.starts_with(key)) return trim(line.substr(line.find(':') + 1));
-  }
-  return "unknown";
-}
-
-/// The features that choose kernels, out of all the processor's flags.
-std::vector<std::string> cpu_features() {
-  const std::vector<std::string> wanted{"sse4_1",      "avx2",     "fma",         "f16c",
-                                        "avx512f",     "avx512bw", "avx512_vnni", "avx_vnni",
-                                        "avx512_bf16", "amx_bf16", "amx_int8"};
-  const std::vector<std::string> present = split(line_of("/proc/cpuinfo", "flags"), ' ');
-  std::vector<std::string> out;
-  for (const std::string& feature : wanted) {
-    if (std::find(present.begin(), present.end(), feature) != present.end()) out.push_back(feature);
-  }
-  return out;
-}
 
 /// bi-WKV of three tokens against values worked out by hand: with w = ln 2, u = ln 3 and k = 0 the
 /// weights of token 0 are 3, 1, 1/2 on values 1, 2, 4.
@@ -67,7 +44,7 @@ bool wkv_is_right(double tolerance) {
 
 json examine() {
   json out{{"medurwkv", medurwkv::version},
-           {"cpu", line_of("/proc/cpuinfo", "model name")},
+           {"cpu", cpu_model()},
            {"features", cpu_features()},
            {"cores", available_cores()},
            {"threads", thread_count()},

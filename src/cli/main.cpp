@@ -181,6 +181,7 @@ int run(int count, char** arguments) {
   add_evaluate(root);
   add_predict(root);
   add_inspect(root);
+  add_bench(root);
   try {
     root.parse(count, arguments);
     return exit_done;

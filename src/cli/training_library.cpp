@@ -72,13 +72,16 @@ void throw_on_failure(const MedurwkvStatus& status) {
 /// The program's side of a call: lines and progress to stderr, the answer kept.
 class Host {
  public:
-  Host(std::string what, bool quiet) : what_(std::move(what)), quiet_(quiet) {
+  Host(
+      std::string what, bool quiet, std::function<void()> matrix_product = [] {})
+      : what_(std::move(what)), quiet_(quiet), matrix_product_(std::move(matrix_product)) {
     interface_ = {.user = this,
                   .line = [](void* user, const char* text) { self(user).show(text); },
                   .progress = [](void* user, std::int64_t done, std::int64_t total,
                                  const char* detail) { self(user).advance(done, total, detail); },
                   .deliver = [](void* user, const char* text) { self(user).answer_ = text; },
-                  .stop_signal = [](void* /*user*/) { return stop_signal.load(); }};
+                  .stop_signal = [](void* /*user*/) { return stop_signal.load(); },
+                  .matrix_product = [](void* user) { self(user).matrix_product_(); }};
   }
   [[nodiscard]] const MedurwkvHost* get() const { return &interface_; }
   [[nodiscard]] json answer() const { return json::parse(answer_); }
@@ -98,6 +101,7 @@ class Host {
 
   std::string what_;
   bool quiet_;
+  std::function<void()> matrix_product_;
   MedurwkvHost interface_{};
   std::optional<Progress> progress_;
   std::string answer_;
@@ -146,6 +150,14 @@ json run_training(const json& request, bool quiet) {
   const Host host("training step", quiet);
   MedurwkvStatus status{};
   library().train(request.dump().c_str(), host.get(), &status);
+  throw_on_failure(status);
+  return host.answer();
+}
+
+json run_bench(const json& request, bool quiet, std::function<void()> matrix_product) {
+  const Host host("bench", quiet, std::move(matrix_product));
+  MedurwkvStatus status{};
+  library().bench(request.dump().c_str(), host.get(), &status);
   throw_on_failure(status);
   return host.answer();
 }

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -21,6 +22,11 @@ nlohmann::json describe_training_library();
 /// Runs a training request (train/entry.h) with progress on stderr; returns the run's summary.
 /// Throws Error or Stopped.
 nlohmann::json run_training(const nlohmann::json& request, bool quiet);
+
+/// Runs a benchmark request (train/entry.h) with lines on stderr; `matrix_product` is called within
+/// it. Returns the figures. Throws Error or Stopped.
+nlohmann::json run_bench(const nlohmann::json& request, bool quiet,
+                         std::function<void()> matrix_product);
 
 /// A model file, ready to run. `device`: cpu, cuda or auto; `threads`: 0 = all cores.
 std::unique_ptr<Engine> open_engine(const std::filesystem::path& model, const std::string& device,

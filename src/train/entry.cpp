@@ -21,6 +21,7 @@
 #include "core/error.h"
 #include "core/stop.h"
 #include "core/threads.h"
+#include "train/bench.h"
 #include "train/torch_engine.h"
 #include "train/trainer.h"
 
@@ -160,12 +161,30 @@ void close_engine(MedurwkvEngine* engine) {
   delete engine;
 }
 
+void bench_call(const char* text, const MedurwkvHost* host, MedurwkvStatus* status) {
+  guarded(status, [&] {
+    const json from = json::parse(text);
+    const BenchRequest request{.preset = from.at("preset").get<std::string>(),
+                               .sizes = from.at("sizes").get<std::vector<std::int64_t>>(),
+                               .threads = from.at("threads").get<int>(),
+                               .rounds = from.at("rounds").get<int>(),
+                               .quick = from.at("quick").get<bool>(),
+                               .matrix_flops = from.at("matrix_flops").get<double>()};
+    const BenchListener listener{
+        .line = [&](const std::string& line) { host->line(host->user, line.c_str()); },
+        .matrix_product = [&] { host->matrix_product(host->user); },
+        .stop_signal = [&] { return host->stop_signal(host->user); }};
+    host->deliver(host->user, run_bench(request, listener).dump().c_str());
+  });
+}
+
 constexpr MedurwkvTrainingLibrary library{.abi = medurwkv_training_abi,
                                           .describe = describe,
                                           .train = train_call,
                                           .open_engine = open_engine,
                                           .run_engine = run_engine,
-                                          .close_engine = close_engine};
+                                          .close_engine = close_engine,
+                                          .bench = bench_call};
 
 }  // namespace
 }  // namespace medurwkv::train

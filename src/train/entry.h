@@ -18,6 +18,8 @@ struct MedurwkvHost {
   void (*deliver)(void* user, const char* json);
   /// The number of the signal that asks to stop, or 0.
   int (*stop_signal)(void* user);
+  /// Runs, once, the matrix product that the program measures the machine with (for bench).
+  void (*matrix_product)(void* user);
 };
 
 /// How a call ended.
@@ -53,6 +55,10 @@ struct MedurwkvTrainingLibrary {
   void (*run_engine)(MedurwkvEngine* engine, const float* input, std::int64_t height,
                      std::int64_t width, float* logits, MedurwkvStatus* status);
   void (*close_engine)(MedurwkvEngine* engine);
+  /// Times kernels and networks on one number of threads. Request: {"preset", "sizes", "threads",
+  /// "rounds", "quick", "matrix_flops"}, the last of one call of the host's matrix_product.
+  /// Delivers the figures (train/bench.h).
+  void (*bench)(const char* request, const MedurwkvHost* host, MedurwkvStatus* status);
 };
 
 /// The library's one exported function.
@@ -60,5 +66,5 @@ __attribute__((visibility("default"))) const MedurwkvTrainingLibrary* medurwkv_t
 
 }  // extern "C"
 
-inline constexpr int medurwkv_training_abi = 1;
+inline constexpr int medurwkv_training_abi = 2;
 inline constexpr char medurwkv_training_symbol[] = "medurwkv_training_library";

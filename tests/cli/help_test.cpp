@@ -104,7 +104,7 @@ TEST(Help, AnOpenedLibraryCanPrint) {
 TEST(Help, EveryCommandHasAnExampleOfItself) {
   const std::vector<std::vector<std::string>> commands{
       {"doctor"},   {"data", "check"}, {"data", "split"}, {"train"},
-      {"evaluate"}, {"predict"},       {"inspect"}};
+      {"evaluate"}, {"predict"},       {"inspect"},       {"bench"}};
   // The list is complete: every name that --help lists is in it.
   std::istringstream help(run_program({"--help"}).out);
   bool listing = false;
@@ -119,7 +119,7 @@ TEST(Help, EveryCommandHasAnExampleOfItself) {
       return words[0] == name;
     })) << name;
   }
-  EXPECT_EQ(listed, 6U);
+  EXPECT_EQ(listed, 7U);
   for (std::vector<std::string> words : commands) {
     std::string name = "medurwkv";
     for (const std::string& word : words) name += " " + word;

@@ -4,6 +4,7 @@
 
 #include "kernels/vector/bi_wkv.h"
 #include "kernels/vector/deform_attn.h"
+#include "kernels/vector/limits.h"
 #include "kernels/vector/token_kernels.h"
 
 namespace medurwkv::kernels {
@@ -17,6 +18,9 @@ const VectorKernels avx2_kernels{
     .deform_forward = avx2::deform_forward,
     .deform_backward = avx2::deform_backward,
     .tokens = avx2::token_kernels_of<avx2::VectorRows, float>(),
+    .fma_flops_per_step = 2 * avx2::fma_chains * avx2::lanes,
+    .fma_loop = avx2::fma_loop,
+    .triad = avx2::triad,
 };
 
 }  // namespace medurwkv::kernels

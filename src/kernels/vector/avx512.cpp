@@ -4,6 +4,7 @@
 
 #include "kernels/vector/bi_wkv.h"
 #include "kernels/vector/deform_attn.h"
+#include "kernels/vector/limits.h"
 #include "kernels/vector/token_kernels.h"
 
 namespace medurwkv::kernels {
@@ -17,6 +18,9 @@ const VectorKernels avx512_kernels{
     .deform_forward = avx512::deform_forward,
     .deform_backward = avx512::deform_backward,
     .tokens = avx512::token_kernels_of<avx512::VectorRows, float>(),
+    .fma_flops_per_step = 2 * avx512::fma_chains * avx512::lanes,
+    .fma_loop = avx512::fma_loop,
+    .triad = avx512::triad,
 };
 
 }  // namespace medurwkv::kernels

@@ -4,6 +4,7 @@
 
 #include "kernels/vector/bi_wkv.h"
 #include "kernels/vector/deform_attn.h"
+#include "kernels/vector/limits.h"
 #include "kernels/vector/token_kernels.h"
 
 namespace medurwkv::kernels {
@@ -17,6 +18,9 @@ const VectorKernels baseline_kernels{
     .deform_forward = baseline::deform_forward,
     .deform_backward = baseline::deform_backward,
     .tokens = baseline::token_kernels_of<baseline::VectorRows, float>(),
+    .fma_flops_per_step = 2 * baseline::fma_chains * baseline::lanes,
+    .fma_loop = baseline::fma_loop,
+    .triad = baseline::triad,
 };
 
 }  // namespace medurwkv::kernels

@@ -62,6 +62,11 @@ struct VectorKernels {
   void (*deform_forward)(const DeformHead<float>& head);
   void (*deform_backward)(const DeformHead<float>& head);
   TokenKernels<float> tokens;
+  /// Operations of one step of fma_loop; the loop's result depends on all of them.
+  std::int64_t fma_flops_per_step;
+  float (*fma_loop)(std::int64_t steps, float start);
+  /// a = b + factor c.
+  void (*triad)(float* a, const float* b, const float* c, float factor, std::int64_t count);
 };
 
 extern const VectorKernels baseline_kernels;

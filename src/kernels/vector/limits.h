@@ -1,0 +1,36 @@
+// What a processor can do at most, compiled once per instruction set: multiply-adds on registers
+// alone, and a triad over arrays in memory.
+#pragma once
+
+#include "kernels/vector/simd.h"
+
+namespace medurwkv::kernels::MEDURWKV_KERNEL_NAMESPACE {
+
+/// Chains of multiply-adds that do not wait for each other: as many as hide the latency on two
+/// units and fit in 16 registers beside their two factors.
+inline constexpr std::int64_t fma_chains = 12;
+
+/// steps x fma_chains x lanes multiply-adds, two operations each. The values stay near 1.
+inline float fma_loop(std::int64_t steps, float start) {
+  Vector sums[fma_chains];
+  for (std::int64_t i = 0; i < fma_chains; ++i) sums[i] = all(start + static_cast<float>(i));
+  const Vector factor = all(start * 0.5F);
+  const Vector term = all(start * 0.25F);
+  for (std::int64_t step = 0; step < steps; ++step) {
+    for (Vector& sum : sums) sum = sum * factor + term;
+  }
+  Vector all_sums{};
+  for (const Vector& sum : sums) all_sums += sum;
+  float out = 0;
+  for (std::int64_t i = 0; i < lanes; ++i) out += all_sums[i];
+  return out;
+}
+
+/// a = b + factor c.
+inline void triad(float* a, const float* b, const float* c, float factor, std::int64_t count) {
+  std::int64_t i = 0;
+  for (; i + lanes <= count; i += lanes) store(a + i, load(b + i) + factor * load(c + i));
+  for (; i < count; ++i) a[i] = b[i] + factor * c[i];
+}
+
+}  // namespace medurwkv::kernels::MEDURWKV_KERNEL_NAMESPACE
