@@ -243,43 +243,66 @@ class Strips {
       return TokenRun{.begin = begin, .count = std::min(length, tokens - begin)};
     };
     const bool split = count() < thread_count();
-    const std::int64_t at_once = split ? 1 : blocks;  // blocks that one thread takes
-    // Of block b: what lies before it in before[b], behind it in behind[b + 1].
+    // Of block b of a strip: what lies before it in before[b], behind it in behind[b + 1].
     std::vector<WkvEdge> before(size(count() * (blocks + 1)), nothing());
     std::vector<WkvEdge> behind(before);
-    const auto for_each_run = [&](const auto& body) {
-      for_each(count() * blocks / at_once, length, [&](StripRunner& runner, std::int64_t i) {
-        const std::int64_t strip = i * at_once / blocks;
-        if (!inside_[size(strip)]) return;
-        for (std::int64_t block = i * at_once % blocks, n = 0; n < at_once; ++n) {
-          body(runner, places_[size(strip)], block + n, strip * (blocks + 1) + block + n);
-        }
-      });
+    const auto at = [&](std::int64_t strip, std::int64_t block) {
+      return size(strip * (blocks + 1) + block);
     };
-    for_each_run([&](StripRunner& runner, const Place& place, std::int64_t block, std::int64_t i) {
-      runner.edges(place, block_of(block), split ? &before[size(i + 1)] : nullptr, behind[size(i)]);
-    });
+    for_each_block(
+        blocks, length, split, [&](StripRunner& runner, std::int64_t strip, std::int64_t block) {
+          runner.edges(places_[size(strip)], block_of(block),
+                       split ? &before[at(strip, block + 1)] : nullptr, behind[at(strip, block)]);
+        });
     for (std::int64_t strip = 0; strip < count(); ++strip) {
       const Place& place = places_[size(strip)];
-      const std::int64_t first = strip * (blocks + 1);
       for (std::int64_t block = 1; block < blocks && split; ++block) {
-        add_far(place, before[size(first + block)], block_of(block).count,
-                before[size(first + block + 1)]);
+        add_far(place, before[at(strip, block)], block_of(block).count,
+                before[at(strip, block + 1)]);
       }
       for (std::int64_t block = blocks - 2; block >= 0; --block) {
-        add_far(place, behind[size(first + block + 1)], block_of(block).count,
-                behind[size(first + block)]);
+        add_far(place, behind[at(strip, block + 1)], block_of(block).count,
+                behind[at(strip, block)]);
       }
     }
-    for_each_run([&](StripRunner& runner, const Place& place, std::int64_t block, std::int64_t i) {
-      TokenRun run = block_of(block);
-      run.before = &before[size(i)];
-      run.behind = &behind[size(i + 1)];
-      if (!split) run.after = &before[size(i + 1)];
-      runner.forward(place, run);
-    });
+    for_each_block(blocks, length, split,
+                   [&](StripRunner& runner, std::int64_t strip, std::int64_t block) {
+                     TokenRun run = block_of(block);
+                     run.before = &before[at(strip, block)];
+                     run.behind = &behind[at(strip, block + 1)];
+                     if (!split) run.after = &before[at(strip, block + 1)];
+                     runner.forward(places_[size(strip)], run);
+                   });
     for_each(count(), 1, [&](StripRunner&, std::int64_t strip) {
       if (!inside_[size(strip)]) run_columns(places_[size(strip)]);
+    });
+  }
+
+  /// Calls body(runner, strip, block) for all; a strip's blocks in their order unless they are
+  /// `split` among the threads. Neighbouring strips share pages and cache lines: all of a batch
+  /// element take their turn on a block.
+  template <class Body>
+  void for_each_block(std::int64_t blocks, std::int64_t length, bool split,
+                      const Body& body) const {
+    const auto unless_outside = [&](StripRunner& runner, std::int64_t strip, std::int64_t block) {
+      if (inside_[size(strip)]) body(runner, strip, block);
+    };
+    if (split) {
+      for_each(count() * blocks, length, [&](StripRunner& runner, std::int64_t i) {
+        unless_outside(runner, i / blocks, i % blocks);
+      });
+      return;
+    }
+    parallel_for(count(), [&](std::int64_t begin, std::int64_t end) {
+      StripRunner runner(job_, kernels_, length);
+      for (std::int64_t first = begin, next = begin; first < end; first = next) {
+        while (next < end && next / across_ == first / across_) ++next;
+        for (std::int64_t block = 0; block < blocks; ++block) {
+          for (std::int64_t strip = first; strip < next; ++strip) {
+            unless_outside(runner, strip, block);
+          }
+        }
+      }
     });
   }
 
