@@ -6,7 +6,7 @@ PREFIX ?= /usr/local
 DEMO_OUT ?= demo-out
 export JOBS
 
-.PHONY: help packages build build-tests runtime demo test test-peers bench lint install clean
+.PHONY: help packages build build-tests runtime demo test test-long test-peers bench lint install clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -29,6 +29,9 @@ demo: build  ## train and judge on the bundled images, about 6 minutes after the
 
 test: build-tests  ## every test that Debian's packages allow, at most 20 minutes
 	@ctest --test-dir build --output-on-failure --parallel $(JOBS)
+
+test-long: packages  ## unit, op, golden and io tests under address and undefined-behaviour sanitizers
+	@scripts/test-long
 
 test-peers: packages  ## the tests that compute, against a recent LibTorch from PyPI
 	@scripts/test-peers

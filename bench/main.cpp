@@ -17,6 +17,7 @@
 #include <torch/version.h>
 
 #include "core/error.h"
+#include "core/memory.h"
 #include "core/text.h"
 #include "core/threads.h"
 #include "core/version.h"
@@ -164,6 +165,7 @@ int run(std::vector<char*> arguments) {
 
 int main(int count, char** arguments) try {
   medurwkv::bench::ensure_environment(arguments);
+  medurwkv::keep_freed_memory();
   return medurwkv::bench::run({arguments, arguments + count});
 } catch (const std::exception& error) {
   std::cerr << "medurwkv_bench: " << error.what() << "\n";

@@ -56,11 +56,11 @@ constexpr std::int64_t wkv_chunk(WkvMode mode, std::int64_t tokens) {
   return (tokens + chunks - 1) / chunks;
 }
 
-/// Time and working memory linear in tokens. Runs on thread_count() threads over batch, channels and,
-/// in the forward pass of at least 2048 tokens, where those are fewer than the threads, over blocks
-/// of tokens; same bits for the same number of threads, and on any number otherwise. float runs on
-/// the chosen instruction set (kernels/isa.h); double, and columns whose decay or first is beyond
-/// the vector kernels' limits, on the reference.
+/// Time and working memory linear in tokens. Runs on thread_count() threads over batch, channels
+/// and, in the forward pass of at least 2048 tokens, where those are fewer than the threads, over
+/// blocks of tokens; same bits for the same number of threads, and on any number otherwise. float
+/// runs on the chosen instruction set (kernels/isa.h); double, and columns whose decay or first is
+/// beyond the vector kernels' limits, on the reference.
 template <class Real>
 void bi_wkv_forward(const WkvShape& shape, WkvMode mode, const WkvInput<Real>& in, Real* y);
 

@@ -106,20 +106,21 @@ void deform_forward_head(const DeformHead<Real>& head) {
   const std::int64_t stride = head.heads * head.width;
   const Real* values =
       head.in.values + head.batch * head.value_count * stride + head.head * head.width;
+  Real* factors = head.scratch + head.samples;
   for_each_query(head, [&](std::int64_t query, Real x, Real y) {
     const QueryPlace<Real> place(head, query);
     Real* attention = head.scratch;
     softmax<Channels>(head.in.weights + place.weights, head.samples, attention);
-    Real* out = head.y + place.result;
-    for (std::int64_t c = 0; c < head.width; ++c) out[c] = 0;
+    std::int64_t terms = 0;
     for_each_sample(head, head.in.offsets + place.offsets, x, y,
                     [&](std::int64_t sample, const Corners<Real>& corners) {
                       for (int corner = 0; corner < 4; ++corner) {
                         if (!corners.inside[corner]) continue;
-                        Channels::add(attention[sample] * corners.share(corner),
-                                      values + corners.token[corner] * stride, head.width, out);
+                        factors[terms] = attention[sample] * corners.share(corner);
+                        head.rows[terms++] = corners.token[corner] * stride;
                       }
                     });
+    Channels::combine(values, head.rows, factors, terms, head.width, head.y + place.result);
   });
 }
 

@@ -27,7 +27,8 @@ struct DeformHead {
   Real* y = nullptr;
   const Real* grad_y = nullptr;
   DeformGradient<Real> grad;
-  Real* scratch = nullptr;  ///< 2 x samples numbers
+  Real* scratch = nullptr;       ///< 5 x samples numbers
+  std::int64_t* rows = nullptr;  ///< 4 x samples numbers
 };
 
 }  // namespace medurwkv::kernels

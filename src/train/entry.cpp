@@ -19,6 +19,7 @@
 
 #include "core/engine.h"
 #include "core/error.h"
+#include "core/memory.h"
 #include "core/stop.h"
 #include "core/threads.h"
 #include "train/bench.h"
@@ -190,5 +191,6 @@ constexpr MedurwkvTrainingLibrary library{.abi = medurwkv_training_abi,
 }  // namespace medurwkv::train
 
 const MedurwkvTrainingLibrary* medurwkv_training_library() {
+  medurwkv::keep_freed_memory();
   return &medurwkv::train::library;
 }

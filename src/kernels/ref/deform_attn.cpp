@@ -15,6 +15,15 @@ struct PlainChannels {
   static void add(Real factor, const Real* from, std::int64_t count, Real* to) {
     for (std::int64_t i = 0; i < count; ++i) to[i] += factor * from[i];
   }
+  /// to = sum over the rows of factor (values at the row)
+  static void combine(const Real* values, const std::int64_t* rows, const Real* factors,
+                      std::int64_t row_count, std::int64_t count, Real* to) {
+    for (std::int64_t i = 0; i < count; ++i) {
+      Real sum = 0;
+      for (std::int64_t n = 0; n < row_count; ++n) sum += factors[n] * values[rows[n] + i];
+      to[i] = sum;
+    }
+  }
   static Real dot(const Real* a, const Real* b, std::int64_t count) {
     double sum = 0;
     for (std::int64_t i = 0; i < count; ++i) {

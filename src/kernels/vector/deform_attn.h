@@ -15,6 +15,34 @@ struct VectorChannels {
     for (; i + lanes <= count; i += lanes) store(to + i, load(to + i) + factor * load(from + i));
     for (; i < count; ++i) to[i] += factor * from[i];
   }
+  /// to = sum over the rows of factor (values at the row)
+  static void combine(const float* values, const std::int64_t* rows, const float* factors,
+                      std::int64_t row_count, std::int64_t count, float* to) {
+    std::int64_t i = 0;
+    for (; i + 2 * lanes <= count; i += 2 * lanes) {
+      Vector first{};
+      Vector second{};
+      for (std::int64_t n = 0; n < row_count; ++n) {
+        const float* from = values + rows[n] + i;
+        first = first + factors[n] * load(from);
+        second = second + factors[n] * load(from + lanes);
+      }
+      store(to + i, first);
+      store(to + i + lanes, second);
+    }
+    for (; i + lanes <= count; i += lanes) {
+      Vector sum{};
+      for (std::int64_t n = 0; n < row_count; ++n) {
+        sum = sum + factors[n] * load(values + rows[n] + i);
+      }
+      store(to + i, sum);
+    }
+    for (; i < count; ++i) {
+      float sum = 0;
+      for (std::int64_t n = 0; n < row_count; ++n) sum += factors[n] * values[rows[n] + i];
+      to[i] = sum;
+    }
+  }
   static float dot(const float* a, const float* b, std::int64_t count) {
     Vector sums{};
     std::int64_t i = 0;
