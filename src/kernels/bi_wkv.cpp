@@ -13,8 +13,8 @@
 namespace medurwkv::kernels {
 namespace {
 
-/// Sums of the gradients of decay and first, batch x channels, added up in a fixed order at the
-/// end.
+/// Sums of the gradients of decay and first, rows x channels, added up in a fixed order at the end:
+/// a row for each batch element, or for each block of its tokens.
 struct Sums {
   std::vector<double> decay, first;
 };
@@ -56,7 +56,10 @@ struct TokenRun {
   std::int64_t count = 0;
   const WkvEdge* before = nullptr;
   const WkvEdge* behind = nullptr;
+  const WkvEdge* outputs_before = nullptr;
+  const WkvEdge* outputs_behind = nullptr;
   WkvEdge* after = nullptr;
+  std::int64_t number = 0;  ///< of the run among the runs of a sequence
 };
 
 std::size_t size(std::int64_t count) {
@@ -102,14 +105,16 @@ class StripRunner {
     kernels_.wkv_edges(strip_of(place, run), before, behind);
   }
 
-  void backward(const Place& place) {
+  void output_edges(const Place& place, const TokenRun& run, WkvEdge& before, WkvEdge& behind) {
+    kernels_.wkv_output_edges(strip_of(place, run), grad_y(place, run), before, behind);
+  }
+
+  void backward(const Place& place, const TokenRun& run) {
     const bool whole = is_whole(place);
-    const TokenRun run{.begin = 0, .count = job_.shape.tokens};
     const std::int64_t at = offset(place, run);
     std::fill(decay_sum_.begin(), decay_sum_.end(), 0);
     std::fill(first_sum_.begin(), first_sum_.end(), 0);
-    kernels_.wkv_backward(strip_of(place, run),
-                          whole ? job_.grad_y + at : packed(y_, job_.grad_y, place, run),
+    kernels_.wkv_backward(strip_of(place, run), grad_y(place, run),
                           whole ? job_.grad.key + at : room(grad_key_, run),
                           whole ? job_.grad.value + at : room(grad_value_, run), decay_sum_.data(),
                           first_sum_.data());
@@ -117,7 +122,8 @@ class StripRunner {
       unpack(grad_key_, job_.grad.key, place, run);
       unpack(grad_value_, job_.grad.value, place, run);
     }
-    const auto sums_at = place.batch * job_.shape.channels + place.begin;
+    const std::int64_t row = run.number * job_.shape.batch + place.batch;
+    const std::int64_t sums_at = row * job_.shape.channels + place.begin;
     std::copy_n(decay_sum_.begin(), place.count, job_.sums->decay.begin() + sums_at);
     std::copy_n(first_sum_.begin(), place.count, job_.sums->first.begin() + sums_at);
   }
@@ -127,6 +133,10 @@ class StripRunner {
 
   [[nodiscard]] std::int64_t offset(const Place& place, const TokenRun& run) const {
     return (place.batch * job_.shape.tokens + run.begin) * job_.shape.channels + place.begin;
+  }
+
+  const float* grad_y(const Place& place, const TokenRun& run) {
+    return is_whole(place) ? job_.grad_y + offset(place, run) : packed(y_, job_.grad_y, place, run);
   }
 
   WkvStrip strip_of(const Place& place, const TokenRun& run) {
@@ -145,6 +155,8 @@ class StripRunner {
             .work = work_.data(),
             .before = run.before,
             .behind = run.behind,
+            .outputs_before = run.outputs_before,
+            .outputs_behind = run.outputs_behind,
             .after = run.after};
   }
 
@@ -194,14 +206,16 @@ class Strips {
     }
   }
 
+  /// In blocks of tokens where that pays: a block's work space stays in a core's cache (forward),
+  /// and a few strips are enough for many threads. Blocks end where the released modes' chunks do.
   void run() {
-    // A block's work space stays in a core's cache, and short strips of one column are enough for
-    // many threads. Blocks end where the released modes' chunks do.
     const std::int64_t tokens = job_.shape.tokens;
-    if (job_.sums == nullptr && tokens >= 2 * tokens_per_block) {
-      const std::int64_t chunk =
-          job_.mode == WkvMode::exact ? 1 : wkv_chunk(job_.mode, job_.shape.tokens);
-      run_in_blocks((tokens_per_block + chunk - 1) / chunk * chunk);
+    const bool split = count() < thread_count();
+    if (tokens >= 2 * tokens_per_block && (split || job_.sums == nullptr)) {
+      const std::int64_t chunk = job_.mode == WkvMode::exact ? 1 : wkv_chunk(job_.mode, tokens);
+      length_ = (tokens_per_block + chunk - 1) / chunk * chunk;
+      blocks_ = (tokens + length_ - 1) / length_;
+      run_in_blocks(split);
       return;
     }
     for_each(count(), tokens, [&](StripRunner& runner, std::int64_t i) {
@@ -211,7 +225,7 @@ class Strips {
       } else if (job_.sums == nullptr) {
         runner.forward(place, {.begin = 0, .count = tokens});
       } else {
-        runner.backward(place);
+        runner.backward(place, {.begin = 0, .count = tokens});
       }
     });
   }
@@ -233,83 +247,118 @@ class Strips {
     for (std::int64_t i = 0; i < place.count; ++i) run_column(job_, place.batch, place.begin + i);
   }
 
+  /// What lies around the blocks: before block b of a strip in before[b], behind it in
+  /// behind[b + 1].
+  struct Edges {
+    std::vector<WkvEdge> before, behind;
+  };
+
+  [[nodiscard]] std::size_t at(std::int64_t strip, std::int64_t block) const {
+    return size(strip * (blocks_ + 1) + block);
+  }
+
+  [[nodiscard]] Edges no_edges() const {
+    WkvEdge nothing{};
+    std::fill_n(nothing.top, WkvEdge::most_lanes, WkvEdge::nothing);
+    const std::vector<WkvEdge> all(size(count() * (blocks_ + 1)), nothing);
+    return {all, all};
+  }
+
+  [[nodiscard]] TokenRun block_of(std::int64_t block) const {
+    const std::int64_t begin = block * length_;
+    return {.begin = begin, .count = std::min(length_, job_.shape.tokens - begin), .number = block};
+  }
+
   /// Blocks of tokens with what lies around them, which is found first: with enough strips for the
   /// threads only what lies behind, and a strip's blocks from the front hand on the rest.
-  void run_in_blocks(std::int64_t length) {
-    const std::int64_t tokens = job_.shape.tokens;
-    const std::int64_t blocks = (tokens + length - 1) / length;
-    const auto block_of = [&](std::int64_t block) {
-      const std::int64_t begin = block * length;
-      return TokenRun{.begin = begin, .count = std::min(length, tokens - begin)};
+  void run_in_blocks(bool split) {
+    Edges tokens = no_edges();
+    for_each_block(split, [&](StripRunner& runner, std::int64_t strip, std::int64_t block) {
+      runner.edges(places_[size(strip)], block_of(block),
+                   split ? &tokens.before[at(strip, block + 1)] : nullptr,
+                   tokens.behind[at(strip, block)]);
+    });
+    join(tokens);
+    const auto run_of = [&](std::int64_t strip, std::int64_t block) {
+      TokenRun run = block_of(block);
+      run.before = &tokens.before[at(strip, block)];
+      run.behind = &tokens.behind[at(strip, block + 1)];
+      return run;
     };
-    const bool split = count() < thread_count();
-    // Of block b of a strip: what lies before it in before[b], behind it in behind[b + 1].
-    std::vector<WkvEdge> before(size(count() * (blocks + 1)), nothing());
-    std::vector<WkvEdge> behind(before);
-    const auto at = [&](std::int64_t strip, std::int64_t block) {
-      return size(strip * (blocks + 1) + block);
-    };
-    for_each_block(
-        blocks, length, split, [&](StripRunner& runner, std::int64_t strip, std::int64_t block) {
-          runner.edges(places_[size(strip)], block_of(block),
-                       split ? &before[at(strip, block + 1)] : nullptr, behind[at(strip, block)]);
-        });
-    for (std::int64_t strip = 0; strip < count(); ++strip) {
-      const Place& place = places_[size(strip)];
-      for (std::int64_t block = 1; block < blocks && split; ++block) {
-        add_far(place, before[at(strip, block)], block_of(block).count,
-                before[at(strip, block + 1)]);
-      }
-      for (std::int64_t block = blocks - 2; block >= 0; --block) {
-        add_far(place, behind[at(strip, block + 1)], block_of(block).count,
-                behind[at(strip, block)]);
-      }
+    if (job_.sums != nullptr) {
+      backward_in_blocks(run_of);
+    } else {
+      for_each_block(split, [&](StripRunner& runner, std::int64_t strip, std::int64_t block) {
+        TokenRun run = run_of(strip, block);
+        if (!split) run.after = &tokens.before[at(strip, block + 1)];
+        runner.forward(places_[size(strip)], run);
+      });
     }
-    for_each_block(blocks, length, split,
-                   [&](StripRunner& runner, std::int64_t strip, std::int64_t block) {
-                     TokenRun run = block_of(block);
-                     run.before = &before[at(strip, block)];
-                     run.behind = &behind[at(strip, block + 1)];
-                     if (!split) run.after = &before[at(strip, block + 1)];
-                     runner.forward(places_[size(strip)], run);
-                   });
     for_each(count(), 1, [&](StripRunner&, std::int64_t strip) {
       if (!inside_[size(strip)]) run_columns(places_[size(strip)]);
     });
+  }
+
+  /// The gradient of all blocks at once, with the outputs around each.
+  template <class RunOf>
+  void backward_in_blocks(const RunOf& run_of) {
+    const std::size_t rows = size(blocks_ * job_.shape.batch * job_.shape.channels);
+    job_.sums->decay.assign(rows, 0);
+    job_.sums->first.assign(rows, 0);
+    Edges outputs = no_edges();
+    for_each_block(true, [&](StripRunner& runner, std::int64_t strip, std::int64_t block) {
+      runner.output_edges(places_[size(strip)], run_of(strip, block),
+                          outputs.before[at(strip, block + 1)], outputs.behind[at(strip, block)]);
+    });
+    join(outputs);
+    for_each_block(true, [&](StripRunner& runner, std::int64_t strip, std::int64_t block) {
+      TokenRun run = run_of(strip, block);
+      run.outputs_before = &outputs.before[at(strip, block)];
+      run.outputs_behind = &outputs.behind[at(strip, block + 1)];
+      runner.backward(places_[size(strip)], run);
+    });
+  }
+
+  /// From what is in each block to what lies around it.
+  void join(Edges& edges) const {
+    for (std::int64_t strip = 0; strip < count(); ++strip) {
+      const Place& place = places_[size(strip)];
+      for (std::int64_t block = 1; block < blocks_; ++block) {
+        add_far(place, edges.before[at(strip, block)], block_of(block).count,
+                edges.before[at(strip, block + 1)]);
+      }
+      for (std::int64_t block = blocks_ - 2; block >= 0; --block) {
+        add_far(place, edges.behind[at(strip, block + 1)], block_of(block).count,
+                edges.behind[at(strip, block)]);
+      }
+    }
   }
 
   /// Calls body(runner, strip, block) for all; a strip's blocks in their order unless they are
   /// `split` among the threads. Neighbouring strips share pages and cache lines: all of a batch
   /// element take their turn on a block.
   template <class Body>
-  void for_each_block(std::int64_t blocks, std::int64_t length, bool split,
-                      const Body& body) const {
+  void for_each_block(bool split, const Body& body) const {
     const auto unless_outside = [&](StripRunner& runner, std::int64_t strip, std::int64_t block) {
       if (inside_[size(strip)]) body(runner, strip, block);
     };
     if (split) {
-      for_each(count() * blocks, length, [&](StripRunner& runner, std::int64_t i) {
-        unless_outside(runner, i / blocks, i % blocks);
+      for_each(count() * blocks_, length_, [&](StripRunner& runner, std::int64_t i) {
+        unless_outside(runner, i / blocks_, i % blocks_);
       });
       return;
     }
     parallel_for(count(), [&](std::int64_t begin, std::int64_t end) {
-      StripRunner runner(job_, kernels_, length);
+      StripRunner runner(job_, kernels_, length_);
       for (std::int64_t first = begin, next = begin; first < end; first = next) {
         while (next < end && next / across_ == first / across_) ++next;
-        for (std::int64_t block = 0; block < blocks; ++block) {
+        for (std::int64_t block = 0; block < blocks_; ++block) {
           for (std::int64_t strip = first; strip < next; ++strip) {
             unless_outside(runner, strip, block);
           }
         }
       }
     });
-  }
-
-  static WkvEdge nothing() {
-    WkvEdge out{};
-    std::fill_n(out.top, WkvEdge::most_lanes, WkvEdge::nothing);
-    return out;
   }
 
   /// `far`, the edge `steps` tokens further away, joins `near`.
@@ -320,7 +369,10 @@ class Strips {
       const float larger = std::max(top, near.top[lane]);
       const float share = std::exp(top - larger);
       const float rest = std::exp(near.top[lane] - larger);
+      const auto count = static_cast<float>(steps);
       near.top[lane] = larger;
+      near.far_a[lane] = (far.far_a[lane] + count * far.a[lane]) * share + near.far_a[lane] * rest;
+      near.far_b[lane] = (far.far_b[lane] + count * far.b[lane]) * share + near.far_b[lane] * rest;
       near.a[lane] = far.a[lane] * share + near.a[lane] * rest;
       near.b[lane] = far.b[lane] * share + near.b[lane] * rest;
     }
@@ -331,6 +383,8 @@ class Strips {
   std::int64_t across_;
   std::vector<Place> places_;
   std::vector<bool> inside_;
+  std::int64_t length_ = 0;  ///< of a block
+  std::int64_t blocks_ = 1;
 };
 
 template <class Real>
@@ -369,9 +423,10 @@ void bi_wkv_backward(const WkvShape& shape, WkvMode mode, const WkvInput<Real>& 
   for (std::int64_t c = 0; c < shape.channels; ++c) {
     double decay = 0;
     double first = 0;
-    for (std::int64_t b = 0; b < shape.batch; ++b) {
-      decay += sums.decay[static_cast<std::size_t>(b * shape.channels + c)];
-      first += sums.first[static_cast<std::size_t>(b * shape.channels + c)];
+    for (std::size_t i = static_cast<std::size_t>(c); i < sums.decay.size();
+         i += static_cast<std::size_t>(shape.channels)) {
+      decay += sums.decay[i];
+      first += sums.first[i];
     }
     grad.decay[c] = static_cast<Real>(decay);
     grad.first[c] = static_cast<Real>(first);

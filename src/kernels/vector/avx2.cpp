@@ -14,6 +14,7 @@ const VectorKernels avx2_kernels{
     .lanes = avx2::lanes,
     .wkv_forward = avx2::wkv_forward,
     .wkv_edges = avx2::wkv_edges,
+    .wkv_output_edges = avx2::wkv_output_edges,
     .wkv_backward = avx2::wkv_backward,
     .deform_forward = avx2::deform_forward,
     .deform_backward = avx2::deform_backward,

@@ -14,6 +14,7 @@ const VectorKernels avx512_kernels{
     .lanes = avx512::lanes,
     .wkv_forward = avx512::wkv_forward,
     .wkv_edges = avx512::wkv_edges,
+    .wkv_output_edges = avx512::wkv_output_edges,
     .wkv_backward = avx512::wkv_backward,
     .deform_forward = avx512::deform_forward,
     .deform_backward = avx512::deform_backward,

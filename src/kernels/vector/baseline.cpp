@@ -14,6 +14,7 @@ const VectorKernels baseline_kernels{
     .lanes = baseline::lanes,
     .wkv_forward = baseline::wkv_forward,
     .wkv_edges = baseline::wkv_edges,
+    .wkv_output_edges = baseline::wkv_output_edges,
     .wkv_backward = baseline::wkv_backward,
     .deform_forward = baseline::deform_forward,
     .deform_backward = baseline::deform_backward,

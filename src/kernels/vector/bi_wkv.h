@@ -61,6 +61,7 @@ struct Columns {
   Vector extra;  // 1 - e^w
   Vector twice;  // e^-2w - 1
   Vector front;  // the front pass's last
+  Vector first_envelope, last_envelope;
   float* envelope;
   float* e;
   float* f;  // minus 1; of the step from t - 1 to t
@@ -115,7 +116,7 @@ inline void front_pass(const WkvStrip& strip, Columns& c) {
 /// From the back: E, e and f of every token; the future's and the token's own part of numerator and
 /// denominator (part_a, part_b); with top, the largest exponent of these relative to E.
 template <bool exact, bool with_top>
-inline void back_pass(const WkvStrip& strip, const Columns& c) {
+inline void back_pass(const WkvStrip& strip, Columns& c) {
   const Neighbours behind(strip.behind, c.w);
   Running future;
   Pair added;              // the one just behind
@@ -151,6 +152,8 @@ inline void back_pass(const WkvStrip& strip, const Columns& c) {
     added = {e * v, e};
     last_envelope = envelope;
   }
+  c.first_envelope = last_envelope;
+  c.last_envelope = load(c.envelope + (strip.tokens - 1) * lanes);
 }
 
 /// The largest exponents that released32's e depends on.
@@ -217,7 +220,7 @@ inline void past_pass(const WkvStrip& strip, const Columns& c, const Take& take)
   }
   if (strip.after != nullptr) {
     // Where what comes is larger by e^80, the past will not count again (limits in table.h).
-    const Vector off = load(c.envelope + (strip.tokens - 1) * lanes) - c.front;
+    const Vector off = c.last_envelope - c.front;
     const Vector scale = exponential(off < 80.F ? off : Vector{} + 80.F);
     const Pair past = scale * (older.sum + (exact ? added : recent));
     store(strip.after->top, c.front);
@@ -312,6 +315,17 @@ struct Walk {
   Running running;
   Pair steps;
 
+  Walk() = default;
+  /// What an edge's outputs are to the token next to it, whose envelope that is. `counted`: the
+  /// step to it counts.
+  Walk(const WkvEdge* edge, Vector w, Vector envelope, bool counted) {
+    if (edge == nullptr) return;
+    const Vector scale = exponential(load(edge->top) - w + envelope);
+    running.sum = scale * Pair{load(edge->a), load(edge->b)};
+    steps = scale * Pair{load(edge->far_a), load(edge->far_b)};
+    if (counted) steps = steps + running.sum;
+  }
+
   [[nodiscard]] const Pair& sum() const { return running.sum; }
 
   /// One token further. `added`, the former token's own output, joins the sum; `counted`: its first
@@ -331,7 +345,7 @@ inline Vector decay_part(const Pair& sum, Vector e, Vector v) {
 template <bool exact, bool with_top>
 inline void outputs_before(const WkvStrip& strip, const Columns& c, const float* grad_y,
                            LongSum& grad_decay) {
-  Walk before;
+  Walk before(strip.outputs_before, c.w, c.first_envelope, !exact);
   Pair added;
   past_pass<exact, with_top>(strip, c, [&](std::int64_t t, Vector y, Vector divisor) {
     if (t > 0) before.step(load(c.g + t * lanes), added, !exact);
@@ -351,9 +365,11 @@ inline void outputs_before(const WkvStrip& strip, const Columns& c, const float*
 template <bool exact>
 inline void outputs_behind(const WkvStrip& strip, const Columns& c, float* grad_key,
                            float* grad_value, LongSum& grad_decay, LongSum& grad_first) {
+  const Walk behind(strip.outputs_behind, c.w, c.last_envelope, !exact);
   Walk later;   // outputs in later chunks; exact has none
   Walk recent;  // outputs behind the token in its chunk
-  Walk extra;   // outputs from the token on in its chunk, growing with the distance
+  (exact ? recent : later) = behind;
+  Walk extra;  // outputs from the token on in its chunk, growing with the distance
   Pair added;
   std::int64_t place = strip.chunk > 0 ? (strip.tokens - 1) % strip.chunk : strip.tokens - 1;
   for (std::int64_t t = strip.tokens - 1; t >= 0; --t) {
@@ -395,6 +411,69 @@ inline void outputs_behind(const WkvStrip& strip, const Columns& c, float* grad_
     grad_first.add(decay_part(own, e, v));
     store(grad_value + t * strip.stride, e * sum.a);
     store(grad_key + t * strip.stride, decay_part(sum, e, v));
+  }
+}
+
+/// Sums over outputs relative to the largest of their exponents, for an edge.
+struct OutputSide {
+  Vector top = all(WkvEdge::nothing);
+  Pair few, few_far;
+  Pair whole, whole_far;
+
+  void add(Vector exponent, float distance, const Pair& output) {
+    const Pair part = exponential(exponent - top) * output;
+    few = few + part;
+    few_far = few_far + all(distance) * part;
+  }
+  void flush() {
+    whole = whole + few;
+    whole_far = whole_far + few_far;
+    few = few_far = {};
+  }
+  void store_to(WkvEdge& edge) const {
+    store(edge.top, top);
+    store(edge.a, whole.a);
+    store(edge.b, whole.b);
+    store(edge.far_a, whole_far.a);
+    store(edge.far_b, whole_far.b);
+  }
+};
+
+template <bool exact, bool with_top>
+inline void output_edges(const WkvStrip& strip, const float* grad_y, WkvEdge& before,
+                         WkvEdge& behind) {
+  Columns c(strip);
+  front_pass(strip, c);
+  back_pass<exact, with_top>(strip, c);
+  OutputSide front;
+  OutputSide back;
+  const std::int64_t last = strip.tokens - 1;
+  for (std::int64_t t = 0; t <= last; ++t) {
+    front.top = largest(front.top - c.w, -load(c.envelope + t * lanes));
+    back.top = largest(back.top - c.w, -load(c.envelope + (last - t) * lanes));
+  }
+  past_pass<exact, with_top>(strip, c, [&](std::int64_t t, Vector y, Vector divisor) {
+    const Vector h = load(grad_y + t * strip.stride) / divisor;
+    const Vector exponent = -load(c.envelope + t * lanes);
+    const auto from_behind = static_cast<float>(last - t);
+    const auto from_front = static_cast<float>(t);
+    front.add(exponent - from_behind * c.w, from_behind, {h, h * y});
+    back.add(exponent - from_front * c.w, from_front, {h, h * y});
+    if (t % 32 == 31 || t == last) {
+      front.flush();
+      back.flush();
+    }
+  });
+  front.store_to(before);
+  back.store_to(behind);
+}
+
+inline void wkv_output_edges(const WkvStrip& strip, const float* grad_y, WkvEdge& before,
+                             WkvEdge& behind) {
+  switch (strip.mode) {
+    case WkvMode::exact: return output_edges<true, false>(strip, grad_y, before, behind);
+    case WkvMode::released32: return output_edges<false, true>(strip, grad_y, before, behind);
+    case WkvMode::released16: return output_edges<false, false>(strip, grad_y, before, behind);
   }
 }
 

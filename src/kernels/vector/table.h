@@ -10,15 +10,20 @@
 
 namespace medurwkv::kernels {
 
-/// What lies on one side of a strip of tokens, per lane: the largest of the exponents k_i - d_i w,
-/// d_i the distance from the last token on that side, and relative to it the sums of their
-/// exponentials with the values and without.
+/// What lies on one side of a strip of tokens, per lane: sums over the tokens there, each with the
+/// exponential of an exponent less distance times decay, the distance counted from the token next
+/// to the strip. `top` is the largest of these exponents, and the sums are relative to it. Of
+/// tokens: their keys are the exponents; the sums with the values (a) and without (b). Of outputs,
+/// for the gradient: E (kernels/vector/bi_wkv.h) is their exponents' negative; the sums of h (a)
+/// and h y (b), and the same with each term times its distance.
 struct WkvEdge {
   static constexpr std::int64_t most_lanes = 16;
   static constexpr float nothing = -1e30F;
   float top[most_lanes];
   float a[most_lanes];
   float b[most_lanes];
+  float far_a[most_lanes];
+  float far_b[most_lanes];
 };
 
 /// `lanes` neighbouring channels of one batch element. A token's channels are neighbours, tokens
@@ -32,10 +37,12 @@ struct WkvStrip {
   const float* first = nullptr;  ///< |first| <= wkv_first_limit
   const float* key = nullptr;
   const float* value = nullptr;
-  float* work = nullptr;            ///< tokens x lanes x wkv_work_arrays floats
-  const WkvEdge* before = nullptr;  ///< what lies before the tokens; null: nothing
-  const WkvEdge* behind = nullptr;  ///< and behind them
-  WkvEdge* after = nullptr;         ///< forward writes what lies before the next token; null: not
+  float* work = nullptr;                    ///< tokens x lanes x wkv_work_arrays floats
+  const WkvEdge* before = nullptr;          ///< what lies before the tokens; null: nothing
+  const WkvEdge* behind = nullptr;          ///< and behind them
+  const WkvEdge* outputs_before = nullptr;  ///< backward: outputs before the tokens
+  const WkvEdge* outputs_behind = nullptr;  ///< and behind them
+  WkvEdge* after = nullptr;  ///< forward writes what lies before the next token; null: not
 };
 
 /// Factors a step are kept as their difference from 1, which says nothing of a factor near 0: hence
@@ -55,8 +62,11 @@ struct VectorKernels {
   /// The strip's tokens as they are seen from in front (`behind`) and, where wanted, from behind
   /// it (`before`).
   void (*wkv_edges)(const WkvStrip& strip, WkvEdge* before, WkvEdge& behind);
-  /// Of a whole sequence, without edges. Adds to decay and first (`lanes` doubles each); key and
-  /// value are written with the strip's stride.
+  /// The strip's outputs as they are seen from behind it (`before`) and from in front (`behind`).
+  void (*wkv_output_edges)(const WkvStrip& strip, const float* grad_y, WkvEdge& before,
+                           WkvEdge& behind);
+  /// Adds to decay and first (`lanes` doubles each); key and value are written with the strip's
+  /// stride.
   void (*wkv_backward)(const WkvStrip& strip, const float* grad_y, float* grad_key,
                        float* grad_value, double* grad_decay, double* grad_first);
   void (*deform_forward)(const DeformHead<float>& head);
