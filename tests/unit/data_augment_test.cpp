@@ -213,5 +213,27 @@ TEST(Augment, AnUnknownStrengthIsAUsageError) {
   EXPECT_TRUE(refused->names("medium")) << refused->message;
 }
 
+TEST(Augment, NoneIsTheContractAlone) {
+  InputContract contract = plain_contract(1);
+  contract.width = contract.height = 24;
+  const AugmentedSample plain = make_training_sample(quarters_image(), quarters_labels(), contract,
+                                                     AugmentStrength::none, 1, 2, 3);
+  EXPECT_EQ(plain.input, to_network_input(quarters_image(), contract));
+  EXPECT_EQ(plain.labels, resize_nearest(quarters_labels(), {24, 24}));
+}
+
+TEST(Augment, LabelsStayLabels) {
+  const LabelMap labels =
+      test::make_labels(side, side, [](auto x, auto) { return x < side / 2 ? 0 : 2; });
+  for (const AugmentStrength strength : strengths) {
+    for (std::uint64_t index = 0; index < 50; ++index) {
+      const AugmentedSample one =
+          make_training_sample(quarters_image(), labels, plain_contract(1), strength, 3, 0, index);
+      const std::set<int> seen(one.labels.labels.begin(), one.labels.labels.end());
+      for (const int label : seen) EXPECT_TRUE(label == 0 || label == 2) << label;
+    }
+  }
+}
+
 }  // namespace
 }  // namespace medurwkv::data

@@ -1,5 +1,5 @@
-// Resizing against hand-computed values and the laws of interpolation: ramps, means, mirrors,
-// axes that are independent of each other.
+// Resizing and the input contract against hand-computed values and the laws of interpolation:
+// ramps, means, mirrors, axes that are independent of each other.
 #include <gtest/gtest.h>
 
 #include <cstdint>
@@ -222,6 +222,47 @@ TEST(ImagePlanes, SixteenBitsAndOtherChannels) {
   ASSERT_TRUE(refused);
   EXPECT_EQ(refused->kind, ErrorKind::failure);
   EXPECT_TRUE(refused->names("3") && refused->names("2")) << refused->message;
+}
+
+TEST(ResizePlanes, KeepsAConstant) {
+  const std::vector<float> planes(2 * 5 * 7, 0.3F);
+  for (const ImageSize to :
+       {ImageSize{7, 5}, ImageSize{3, 2}, ImageSize{20, 11}, ImageSize{1, 1}}) {
+    for (const float value : resize_planes(planes, 2, {7, 5}, to)) EXPECT_NEAR(value, 0.3, 1e-6);
+    for (const float value : resize_bilinear(planes, 2, {7, 5}, to)) EXPECT_NEAR(value, 0.3, 1e-6);
+  }
+}
+
+TEST(ResizePlanes, SameSizeIsTheSame) {
+  const std::vector<float> planes{0.1F, 0.9F, 0.4F, 0.2F, 0.7F, 0.5F};
+  EXPECT_EQ(resize_planes(planes, 1, {3, 2}, {3, 2}), planes);
+  EXPECT_EQ(resize_bilinear(planes, 1, {3, 2}, {3, 2}), planes);
+}
+
+TEST(ImagePlanes, ScaleAndConvertColours) {
+  const Image gray = test::make_image(2, 1, 1, [](auto x, auto, auto) { return x == 0 ? 0 : 255; });
+  EXPECT_EQ(image_planes(gray, 3), (std::vector<float>{0, 1, 0, 1, 0, 1}));
+  const Image color =
+      test::make_image(1, 1, 3, [](auto, auto, auto c) { return c == 1 ? 255 : 0; });
+  EXPECT_EQ(image_planes(color, 3), (std::vector<float>{0, 1, 0}));
+  EXPECT_NEAR(image_planes(color, 1).at(0), 0.587, 1e-3) << "green's part of luma (BT.601)";
+}
+
+TEST(NetworkInput, ObeysTheContract) {
+  const Image image =
+      test::make_image(6, 4, 3, [](auto, auto, auto c) { return c == 0 ? 255 : 0; });
+  InputContract contract;
+  contract.width = 3;
+  contract.height = 2;
+  contract.mean = {0.5, 0.25, 0};
+  contract.deviation = {0.5, 0.5, 2};
+  const std::vector<float> input = to_network_input(image, contract);
+  ASSERT_EQ(input.size(), 18U);
+  for (std::size_t i = 0; i < 6; ++i) {
+    EXPECT_NEAR(input[i], 1, 1e-6);
+    EXPECT_NEAR(input[6 + i], -0.5, 1e-6);
+    EXPECT_NEAR(input[12 + i], 0, 1e-6);
+  }
 }
 
 }  // namespace
