@@ -423,7 +423,7 @@ void bi_wkv_backward(const WkvShape& shape, WkvMode mode, const WkvInput<Real>& 
   for (std::int64_t c = 0; c < shape.channels; ++c) {
     double decay = 0;
     double first = 0;
-    for (std::size_t i = static_cast<std::size_t>(c); i < sums.decay.size();
+    for (auto i = static_cast<std::size_t>(c); i < sums.decay.size();
          i += static_cast<std::size_t>(shape.channels)) {
       decay += sums.decay[i];
       first += sums.first[i];

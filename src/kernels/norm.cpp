@@ -140,19 +140,21 @@ void norm_relu_backward(const NormRelu<Real>& in, const Real* y, const Real* gra
   });
 }
 
-// NOLINTBEGIN(cppcoreguidelines-macro-usage): one list of instances for two types
-#define MEDURWKV_INSTANCES(Real)                                                               \
-  template void layer_norm_forward(const LayerNormShape&, const LayerNormInput<Real>&, Real*,  \
-                                   Real*, Real*);                                              \
-  template void layer_norm_backward(const LayerNormShape&, const LayerNormInput<Real>&, Real*, \
-                                    Real*, const Real*, const LayerNormGradient<Real>&);       \
-  template void row_moments(std::int64_t, std::int64_t, const Real*, double*, double*);        \
-  template void norm_relu_forward(const NormRelu<Real>&, Real*);                               \
-  template void norm_relu_backward(const NormRelu<Real>&, const Real*, const Real*, bool,      \
-                                   const LayerNormGradient<Real>&)
-MEDURWKV_INSTANCES(float);
-MEDURWKV_INSTANCES(double);
-#undef MEDURWKV_INSTANCES
-// NOLINTEND(cppcoreguidelines-macro-usage)
+template void layer_norm_forward(const LayerNormShape&, const LayerNormInput<float>&, float*,
+                                 float*, float*);
+template void layer_norm_backward(const LayerNormShape&, const LayerNormInput<float>&, float*,
+                                  float*, const float*, const LayerNormGradient<float>&);
+template void row_moments(std::int64_t, std::int64_t, const float*, double*, double*);
+template void norm_relu_forward(const NormRelu<float>&, float*);
+template void norm_relu_backward(const NormRelu<float>&, const float*, const float*, bool,
+                                 const LayerNormGradient<float>&);
+template void layer_norm_forward(const LayerNormShape&, const LayerNormInput<double>&, double*,
+                                 double*, double*);
+template void layer_norm_backward(const LayerNormShape&, const LayerNormInput<double>&, double*,
+                                  double*, const double*, const LayerNormGradient<double>&);
+template void row_moments(std::int64_t, std::int64_t, const double*, double*, double*);
+template void norm_relu_forward(const NormRelu<double>&, double*);
+template void norm_relu_backward(const NormRelu<double>&, const double*, const double*, bool,
+                                 const LayerNormGradient<double>&);
 
 }  // namespace medurwkv::kernels

@@ -76,19 +76,22 @@ void scale_add_backward(std::int64_t rows, std::int64_t channels, const Real* sc
   write_sums(sums, 0, channels, grad_scale);
 }
 
-// NOLINTBEGIN(cppcoreguidelines-macro-usage): one list of instances for two types
-#define MEDURWKV_INSTANCES(Real)                                                                  \
-  template void gate_forward(std::int64_t, const Real*, const Real*, Real*);                      \
-  template void gate_backward(std::int64_t, const Real*, const Real*, const Real*, Real*, Real*); \
-  template void squared_relu_forward(std::int64_t, const Real*, Real*);                           \
-  template void squared_relu_backward(std::int64_t, const Real*, const Real*, Real*);             \
-  template void scale_add_forward(std::int64_t, std::int64_t, const Real*, const Real*,           \
-                                  const Real*, Real*);                                            \
-  template void scale_add_backward(std::int64_t, std::int64_t, const Real*, const Real*,          \
-                                   const Real*, Real*, Real*)
-MEDURWKV_INSTANCES(float);
-MEDURWKV_INSTANCES(double);
-#undef MEDURWKV_INSTANCES
-// NOLINTEND(cppcoreguidelines-macro-usage)
+template void gate_forward(std::int64_t, const float*, const float*, float*);
+template void gate_backward(std::int64_t, const float*, const float*, const float*, float*, float*);
+template void squared_relu_forward(std::int64_t, const float*, float*);
+template void squared_relu_backward(std::int64_t, const float*, const float*, float*);
+template void scale_add_forward(std::int64_t, std::int64_t, const float*, const float*,
+                                const float*, float*);
+template void scale_add_backward(std::int64_t, std::int64_t, const float*, const float*,
+                                 const float*, float*, float*);
+template void gate_forward(std::int64_t, const double*, const double*, double*);
+template void gate_backward(std::int64_t, const double*, const double*, const double*, double*,
+                            double*);
+template void squared_relu_forward(std::int64_t, const double*, double*);
+template void squared_relu_backward(std::int64_t, const double*, const double*, double*);
+template void scale_add_forward(std::int64_t, std::int64_t, const double*, const double*,
+                                const double*, double*);
+template void scale_add_backward(std::int64_t, std::int64_t, const double*, const double*,
+                                 const double*, double*, double*);
 
 }  // namespace medurwkv::kernels

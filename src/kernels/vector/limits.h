@@ -17,9 +17,11 @@ inline float fma_loop(std::int64_t steps, float start) {
   const Vector factor = all(start * 0.5F);
   const Vector term = all(start * 0.25F);
   for (std::int64_t step = 0; step < steps; ++step) {
+    // NOLINTNEXTLINE(modernize-loop-convert): GCC 12 makes an endless loop of that under UBSan
     for (std::int64_t i = 0; i < fma_chains; ++i) sums[i] = sums[i] * factor + term;
   }
   Vector all_sums{};
+  // NOLINTNEXTLINE(modernize-loop-convert)
   for (std::int64_t i = 0; i < fma_chains; ++i) all_sums += sums[i];
   float out = 0;
   for (std::int64_t i = 0; i < lanes; ++i) out += all_sums[i];
