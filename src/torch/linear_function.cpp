@@ -58,7 +58,7 @@ struct LinearFunction : torch::autograd::Function<LinearFunction> {
     std::vector<std::int64_t> shape = x.sizes().vec();
     shape.back() = w.size(0);
     const std::int64_t in = w.size(1);
-    const at::Tensor y =
+    at::Tensor y =
         product({x}, {w, true}, {.rows = x.numel() / in, .columns = w.size(0), .inner = in}, shape);
     context->saved_data["needs_bias"] = bias && bias->requires_grad();
     if (bias) y.add_(*bias);

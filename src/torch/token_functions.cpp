@@ -344,7 +344,8 @@ at::Tensor TorchOps::norm_relu(const Tensor& x, const net::BatchNorm<Tensor>& no
     const at::NoGradGuard no_grad;
     if (training()) {
       moments = moments_of(x);
-      const auto count = static_cast<double>(x.numel() / x.size(1));
+      const std::int64_t pixels = x.numel() / x.size(1);
+      const auto count = static_cast<double>(pixels);
       const auto follow = [](const at::Tensor& running, const at::Tensor& now) {
         running.mul_(1 - batch_norm_momentum)
             .add_(now.to(running.scalar_type()), batch_norm_momentum);

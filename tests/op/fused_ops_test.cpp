@@ -304,7 +304,7 @@ TEST(TokenKernels, RunUnderEveryThreadCountToTheSameBits) {
     set_thread_count(threads);
     Tensors leaves;
     for (const Tensor& tensor : in) leaves.push_back(tensor.clone().requires_grad_(true));
-    const Tensor y = ops.layer_norm(leaves[0], leaves[1], leaves[2], epsilon);
+    const Tensor y = TorchOps::layer_norm(leaves[0], leaves[1], leaves[2], epsilon);
     const Tensor z = ops.shift_mix(y, {leaves[1].reshape({1, 1, 24})}, {40, 25})[0];
     weighted_sum({z}).backward();
     const Tensors now{z.detach(), leaves[0].grad(), leaves[1].grad(), leaves[2].grad()};
