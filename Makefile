@@ -24,7 +24,7 @@ runtime:  ## what needs no LibTorch, in build-runtime/: data, inspect, doctor
 	@scripts/install-packages runtime
 	@scripts/build runtime
 
-demo: build  ## train and judge on the bundled images, about 6 minutes after the build
+demo: build  ## train and judge on the bundled images, about 5 minutes after the build
 	@scripts/demo "$(DEMO_OUT)"
 
 test: build-tests  ## every test that Debian's packages allow, at most 20 minutes
