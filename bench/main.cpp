@@ -44,6 +44,7 @@ struct Options {
 void ensure_environment(char** arguments) {
   if (std::getenv("OMP_WAIT_POLICY") != nullptr) return;
   ::setenv("OMP_WAIT_POLICY", "passive", 1);
+  ::setenv("GOMP_SPINCOUNT", "20000", 0);
   ::setenv("OPENBLAS_NUM_THREADS", std::to_string(available_cores()).c_str(), 0);
   switch (kernels::available_isas().back()) {
     case kernels::Isa::avx512: ::setenv("OPENBLAS_CORETYPE", "SKYLAKEX", 0); break;

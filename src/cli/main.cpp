@@ -27,10 +27,11 @@ struct Setting {
 };
 
 /// What must be in the environment before libgomp and OpenBLAS are loaded (docs/decisions.md):
-/// passive waiting, because spinning teams lose milliseconds per region on a shared machine; one
-/// OpenBLAS thread, because its own pool would compete with OpenMP's.
-constexpr std::array<Setting, 2> needed_environment{
-    {{"OMP_WAIT_POLICY", "passive"}, {"OPENBLAS_NUM_THREADS", "1"}}};
+/// waiting that spins for some ten microseconds and then sleeps, because spinning teams lose
+/// milliseconds per region on a shared machine, and sleeping ones are slow to wake between two
+/// short regions; one OpenBLAS thread, because its own pool would compete with OpenMP's.
+constexpr std::array<Setting, 3> needed_environment{
+    {{"OMP_WAIT_POLICY", "passive"}, {"GOMP_SPINCOUNT", "20000"}, {"OPENBLAS_NUM_THREADS", "1"}}};
 
 /// What MEDURWKV_ISA means to oneDNN and to LibTorch, so that one setting stands for a lesser
 /// processor.
