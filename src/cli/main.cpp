@@ -27,7 +27,7 @@ struct Setting {
 };
 
 /// What must be in the environment before libgomp and OpenBLAS are loaded (docs/decisions.md):
-/// waiting that spins for some ten microseconds and then sleeps, because spinning teams lose
+/// waiting that spins for a third of a millisecond and then sleeps, because spinning teams lose
 /// milliseconds per region on a shared machine, and sleeping ones are slow to wake between two
 /// short regions; one OpenBLAS thread, because its own pool would compete with OpenMP's.
 constexpr std::array<Setting, 3> needed_environment{
