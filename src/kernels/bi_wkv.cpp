@@ -206,12 +206,13 @@ class Strips {
     }
   }
 
-  /// In blocks of tokens where that pays: a block's work space stays in a core's cache (forward),
-  /// and a few strips are enough for many threads. Blocks end where the released modes' chunks do.
+  /// In blocks of tokens where that pays: a block and the next one, which its passes fetch ahead,
+  /// stay in a core's cache (forward), and a few strips are enough for many threads. Blocks end
+  /// where the released modes' chunks do.
   void run() {
     const std::int64_t tokens = job_.shape.tokens;
     const bool split = count() < thread_count();
-    if (tokens >= 2 * tokens_per_block && (split || job_.sums == nullptr)) {
+    if (tokens >= tokens_for_blocks && (split || job_.sums == nullptr)) {
       const std::int64_t chunk = job_.mode == WkvMode::exact ? 1 : wkv_chunk(job_.mode, tokens);
       length_ = (tokens_per_block + chunk - 1) / chunk * chunk;
       blocks_ = (tokens + length_ - 1) / length_;
@@ -231,7 +232,8 @@ class Strips {
   }
 
  private:
-  static constexpr std::int64_t tokens_per_block = 1024;
+  static constexpr std::int64_t tokens_per_block = 256;
+  static constexpr std::int64_t tokens_for_blocks = 2048;
 
   [[nodiscard]] std::int64_t count() const { return static_cast<std::int64_t>(places_.size()); }
 

@@ -102,11 +102,14 @@ struct Neighbours {
   }
 };
 
-/// max_{i<=t} (k_i - (t-i) w) of every token, from the front.
+/// max_{i<=t} (k_i - (t-i) w) of every token, from the front. Like the other passes over what may
+/// not be in the cache, it asks for the next block's token in time.
 inline void front_pass(const WkvStrip& strip, Columns& c) {
   Vector front = largest(Neighbours(strip.before, c.w).top, load(strip.key));
   store(c.envelope, front);
   for (std::int64_t t = 1; t < strip.tokens; ++t) {
+    prefetch(strip.key + (t + strip.tokens) * strip.stride);
+    prefetch(strip.value + (t + strip.tokens) * strip.stride);
     front = largest(front - c.w, load(strip.key + t * strip.stride));
     store(c.envelope + t * lanes, front);
   }
@@ -229,47 +232,50 @@ inline void past_pass(const WkvStrip& strip, const Columns& c, const Take& take)
   }
 }
 
-/// The exponentials of one side's exponents relative to the largest, added up: over a few tokens,
-/// then over all, for the sake of rounding.
+/// The exponentials of one side's exponents relative to the largest, added up.
 struct SideSum {
-  Vector top;
-  Pair few;
-  Pair whole;
+  Vector top = all(WkvEdge::nothing);
+  Pair sum;
 
-  void add(Vector exponent, Vector v) {
-    const Vector e = exponential(exponent - top);
-    few = few + Pair{e * v, e};
-  }
-  void flush() {
-    whole = whole + few;
-    few = {};
+  /// Tokens begin .. end - 1 join: few, so that the second look at them finds them in the cache,
+  /// and for the sake of rounding.
+  template <class Exponent>
+  void add(const WkvStrip& strip, std::int64_t begin, std::int64_t end, const Exponent& exponent) {
+    Vector larger = top;
+    for (std::int64_t t = begin; t < end; ++t) {
+      prefetch(strip.key + (t + strip.tokens) * strip.stride);
+      prefetch(strip.value + (t + strip.tokens) * strip.stride);
+      larger = largest(larger, exponent(t));
+    }
+    Pair few;
+    for (std::int64_t t = begin; t < end; ++t) {
+      const Vector e = exponential(exponent(t) - larger);
+      few = few + Pair{e * load(strip.value + t * strip.stride), e};
+    }
+    sum = exponential(top - larger) * sum + few;
+    top = larger;
   }
   void store_to(WkvEdge& edge) const {
     store(edge.top, top);
-    store(edge.a, whole.a);
-    store(edge.b, whole.b);
+    store(edge.a, sum.a);
+    store(edge.b, sum.b);
   }
 };
 
 template <bool both>
 inline void edges(const WkvStrip& strip, WkvEdge* before, WkvEdge& behind) {
   const Vector w = load(strip.decay);
-  SideSum front{all(WkvEdge::nothing), {}, {}};
-  SideSum back = front;
   const std::int64_t last = strip.tokens - 1;
-  for (std::int64_t t = 0; t <= last; ++t) {
-    if (both) front.top = largest(front.top - w, load(strip.key + t * strip.stride));
-    back.top = largest(back.top - w, load(strip.key + (last - t) * strip.stride));
-  }
-  for (std::int64_t t = 0; t <= last; ++t) {
-    const Vector k = load(strip.key + t * strip.stride);
-    const Vector v = load(strip.value + t * strip.stride);
-    if (both) front.add(k - static_cast<float>(last - t) * w, v);
-    back.add(k - static_cast<float>(t) * w, v);
-    if (t % 32 == 31 || t == last) {
-      front.flush();
-      back.flush();
-    }
+  // An exponent as the token beyond the edge sees it, but for one step.
+  const auto away = [&](std::int64_t t, std::int64_t steps) {
+    return load(strip.key + t * strip.stride) - static_cast<float>(steps) * w;
+  };
+  SideSum front;
+  SideSum back;
+  for (std::int64_t begin = 0; begin <= last; begin += 32) {
+    const std::int64_t end = begin + 32 <= last ? begin + 32 : last + 1;
+    if (both) front.add(strip, begin, end, [&](std::int64_t t) { return away(t, last - t); });
+    back.add(strip, begin, end, [&](std::int64_t t) { return away(t, t); });
   }
   if (both) front.store_to(*before);
   back.store_to(behind);
@@ -286,6 +292,7 @@ inline void forward(const WkvStrip& strip, float* y) {
   front_pass(strip, c);
   back_pass<exact, with_top>(strip, c);
   past_pass<exact, with_top>(strip, c, [&](std::int64_t t, Vector result, Vector) {
+    prefetch(y + (t + strip.tokens) * strip.stride);
     store(y + t * strip.stride, result);
   });
 }

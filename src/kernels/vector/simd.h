@@ -25,6 +25,10 @@ inline Vector load(const float* from) {
 inline void store(float* to, Vector value) {
   __builtin_memcpy(to, &value, sizeof value);
 }
+/// Soon wanted; a hint, for which any address will do.
+inline void prefetch(const float* from) {
+  __builtin_prefetch(from);
+}
 /// The first `count` < lanes numbers, then zeros; reads no further.
 inline Vector load_first(const float* from, std::int64_t count) {
 #if MEDURWKV_LANES == 16
@@ -49,7 +53,16 @@ inline Vector keep_first(Vector value, std::int64_t count) {
 inline Vector all(float value) {
   return Vector{} + value;
 }
+/// The second where one is a NaN. By name for AVX2, where GCC 12 makes a comparison and a slow
+/// blend of some uses of the plain form.
 inline Vector largest(Vector a, Vector b) {
+#if MEDURWKV_LANES == 8
+  return reinterpret_cast<Vector>(_mm256_max_ps(a, b));
+#else
+  return a > b ? a : b;
+#endif
+}
+inline float largest(float a, float b) {
   return a > b ? a : b;
 }
 
@@ -75,8 +88,7 @@ struct Power {
 };
 template <class Number>
 inline Power<Number> power(Number x) {
-  const Number least = Number{} - 86.5F;
-  x = x > least ? x : least;
+  x = largest(x, Number{} - 86.5F);
   const Number shifted = x * 1.44269504F + 12582912.F;  // rounds to a whole number in the low bits
   const Number whole = shifted - 12582912.F;
   Number r = x - whole * 0.693359375F;
