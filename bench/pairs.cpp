@@ -109,8 +109,9 @@ Rows measured(World& world, const Pair& pair, double seconds) {
   return {row};
 }
 
-Bar bar_of(const Point& point, const std::string& name, const std::string& pass) {
-  if (point.size != 256) return {};
+Bar bar_of(const Setup& setup, const Point& point, const std::string& name,
+           const std::string& pass) {
+  if (point.size != 256 || setup.preset != "tiny") return {};
   if (name.starts_with("encoder") && pass == "forward") {
     return {.share = 0.55, .ratio_at_least = 2.5, .ratio_at_most = {}};
   }
@@ -183,9 +184,11 @@ void check_peers() {
   expect_close("network", difference(small_network_output<PlainFirst>(first), ours));
 }
 
-std::vector<std::string> network_names(const Setup& /*setup*/, const Point& point) {
-  std::vector<std::string> out{"encoder/forward", "encoder/forward_backward", "network/forward",
-                               "network/forward_backward"};
+std::vector<std::string> network_names(const Setup& setup, const Point& point) {
+  std::vector<std::string> out{"network/forward", "network/forward_backward"};
+  if (net::preset(setup.preset).architecture == net::Architecture::med_urwkv) {
+    out.insert(out.begin(), {"encoder/forward", "encoder/forward_backward"});
+  }
   if (point.size == 256) out.emplace_back("network/training_step");
   return out;
 }
@@ -199,7 +202,7 @@ Rows network_rows(const Setup& setup, const Point& point, std::size_t index) {
     auto peers_last = train::network_cases<PlainLast, PlainTail>(which, last);
     auto peers_first = train::network_cases<PlainFirst, PlainTail>(which, first);
     for (std::size_t i = 0; i < ours.size(); ++i) {
-      const Bar bar = bar_of(point, ours[i].name, ours[i].pass);
+      const Bar bar = bar_of(setup, point, ours[i].name, ours[i].pass);
       world.networks.push_back(
           {.ours = std::move(ours[i]),
            .peers = {{.name = "plain LibTorch, channels last", .run = peers_last[i].run},
