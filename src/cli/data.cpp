@@ -20,16 +20,16 @@ namespace {
 
 struct DataOptions {
   CommonOptions common;
-  std::string folder, encoding, class_names;
+  std::string folder, encoding, class_names, class_file;
   std::vector<double> ratios{0.7, 0.1, 0.2};
   bool force = false;
 };
 
 data::DatasetOptions dataset_options(const DataOptions& options) {
-  data::DatasetOptions out;
-  if (!options.encoding.empty()) out.encoding = data::mask_encoding_from(options.encoding);
-  if (!options.class_names.empty()) out.class_names = split(options.class_names, ',');
-  return out;
+  return data::dataset_options(
+      options.encoding,
+      options.class_names.empty() ? std::vector<std::string>{} : split(options.class_names, ','),
+      options.class_file);
 }
 
 void print(const data::CheckReport& report) {
@@ -101,10 +101,14 @@ int run_split(const DataOptions& options) {
 void add_folder_options(CLI::App& command, DataOptions& options) {
   command.add_option("folder", options.folder, "folder of images and masks")->required();
   command.add_option("--mask-encoding", options.encoding,
-                     "binary (0 and 255) or index (the value is the class); default: decided over "
-                     "all masks");
+                     "what mask values mean: binary (0 and 255), index (the value is the class), "
+                     "palette, colors or instances; default: decided over all masks");
   command.add_option("--class-names", options.class_names,
                      "names by index, background first: background,lesion");
+  command
+      .add_option("--classes", options.class_file,
+                  "file of classes: lines name:red,green,blue (labelmap.txt), or TOML")
+      ->check(CLI::ExistingFile);
   add_threads(command, options.common);
   add_json(command, options.common);
 }

@@ -86,7 +86,7 @@ std::vector<judge::Example> examples(Engine& engine, const data::Dataset& datase
   std::vector<judge::Example> out;
   for (const auto& [rank, index] : judge::telling_cases(scores)) {
     const data::Case& item = cases[index];
-    const data::Image image = data::read_image(item.image);
+    const data::Image image = data::read_image(item);
     const data::LabelMap truth = data::read_labels(dataset, item);
     const data::LabelMap labels = predict::predict_image(engine, image).labels;
     const std::string dice = score_text(scores[index].dice());

@@ -1,6 +1,7 @@
 // The decoders behind read_image, each over bytes in memory. Relies on data/image.h.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -17,6 +18,9 @@ enum class FileKind { png, jpeg, other };
 /// each by its name.
 FileKind kind_of(const std::string& file, std::string_view bytes);
 
+/// No image file that is read whole is larger.
+inline constexpr std::uint64_t file_limit = std::uint64_t{1} << 30;
+
 /// More pixels than this are refused before anything is allocated.
 inline constexpr std::int64_t pixel_limit = std::int64_t{1} << 28;
 
@@ -27,11 +31,13 @@ void check_size(const std::string& file, std::int64_t width, std::int64_t height
 /// so that a small file cannot ask for much memory.
 void check_claim(const std::string& file, ImageSize claimed, std::int64_t most);
 
+using Color = std::array<std::uint8_t, 3>;
+
 /// A decoded PNG; for palette images the indices are kept beside the colours.
 struct DecodedPng {
   Image image;                        ///< gray or RGB, 8 or 16 bit; palette expanded, alpha dropped
   std::vector<std::uint8_t> indices;  ///< one per pixel when the file has a palette, else empty
-  bool colored_palette = false;       ///< the palette has a colour with unequal red, green, blue
+  std::vector<Color> palette;         ///< empty when the file has none
 };
 
 DecodedPng decode_png(const std::string& file, std::string_view bytes);
@@ -41,13 +47,20 @@ ImageSize png_size(const std::string& file, std::string_view bytes);
 Image decode_jpeg(const std::string& file, std::string_view bytes);
 ImageSize jpeg_size(const std::string& file, std::string_view bytes);
 
-/// A mask's raw values: palette indices where the file has a coloured palette, else gray values (of
-/// a colour image whose channels agree). Throws Error for a mask with colours.
-struct MaskValues {
+/// A mask's pixels before they mean anything.
+struct MaskPixels {
   std::int64_t width = 0;
   std::int64_t height = 0;
+  /// Palette indices where the file has a coloured palette, else gray values (of a colour image
+  /// whose channels agree); empty for an image with colours.
   std::vector<std::uint8_t> values;
+  std::vector<Color> palette;         ///< of a file with palette, coloured or gray
+  std::vector<std::uint8_t> indices;  ///< with `palette`: one per pixel
+  std::vector<std::uint8_t> colors;   ///< red, green, blue per pixel of an image with colours
+  bool lossy = false;                 ///< JPEG: colours are near what was meant
+
+  [[nodiscard]] bool colored_palette() const;
 };
-MaskValues read_mask_values(const std::filesystem::path& path);
+MaskPixels read_mask(const ImageSource& source);
 
 }  // namespace medurwkv::data

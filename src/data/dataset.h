@@ -15,32 +15,51 @@
 
 namespace medurwkv::data {
 
-/// How a mask's pixel values become class indices; decided over all masks of a set.
+/// How a mask's pixels become class indices; decided over all masks of a set.
 enum class MaskEncoding {
-  binary,  ///< 0 and 255 (or near them: cut at 127 / 128): background and one class
-  index,   ///< the pixel value is the class index
+  binary,     ///< 0 and 255 (or near them: cut at 127 / 128): background and one class
+  index,      ///< the gray value is the class index; 255 is ignored
+  palette,    ///< the palette index is the class index, whatever its colour; 255 is ignored
+  colors,     ///< the colour is that of a class in a table
+  instances,  ///< 0 is background, every other value an object of the one class
 };
 
-/// One image and its masks (several masks of one case are united).
+/// One image and its masks. Several masks of one case are united; one of a folder per class stands
+/// for its own class (ImageSource::class_index).
 struct Case {
   std::string id;     ///< the pairing key, unique in the set
   std::string group;  ///< cases of one group (patient) stay in one part; the id where none is known
-  std::filesystem::path image;
-  std::vector<std::filesystem::path> masks;
+  std::vector<ImageSource> images;  ///< one, or one file per channel, in the order of channels
+  std::vector<ImageSource> masks;
+  std::optional<ImageSource> field_of_view{};  ///< where it is 0, labels are ignored (DRIVE)
+  std::string part{};      ///< "train", "val" or "test" where the set says so, else empty
+  std::string stratum{};   ///< a folder that tells kinds of cases apart (BUSI's benign), or empty
+  std::string volume{};    ///< the volume it is a slice of, or empty; volumes are judged whole
+  std::int64_t slice = 0;  ///< position in the volume
 };
 
 struct Dataset {
   std::filesystem::path root;
+  std::string layout{};     ///< what the folder was recognised as, for people
   std::vector<Case> cases;  ///< sorted by id
   MaskEncoding encoding = MaskEncoding::binary;
-  std::vector<ClassInfo> classes;  ///< background first
+  std::vector<ClassInfo> classes;  ///< background first; with `colors` their colours are the table
+  std::optional<std::uint8_t> ignored{};  ///< a value beside 255 that is ignored (nnU-Net's)
 };
 
 /// What to assume where the folder does not say.
 struct DatasetOptions {
   std::optional<MaskEncoding> encoding;  ///< none = decide over all masks
-  std::vector<std::string> class_names;  ///< empty = background, lesion / class 1, class 2, ...
+  /// Background first; empty = what the set's own files say, else background and foreground, or
+  /// background, class 1, ...
+  std::vector<ClassInfo> classes{};
 };
+
+/// The options of a command: `encoding` by name or empty, `classes` by names or by a file of
+/// --classes (data/class_file.h), or empty. Throws a usage Error when both are given.
+DatasetOptions dataset_options(const std::string& encoding,
+                               const std::vector<std::string>& class_names,
+                               const std::filesystem::path& class_file = {});
 
 /// Finds images and masks, pairs them by stem, decides the encoding over all masks. Throws Error
 /// for a folder without pairs and for an encoding that cannot be told (listing the choices).
@@ -48,6 +67,13 @@ Dataset open_dataset(const std::filesystem::path& root, const DatasetOptions& op
 
 /// Images alone (for predict): every image file below `root`, or `root` itself when it is one.
 std::vector<std::filesystem::path> list_images(const std::filesystem::path& root);
+
+/// The image of a case, its channels' files stacked. Throws Error when their sizes differ.
+Image read_image(const Case& item);
+ImageSize read_image_size(const Case& item);
+
+/// Every file that a case is made of, each once, images first.
+std::vector<std::filesystem::path> files_of(const Case& item);
 
 /// The case's label map at the image's own size. Throws Error when sizes differ, naming both files.
 LabelMap read_labels(const Dataset& dataset, const Case& item);

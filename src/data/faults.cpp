@@ -27,38 +27,38 @@ struct CaseFacts {
   std::vector<Fault> faults;
   std::optional<ImageSize> size;
   std::string image_hash, mask_hash;
-  ValueUse values{};
+  MaskUse use;
   bool masks_read = false;
 };
 
 CaseFacts examine(const Case& item) {
   CaseFacts out;
   try {
-    const Image image = read_image(item.image);
+    const Image image = read_image(item);
     out.size = {image.width, image.height};
-    out.image_hash = sha256_file(item.image);
+    for (const ImageSource& source : item.images) out.image_hash += sha256_file(source.file);
   } catch (const Error& error) {
-    out.faults.push_back({Severity::error, "unreadable-image", item.image.string(), error.what(),
-                          "replace the file or remove it together with its mask"});
+    out.faults.push_back({Severity::error, "unreadable-image", item.images.front().name(),
+                          error.what(), "replace the file or remove it together with its mask"});
   }
   std::string mask_hashes;
   out.masks_read = true;
-  for (const fs::path& path : item.masks) {
+  for (const ImageSource& source : item.masks) {
     try {
-      const MaskValues mask = read_mask_values(path);
-      for (const std::uint8_t value : mask.values) ++out.values[value];
-      mask_hashes += sha256_file(path);
+      const MaskPixels mask = read_mask(source);
+      out.use.add(use_of(mask));
+      mask_hashes += sha256_file(source.file);
       const ImageSize size{mask.width, mask.height};
       if (out.size && size != *out.size) {
         out.faults.push_back(
-            {Severity::error, "size-mismatch", path.string(),
+            {Severity::error, "size-mismatch", source.name(),
              concat("the mask is ", size.width, " x ", size.height, ", its image ",
-                    item.image.string(), " is ", out.size->width, " x ", out.size->height),
+                    item.images.front().name(), " is ", out.size->width, " x ", out.size->height),
              "bring both to one size (masks with nearest neighbour)"});
       }
     } catch (const Error& error) {
       out.masks_read = false;
-      out.faults.push_back({Severity::error, "unreadable-mask", path.string(), error.what(),
+      out.faults.push_back({Severity::error, "unreadable-mask", source.name(), error.what(),
                             "replace the file or remove it together with its image"});
     }
   }
@@ -87,7 +87,7 @@ void add_partnerless(const Layout& layout, CheckReport& report) {
 void add_unreadable_names(const std::vector<Case>& cases, CheckReport& report) {
   for (const Case& item : cases) {
     if (is_utf8(item.id)) continue;
-    report.faults.push_back({Severity::error, "name-not-utf8", item.image.string(),
+    report.faults.push_back({Severity::error, "name-not-utf8", item.images.front().name(),
                              "its name is not UTF-8, so no split or report can hold it",
                              "rename it and its mask"});
   }
@@ -109,54 +109,67 @@ void add_duplicates(const std::vector<Case>& cases, const std::vector<CaseFacts>
     const std::size_t other = known->second;
     const bool same_mask = facts[i].mask_hash == facts[other].mask_hash;
     report.faults.push_back({same_mask ? Severity::warning : Severity::error, "duplicate-image",
-                             cases[i].image.string(),
-                             concat("has the same contents as ", cases[other].image.string(),
+                             cases[i].images.front().name(),
+                             concat("has the same contents as ", cases[other].images.front().name(),
                                     same_mask ? "" : ", but another mask"),
                              same_mask ? "remove one; `data split` keeps both in one part"
                                        : "find out which mask is right and remove the other pair"});
   }
 }
 
+/// Pixels of each gray value or palette index, whichever the masks hold.
+ValueUse all_values(const MaskUse& use) {
+  ValueUse out = use.values;
+  for (std::size_t value = 0; value < out.size(); ++value) out[value] += use.indices[value];
+  return out;
+}
+
+std::size_t label_of(MaskEncoding encoding, std::size_t value) {
+  if (encoding == MaskEncoding::binary) return value > 127 ? 1 : 0;
+  return encoding == MaskEncoding::instances ? std::min<std::size_t>(value, 1) : value;
+}
+
 /// Encoding over all readable masks, then what single masks say against it.
 void add_encoding(const Layout& layout, const std::vector<CaseFacts>& facts,
                   const DatasetOptions& options, CheckReport& report) {
-  ValueUse all{};
-  for (const CaseFacts& fact : facts) {
-    for (std::size_t value = 0; value < all.size(); ++value) all[value] += fact.values[value];
-  }
-  const auto encoding = options.encoding ? options.encoding : encoding_from_values(all);
-  if (!encoding) {
+  MaskUse all;
+  for (const CaseFacts& fact : facts) all.add(fact.use);
+  const Meaning meaning = meaning_of(layout, all, options);
+  if (!meaning.encoding) {
     report.encoding = "unknown";
-    report.faults.push_back(
-        {Severity::error, "unclear-encoding", "all masks", unclear_reason(all),
-         "say what they mean with --mask-encoding binary (cut at 127 / 128) or index"});
+    report.faults.push_back({Severity::error, "unclear-encoding", "all masks", meaning.unclear,
+                             "say what they mean with --mask-encoding or --classes"});
     return;
   }
-  report.encoding = to_string(*encoding);
-  const std::size_t classes = class_count(*encoding, all);
-  report.classes = make_classes(classes, options.class_names);
-  report.class_pixels.assign(classes, 0);
-  for (std::size_t value = 0; value < all.size(); ++value) {
-    const std::size_t label = *encoding == MaskEncoding::binary ? (value > 127 ? 1 : 0) : value;
-    if (label < classes) report.class_pixels[label] += all[value];
+  const MaskEncoding encoding = *meaning.encoding;
+  report.encoding = to_string(encoding);
+  report.classes = meaning.classes;
+  report.class_pixels.assign(report.classes.size(), 0);
+  const ValueUse values = all_values(all);
+  for (std::size_t value = 0; value < values.size(); ++value) {
+    const std::size_t label = label_of(encoding, value);
+    if (label < report.class_pixels.size()) report.class_pixels[label] += values[value];
   }
   for (std::size_t i = 0; i < facts.size(); ++i) {
-    if (!facts[i].masks_read) continue;
-    const auto own = encoding_from_values(facts[i].values);
+    if (!facts[i].masks_read || facts[i].use.color_files > 0) continue;
+    const auto own = encoding_from_values(facts[i].use, meaning.classes);
+    const ValueUse own_values = all_values(facts[i].use);
     std::int64_t foreground = 0;
     std::size_t largest = 0;
-    for (std::size_t value = 1; value < facts[i].values.size(); ++value) {
-      if (facts[i].values[value] > 0) largest = value;
-      if (*encoding == MaskEncoding::index || value > 127) foreground += facts[i].values[value];
+    for (std::size_t value = 1; value < own_values.size(); ++value) {
+      if (own_values[value] > 0) largest = value;
+      if (label_of(encoding, value) > 0) foreground += own_values[value];
     }
-    const std::string where = layout.cases[i].masks.front().string();
+    const std::string where = layout.cases[i].masks.front().name();
     // A mask of a binary set that holds only small values is encoded otherwise, not empty; JPEG
     // noise of an empty mask stays within the first values too, so ask for a real area.
-    const bool index_in_binary = *encoding == MaskEncoding::binary && own == MaskEncoding::index &&
-                                 facts[i].values[largest] > 0 && largest <= 20 && foreground == 0 &&
+    const bool index_in_binary = encoding == MaskEncoding::binary && own == MaskEncoding::index &&
+                                 own_values[largest] > 0 && largest <= 20 && foreground == 0 &&
                                  where.ends_with(".png");
     // Indices beside 255 are unclear over a set; in one mask of a decided set 1 to 20 are noise.
-    if (index_in_binary || (!own && !indices_beside_255(facts[i].values))) {
+    const bool own_unclear =
+        encoding != MaskEncoding::instances && !own && !indices_beside_255(facts[i].use.values);
+    if (index_in_binary || own_unclear) {
       report.faults.push_back(
           {Severity::error, "mixed-encoding", where,
            concat("the set is ", report.encoding, ", this mask's largest value is ", largest),

@@ -1,10 +1,7 @@
 #include "data/image.h"
 
-#include <algorithm>
 #include <array>
-#include <bit>
 #include <cstring>
-#include <utility>
 
 #include "core/error.h"
 #include "core/files.h"
@@ -13,9 +10,6 @@
 
 namespace medurwkv::data {
 namespace {
-
-/// No image file that we read whole is larger.
-constexpr std::uint64_t file_limit = std::uint64_t{1} << 30;
 
 struct Magic {
   std::string_view bytes;
@@ -90,56 +84,32 @@ void check_claim(const std::string& file, ImageSize claimed, std::int64_t most) 
   }
 }
 
+std::string ImageSource::name() const {
+  std::string out = file.string();
+  if (!array.empty())
+    out += concat(" (array ", array, slice ? concat(", slice ", *slice) : "", ")");
+  return out;
+}
+
 Image read_image(const std::filesystem::path& path) {
-  const std::string bytes = read_file(path, file_limit);
-  return kind_of(path.string(), bytes) == FileKind::png ? decode_png(path.string(), bytes).image
-                                                        : decode_jpeg(path.string(), bytes);
+  return read_image(ImageSource{path});
 }
 
 ImageSize read_image_size(const std::filesystem::path& path) {
-  const std::string bytes = read_file(path, file_limit);
-  return kind_of(path.string(), bytes) == FileKind::png ? png_size(path.string(), bytes)
-                                                        : jpeg_size(path.string(), bytes);
+  return read_image_size(ImageSource{path});
 }
 
-MaskValues read_mask_values(const std::filesystem::path& path) {
-  const std::string bytes = read_file(path, file_limit);
-  Image image;
-  if (kind_of(path.string(), bytes) == FileKind::png) {
-    DecodedPng png = decode_png(path.string(), bytes);
-    if (png.colored_palette) return {png.image.width, png.image.height, std::move(png.indices)};
-    image = std::move(png.image);
-  } else {
-    image = decode_jpeg(path.string(), bytes);
-  }
-  const std::size_t step = image.type == SampleType::u16 ? 2 : 1;
-  const auto channels = static_cast<std::size_t>(image.channels);
-  MaskValues out{image.width, image.height, {}};
-  out.values.resize(static_cast<std::size_t>(image.width * image.height));
-  const auto sample = [&](std::size_t index) -> unsigned {
-    if (step == 1) return image.bytes[index];
-    std::uint16_t wide = 0;
-    std::memcpy(&wide, &image.bytes[2 * index], sizeof(wide));
-    return wide;
-  };
-  for (std::size_t i = 0; i < out.values.size(); ++i) {
-    unsigned value = sample(i * channels);
-    for (std::size_t c = 1; c < channels; ++c) {
-      // JPEG's colour conversion may be off by a few units on a gray mask.
-      const unsigned other = sample(i * channels + c);
-      if ((other > value ? other - value : value - other) > 16 * (step == 2 ? 256U : 1U)) {
-        throw_failure(concat(path.string(), ": is a mask with colours (pixel ",
-                             i % static_cast<std::size_t>(image.width), ", ",
-                             i / static_cast<std::size_t>(image.width),
-                             "), which needs a table of classes; colour masks are not read yet"));
-      }
-    }
-    // A 16-bit mask holds small class indices or shades from black to white. Shades are brought to
-    // 8 bits (so cut at the middle) and kept apart from class indices.
-    if (value > 255) value = std::max(33U, (value + 128) / 257);
-    out.values[i] = static_cast<std::uint8_t>(value);
-  }
-  return out;
+Image read_image(const ImageSource& source) {
+  const std::string file = source.name();
+  const std::string bytes = read_file(source.file, file_limit);
+  return kind_of(file, bytes) == FileKind::png ? decode_png(file, bytes).image
+                                               : decode_jpeg(file, bytes);
+}
+
+ImageSize read_image_size(const ImageSource& source) {
+  const std::string file = source.name();
+  const std::string bytes = read_file(source.file, file_limit);
+  return kind_of(file, bytes) == FileKind::png ? png_size(file, bytes) : jpeg_size(file, bytes);
 }
 
 }  // namespace medurwkv::data

@@ -1,8 +1,10 @@
 // Rasters: images as decoded and label maps. Relies on core.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -13,6 +15,29 @@ namespace medurwkv::data {
 /// Type of an image's stored samples.
 enum class SampleType { u8, u16, f32 };
 
+/// Where pixels lie in the patient, from formats that know it (none of those read today: their
+/// resolution is that of a print).
+struct Geometry {
+  std::array<double, 3> spacing{1, 1, 1};  ///< mm between columns, rows and slices
+  /// Unit vectors of growing column, row and slice in the patient: to the left, back and head.
+  std::array<double, 9> axes{1, 0, 0, 0, 1, 0, 0, 0, 1};
+
+  bool operator==(const Geometry&) const = default;
+};
+
+/// Where an image's or a mask's pixels are: a file, or in a file of arrays (.npz, .h5) one of them,
+/// or one slice of a volume.
+struct ImageSource {
+  std::filesystem::path file;
+  std::string array{};                  ///< its name in a .npz or .h5; empty in other files
+  std::optional<std::int64_t> slice{};  ///< along the first axis of a volume
+  std::uint8_t class_index = 0;         ///< of a mask that holds one class alone, else 0
+
+  /// For messages: the file, the array, the slice.
+  [[nodiscard]] std::string name() const;
+  bool operator==(const ImageSource&) const = default;
+};
+
 /// An image as its file holds it: row-major, channels innermost (1 gray, 3 RGB; alpha is dropped
 /// when decoding), samples in native byte order.
 struct Image {
@@ -21,6 +46,7 @@ struct Image {
   std::int64_t channels = 0;
   SampleType type = SampleType::u8;
   std::vector<unsigned char> bytes;
+  std::optional<Geometry> geometry{};
 
   /// The sample scaled to 0..1 (8-bit / 255, 16-bit / 65535, float as stored).
   [[nodiscard]] float value(std::int64_t x, std::int64_t y, std::int64_t channel) const;
@@ -42,9 +68,10 @@ struct ImageSize {
   bool operator==(const ImageSize&) const = default;
 };
 
-/// Decodes a PNG or JPEG by its content, not its suffix. Throws Error naming the file and the
-/// reason.
+/// Decodes by the file's content, not its suffix. Throws Error naming the file and the reason.
+Image read_image(const ImageSource& source);
 Image read_image(const std::filesystem::path& path);
+ImageSize read_image_size(const ImageSource& source);
 ImageSize read_image_size(const std::filesystem::path& path);
 
 /// 8-bit gray (1 channel) or RGB (3 channels) as PNG bytes.

@@ -110,14 +110,18 @@ std::string place_of(const fs::path& relative) {
 }
 
 /// DRIVE keeps the camera's field of view in mask/ beside the truth in 1st_manual/.
-void drop_field_of_view(std::vector<fs::path>& masks) {
-  const auto manual = [](const fs::path& mask) {
-    return lower(mask.parent_path().filename().string()) == "1st_manual";
+void part_field_of_view(Case& item) {
+  const auto lies_in = [](const char* folder) {
+    return [folder](const ImageSource& mask) {
+      return lower(mask.file.parent_path().filename().string()) == folder;
+    };
   };
-  if (std::none_of(masks.begin(), masks.end(), manual)) return;
-  std::erase_if(masks, [](const fs::path& mask) {
-    return lower(mask.parent_path().filename().string()) == "mask";
-  });
+  std::vector<ImageSource>& masks = item.masks;
+  if (std::none_of(masks.begin(), masks.end(), lies_in("1st_manual"))) return;
+  const auto field = std::find_if(masks.begin(), masks.end(), lies_in("mask"));
+  if (field == masks.end()) return;
+  item.field_of_view = *field;
+  masks.erase(field);
 }
 
 struct Found {
@@ -209,7 +213,7 @@ Layout find_layout(const fs::path& root) {
     }
     // The folder becomes part of the id only where stems repeat.
     const std::string id = key_uses[file.key] > 1 ? full_key(file) : file.key;
-    out.cases.push_back({.id = id, .group = group_of(id), .image = file.path, .masks = {}});
+    out.cases.push_back({.id = id, .group = group_of(id), .images = {{file.path}}, .masks = {}});
   }
   std::map<std::string, std::size_t> by_key;
   for (std::size_t i = 0; i < out.cases.size(); ++i) by_key[out.cases[i].id] = i;
@@ -226,12 +230,12 @@ Layout find_layout(const fs::path& root) {
     if (index == out.cases.size()) {
       out.masks_alone.push_back(file.path);
     } else {
-      out.cases[index].masks.push_back(file.path);
+      out.cases[index].masks.push_back({file.path});
     }
   }
-  for (Case& item : out.cases) drop_field_of_view(item.masks);
+  for (Case& item : out.cases) part_field_of_view(item);
   for (const Case& item : out.cases) {
-    if (item.masks.empty()) out.images_alone.push_back(item.image);
+    if (item.masks.empty()) out.images_alone.push_back(item.images.front().file);
   }
   std::erase_if(out.cases, [](const Case& item) { return item.masks.empty(); });
   std::sort(out.cases.begin(), out.cases.end(),

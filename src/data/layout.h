@@ -10,12 +10,24 @@
 
 namespace medurwkv::data {
 
+/// A file of a kind that is known and not read.
+struct Unread {
+  std::filesystem::path file;
+  std::string why;  ///< its kind and what to do
+};
+
 /// What a folder holds before anything is decoded.
 struct Layout {
+  std::string name = "images and masks";            ///< for people: the published layout it fits
   std::vector<Case> cases;                          ///< an image with at least one mask, by id
   std::vector<std::filesystem::path> images_alone;  ///< images without a mask
   std::vector<std::filesystem::path> masks_alone;   ///< masks without an image
   std::vector<std::string> ambiguous;               ///< ids that more than one image claims
+  std::vector<Unread> unread;                       ///< NIfTI, DICOM, COCO JSON, MoNuSeg XML
+  std::vector<ClassInfo> classes{};                 ///< where the set names them
+  bool by_folder = false;                           ///< masks lie in a folder per class
+  std::optional<MaskEncoding> encoding{};           ///< where the layout fixes it (GlaS: instances)
+  std::optional<std::uint8_t> ignored{};            ///< nnU-Net's "ignore"
 };
 
 /// Files below image folders (images, img, ...) and mask folders (masks, labels, gt, ...), or

@@ -127,7 +127,7 @@ class Reader {
     png_get_PLTE(png_, info_, &colors, &count);
     out.indices = std::move(out.image.bytes);
     for (int i = 0; i < count; ++i) {
-      out.colored_palette |= colors[i].red != colors[i].green || colors[i].red != colors[i].blue;
+      out.palette.push_back({colors[i].red, colors[i].green, colors[i].blue});
     }
     out.image.channels = 3;
     out.image.bytes.resize(out.indices.size() * 3);

@@ -35,8 +35,8 @@ std::vector<std::string> case_hashes(const Dataset& dataset) {
   parallel_for(static_cast<std::int64_t>(out.size()), [&](std::int64_t begin, std::int64_t end) {
     for (auto i = static_cast<std::size_t>(begin); i < static_cast<std::size_t>(end); ++i) {
       try {
-        std::string text = sha256_file(dataset.cases[i].image);
-        for (const fs::path& mask : dataset.cases[i].masks) text += sha256_file(mask);
+        std::string text;
+        for (const fs::path& file : files_of(dataset.cases[i])) text += sha256_file(file);
         out[i] = sha256(text);
       } catch (...) {
         errors[i] = std::current_exception();
@@ -59,8 +59,8 @@ std::vector<std::vector<std::size_t>> bundles_of(const Dataset& dataset) {
   };
   std::map<std::string, std::size_t> first;
   for (std::size_t i = 0; i < dataset.cases.size(); ++i) {
-    for (const std::string& key :
-         {"group " + dataset.cases[i].group, "image " + sha256_file(dataset.cases[i].image)}) {
+    for (const std::string& key : {"group " + dataset.cases[i].group,
+                                   "image " + sha256_file(dataset.cases[i].images.front().file)}) {
       const auto [known, fresh] = first.emplace(key, i);
       if (!fresh) leader[root(i)] = root(known->second);
     }
@@ -155,12 +155,16 @@ json split_to_json(const Dataset& dataset, const Split& split, const SplitRatios
                    std::uint64_t seed) {
   for (const Case& item : dataset.cases) {
     if (!is_utf8(item.id)) {
-      throw_failure(concat(item.image.string(),
+      throw_failure(concat(item.images.front().name(),
                            ": its name is not UTF-8, so no split file can hold it; rename it"));
     }
   }
   json classes = json::array();
-  for (const ClassInfo& one : dataset.classes) classes.push_back(one.name);
+  json colors = json::array();
+  for (const ClassInfo& one : dataset.classes) {
+    classes.push_back(one.name);
+    colors.push_back(one.color);
+  }
   return {{"format", split_format},
           {"format_version", split_format_version},
           {"medurwkv", medurwkv::version},
@@ -168,6 +172,7 @@ json split_to_json(const Dataset& dataset, const Split& split, const SplitRatios
           {"ratios", {ratios.train, ratios.val, ratios.test}},
           {"mask_encoding", to_string(dataset.encoding)},
           {"classes", classes},
+          {"class_colors", colors},
           {"data_sha256", split.data_sha256},
           {"train", split.train},
           {"val", split.val},
@@ -208,8 +213,17 @@ Split read_split(const fs::path& file, const Dataset& dataset) {
 DatasetOptions split_options(const fs::path& file) {
   const json from = parse_split(file);
   try {
-    return {.encoding = mask_encoding_from(from.at("mask_encoding").get<std::string>()),
-            .class_names = from.at("classes").get<std::vector<std::string>>()};
+    const auto names = from.at("classes").get<std::vector<std::string>>();
+    DatasetOptions out{.encoding = mask_encoding_from(from.at("mask_encoding").get<std::string>()),
+                       .classes = make_classes(names.size(), names)};
+    // Splits of version 0.1 have no colours.
+    if (from.contains("class_colors")) {
+      const auto colors = from.at("class_colors").get<std::vector<Color>>();
+      for (std::size_t i = 0; i < names.size(); ++i) out.classes[i].color = colors.at(i);
+    }
+    return out;
+  } catch (const std::out_of_range&) {
+    throw_failure(concat(file.string(), ": is broken: fewer class_colors than classes"));
   } catch (const json::exception& error) {
     throw_failure(concat(file.string(), ": is broken: ", error.what()));
   } catch (const Error& error) {

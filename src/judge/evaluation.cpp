@@ -37,7 +37,7 @@ Evaluation evaluate(const data::Dataset& dataset, std::span<const data::Case> tr
   for (const data::Case& item : cases) {
     throw_if_stopped(stop);
     const data::LabelMap truth = data::read_labels(dataset, item);
-    const data::LabelMap labels = predict(data::read_image(item.image));
+    const data::LabelMap labels = predict(data::read_image(item));
     out.cases.push_back(
         score_case(item.id, truth, labels, dataset.classes.size(), options.spacing));
     if (out.guess) {

@@ -16,8 +16,7 @@ std::vector<LoadedCase> load_cases(const data::Dataset& dataset,
   parallel_for(static_cast<std::int64_t>(cases.size()), [&](std::int64_t begin, std::int64_t end) {
     for (auto i = static_cast<std::size_t>(begin); i < static_cast<std::size_t>(end); ++i) {
       try {
-        out[i] = {cases[i].id, data::read_image(cases[i].image),
-                  data::read_labels(dataset, cases[i])};
+        out[i] = {cases[i].id, data::read_image(cases[i]), data::read_labels(dataset, cases[i])};
       } catch (...) {
         errors[i] = std::current_exception();
       }

@@ -227,14 +227,14 @@ TEST(JpegForms, AMaskWithLossKeepsItsMeaning) {
   write_file(path, jpeg_bytes(mask, {
                                         .quality = 75,
                                     }));
-  const MaskValues values = read_mask_values(path);
+  const MaskPixels values = read_mask({path});
   for (std::size_t i = 0; i < values.values.size(); ++i) {
     EXPECT_EQ(values.values[i] > 127, mask.bytes[3 * i] == 255) << i;
   }
   write_file(path, jpeg_bytes(picture(), {}));
-  const auto refused = test::refusal_of([&] { return read_mask_values(path); });
-  ASSERT_TRUE(refused) << "a picture is no mask";
-  EXPECT_TRUE(refused->names("mask.jpg") && refused->names("colours")) << refused->message;
+  const MaskPixels colored = read_mask({path});
+  EXPECT_TRUE(colored.values.empty() && colored.lossy);
+  EXPECT_EQ(colored.colors, decode_jpeg("f", jpeg_bytes(picture(), {})).bytes);
 }
 
 // Cut anywhere (the last two bytes are the end marker): never gray pixels in place of lost ones.
@@ -320,7 +320,7 @@ TEST(ImageFiles, OfOtherKindsAreNamed) {
   for (const auto& [bytes, reason] : kinds) {
     write_file(path, bytes);
     for (const auto& refused : {test::refusal_of([&] { return read_image(path); }),
-                                test::refusal_of([&] { return read_mask_values(path); })}) {
+                                test::refusal_of([&] { return read_mask({path}); })}) {
       ASSERT_TRUE(refused) << reason;
       EXPECT_EQ(refused->kind, ErrorKind::failure);
       EXPECT_TRUE(refused->names("thing.png") && refused->names(reason)) << refused->message;

@@ -57,9 +57,9 @@ TEST(Layout, PairsByNameNeverByOrder) {
   const Layout layout = find_layout(folder.path());
   ASSERT_EQ(layout.cases.size(), 3U);
   for (const Case& item : layout.cases) {
-    EXPECT_EQ(item.image.stem().string(), item.id);
+    EXPECT_EQ(item.images.front().file.stem().string(), item.id);
     ASSERT_EQ(item.masks.size(), 1U);
-    EXPECT_EQ(pairing_key(item.masks.front()), item.id);
+    EXPECT_EQ(pairing_key(item.masks.front().file), item.id);
   }
 }
 
@@ -80,17 +80,18 @@ TEST(Layout, NamesWhatStandsAlone) {
 }
 
 TEST(Encoding, IsDecidedOverAllMasks) {
-  ValueUse use{};
-  use[0] = 100;
-  use[255] = 50;
+  MaskUse use;
+  use.values[0] = 100;
+  use.values[255] = 50;
   EXPECT_EQ(encoding_from_values(use), MaskEncoding::binary);
-  use[255] = 0;
-  use[1] = 20;
-  use[3] = 20;
+  use.values[255] = 0;
+  use.values[1] = 20;
+  use.values[3] = 20;
+  use.with_gaps = 1;
   EXPECT_EQ(encoding_from_values(use), MaskEncoding::index);
   EXPECT_EQ(class_count(MaskEncoding::index, use), 4U);
-  use[120] = 60;  // a gray ramp is neither
-  use[77] = 60;
+  use.values[120] = 60;  // a gray ramp is neither
+  use.values[77] = 60;
   EXPECT_EQ(encoding_from_values(use), std::nullopt);
 }
 
@@ -193,7 +194,7 @@ TEST_F(Splits, AreRefusedWhenTheyDoNotFitTheData) {
 
   const fs::path file = write(split);
   EXPECT_EQ(error_of([&] { read_split(file, dataset_); }), "");
-  test::write_gray(dataset_.cases.front().masks.front(), 8, 8, [](auto, auto) { return 0; });
+  test::write_gray(dataset_.cases.front().masks.front().file, 8, 8, [](auto, auto) { return 0; });
   EXPECT_NE(error_of([&] { read_split(file, dataset_); }), "") << "changed contents";
 
   nlohmann::json newer = nlohmann::json::parse(read_file(file));

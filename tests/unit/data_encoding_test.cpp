@@ -21,9 +21,11 @@
 namespace medurwkv::data {
 namespace {
 
-ValueUse use_of(const std::map<std::size_t, std::int64_t>& pixels) {
-  ValueUse use{};
-  for (const auto& [value, count] : pixels) use.at(value) = count;
+/// Of gray files whose values have gaps in each, as all but numbered objects have.
+MaskUse use_of(const std::map<std::size_t, std::int64_t>& pixels) {
+  MaskUse use;
+  for (const auto& [value, count] : pixels) use.values.at(value) = count;
+  use.with_gaps = 1;
   return use;
 }
 
@@ -91,7 +93,7 @@ TEST_F(MaskSets, IndicesWith255AreRefusedUntilTheUserSays) {
     EXPECT_TRUE(refused->names(part)) << part << ": " << refused->message;
   }
   EXPECT_EQ(kinds(), std::vector<std::string>{"unclear-encoding"});
-  const DatasetOptions index{.encoding = MaskEncoding::index, .class_names = {}};
+  const DatasetOptions index{.encoding = MaskEncoding::index};
   EXPECT_EQ(kinds(index), std::vector<std::string>{});
   const Dataset dataset = open_dataset(folder_.path(), index);
   EXPECT_EQ(dataset.classes.size(), 3U);

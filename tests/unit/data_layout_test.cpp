@@ -37,7 +37,9 @@ class Layouts : public ::testing::Test {
   [[nodiscard]] std::map<std::string, std::set<std::string>> pairs() const {
     std::map<std::string, std::set<std::string>> out;
     for (const Case& item : find_layout(folder_.path()).cases) {
-      for (const fs::path& mask : item.masks) out[relative(item.image)].insert(relative(mask));
+      for (const ImageSource& mask : item.masks) {
+        out[relative(item.images.front().file)].insert(relative(mask.file));
+      }
     }
     return out;
   }

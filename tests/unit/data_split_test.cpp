@@ -35,10 +35,11 @@ namespace fs = std::filesystem;
 class SplitLaws : public ::testing::Test {
  protected:
   void add(const std::string& id, const std::string& group, const std::string& contents) {
-    Case item{.id = id, .group = group, .image = folder_.path() / (id + ".image"), .masks = {}};
-    item.masks.push_back(folder_.path() / (id + ".mask"));
-    std::ofstream(item.image) << contents;
-    std::ofstream(item.masks.front()) << "mask of " << id;
+    Case item{
+        .id = id, .group = group, .images = {{folder_.path() / (id + ".image")}}, .masks = {}};
+    item.masks.push_back({folder_.path() / (id + ".mask")});
+    std::ofstream(item.images.front().file) << contents;
+    std::ofstream(item.masks.front().file) << "mask of " << id;
     dataset_.cases.push_back(std::move(item));
     dataset_.root = folder_.path();
     dataset_.classes = {{"background", {}}, {"foreground", {}}};
@@ -144,7 +145,7 @@ TEST_F(SplitLaws, AreTheSameElsewhereAndOnAnyThreads) {
   const test::TemporaryFolder other;
   Dataset moved = dataset_;
   for (Case& item : moved.cases) {
-    for (fs::path* path : {&item.image, &item.masks.front()}) {
+    for (fs::path* path : {&item.images.front().file, &item.masks.front().file}) {
       fs::copy_file(*path, other.path() / path->filename());
       *path = other.path() / path->filename();
     }
@@ -194,9 +195,9 @@ TEST_F(SplitLaws, TheHashSeesEveryChange) {
   Dataset exchanged = dataset_;
   std::swap(exchanged.cases[0].masks, exchanged.cases[1].masks);
   expect_new(exchanged, "masks exchanged");
-  write_file(dataset_.cases[2].masks.front(), std::string_view("mask of 3"));
+  write_file(dataset_.cases[2].masks.front().file, std::string_view("mask of 3"));
   expect_new(dataset_, "a mask changed");
-  write_file(dataset_.cases[1].image, std::string_view("2"));
+  write_file(dataset_.cases[1].images.front().file, std::string_view("2"));
   expect_new(dataset_, "an image changed");
 }
 

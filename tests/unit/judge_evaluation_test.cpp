@@ -30,15 +30,15 @@ class Evaluate : public testing::Test {
   void TearDown() override { fs::remove_all(folder); }
 
   data::Case add(const std::string& id, const data::LabelMap& truth) {
-    data::Image image{truth.width, truth.height, 1, data::SampleType::u8, {}};
+    data::Image image{truth.width, truth.height, 1, data::SampleType::u8, {}, {}};
     for (const std::uint8_t label : truth.labels) image.bytes.push_back(label != 0 ? 255 : 0);
     const fs::path file = folder / (id + ".png");
     write_file(file, data::encode_png(image));
     data::Case item;
     item.id = id;
     item.group = id;
-    item.image = file;
-    item.masks = {file};
+    item.images = {{file}};
+    item.masks = {{file}};
     dataset.cases.push_back(item);
     return item;
   }
@@ -101,7 +101,7 @@ TEST_F(Evaluate, RefusesAnEmptyPartAndStops) {
 // A case that cannot be read ends the evaluation instead of silently leaving the mean.
 TEST_F(Evaluate, ABadCaseIsAnError) {
   const std::vector<data::Case> cases{add("a", rasterise({0.3, 0.3}, {20, 20}))};
-  write_file(cases.front().image, "no image");
+  write_file(cases.front().images.front().file, "no image");
   EXPECT_THROW(evaluate(dataset, {}, cases, threshold, options, stop), Error);
 }
 
