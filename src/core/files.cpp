@@ -65,14 +65,17 @@ Descriptor open_regular(const fs::path& path, std::uint64_t& size) {
   return file;
 }
 
-template <class Consume>
-void read_pieces(const fs::path& path, std::uint64_t limit, const Consume& consume) {
+/// Calls `expect` with the number of bytes to come, then `consume` with piece after piece.
+template <class Expect, class Consume>
+void read_pieces(const fs::path& path, std::uint64_t limit, const Expect& expect,
+                 const Consume& consume) {
   std::uint64_t size = 0;
   const Descriptor file = open_regular(path, size);
   if (size > limit) {
     throw_failure(concat(path.string(), ": holds ", size, " bytes, more than the ", limit,
                          " that are read here"));
   }
+  expect(size);
   std::array<char, 1 << 16> buffer{};
   std::uint64_t total = 0;
   while (true) {
@@ -118,7 +121,9 @@ class Sha256 {
 
 std::string read_file(const fs::path& path, std::uint64_t limit) {
   std::string bytes;
-  read_pieces(path, limit, [&](std::string_view piece) { bytes += piece; });
+  // Room for all of it at once: a string that grows needs up to three times its size.
+  const auto reserve = [&](std::uint64_t size) { bytes.reserve(size); };
+  read_pieces(path, limit, reserve, [&](std::string_view piece) { bytes += piece; });
   return bytes;
 }
 
@@ -175,7 +180,8 @@ std::string sha256(std::string_view bytes) {
 
 std::string sha256_file(const fs::path& path) {
   Sha256 hash;
-  read_pieces(path, ~std::uint64_t{0}, [&](std::string_view piece) { hash.add(piece); });
+  const auto expect = [](std::uint64_t /*size*/) {};
+  read_pieces(path, ~std::uint64_t{0}, expect, [&](std::string_view piece) { hash.add(piece); });
   return hash.finish();
 }
 

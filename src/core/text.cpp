@@ -44,6 +44,21 @@ std::string human_seconds(double seconds) {
   return concat(whole, " s");
 }
 
+std::string shown(std::string_view text) {
+  constexpr std::size_t most = 300;
+  const bool cut = text.size() > most;
+  if (cut) {
+    std::size_t end = most;
+    while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xc0U) == 0x80U) --end;
+    text = text.substr(0, end);
+  }
+  std::string out(text);
+  for (char& c : out) {
+    if (static_cast<unsigned char>(c) < 32 || c == 127) c = '?';
+  }
+  return cut ? out + "..." : out;
+}
+
 std::string join(const std::vector<std::string>& parts, std::string_view separator) {
   std::string out;
   for (std::size_t i = 0; i < parts.size(); ++i) {

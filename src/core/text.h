@@ -30,6 +30,10 @@ std::string human_bytes(double bytes);
 /// Seconds as "1 h 02 min", "3 min 04 s" or "5 s".
 std::string human_seconds(double seconds);
 
+/// Text out of a foreign file as a message may show it: control characters as '?', cut after 300
+/// bytes.
+std::string shown(std::string_view text);
+
 std::string join(const std::vector<std::string>& parts, std::string_view separator);
 std::vector<std::string> split(std::string_view text, char separator);
 std::string trim(std::string_view text);

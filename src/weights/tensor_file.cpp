@@ -176,21 +176,6 @@ std::vector<double> convert_all(std::string_view data, const Convert& convert) {
 
 }  // namespace
 
-std::string shown(std::string_view text) {
-  constexpr std::size_t most = 300;
-  const bool cut = text.size() > most;
-  if (cut) {
-    std::size_t end = most;
-    while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xc0U) == 0x80U) --end;
-    text = text.substr(0, end);
-  }
-  std::string out(text);
-  for (char& c : out) {
-    if (static_cast<unsigned char>(c) < 32 || c == 127) c = '?';
-  }
-  return cut ? out + "..." : out;
-}
-
 const char* to_string(DType type) {
   return entry_of(type).name;
 }
@@ -214,39 +199,71 @@ TensorHeader parse_header(const std::string& file, std::string_view bytes,
   return out;
 }
 
+const char* to_string(FileKind kind) {
+  switch (kind) {
+    case FileKind::safetensors: return "safetensors";
+    case FileKind::torch_zip: return "PyTorch (zip)";
+    case FileKind::torch_legacy: return "PyTorch (before 1.6)";
+  }
+  throw_internal("unknown kind of weights file");
+}
+
+TensorFile::TensorFile(FileKind kind, std::string file, std::shared_ptr<const FileContent> content,
+                       TensorHeader header, std::vector<std::string_view> data)
+    : kind_(kind),
+      file_(std::move(file)),
+      content_(std::move(content)),
+      header_(std::move(header)),
+      data_(std::move(data)) {
+  for (std::size_t i = 0; i < header_.tensors.size(); ++i) {
+    const std::string& name = header_.tensors[i].name;
+    if (!by_name_.emplace(name, i).second) {
+      throw_failure(concat(file_, ": two of its tensors are named ", shown(name)));
+    }
+  }
+}
+
 TensorFile TensorFile::read(const std::filesystem::path& path) {
-  TensorFile out;
-  out.file_ = path.string();
-  out.bytes_ = read_file(path);
-  if (out.bytes_.size() < length_bytes) throw_bad(out.file_, "it is shorter than 8 bytes");
+  return parse(path.string(), read_file(path));
+}
+
+TensorFile TensorFile::parse(const std::string& file, std::string bytes) {
+  if (bytes.size() < length_bytes) throw_bad(file, "it is shorter than 8 bytes");
   std::uint64_t length = 0;
   static_assert(std::endian::native == std::endian::little);
-  std::memcpy(&length, out.bytes_.data(), length_bytes);
-  if (length > header_limit || length > out.bytes_.size() - length_bytes) {
-    throw_bad(out.file_, concat("its header claims ", length, " bytes; the file has ",
-                                out.bytes_.size(), " and at most ", header_limit, " are allowed"));
+  std::memcpy(&length, bytes.data(), length_bytes);
+  if (length > header_limit || length > bytes.size() - length_bytes) {
+    throw_bad(file, concat("its header claims ", length, " bytes; the file has ", bytes.size(),
+                           " and at most ", header_limit, " are allowed"));
   }
-  out.data_start_ = length_bytes + length;
-  out.header_ = parse_header(out.file_, std::string_view{out.bytes_}.substr(0, out.data_start_),
-                             out.bytes_.size() - out.data_start_);
-  for (std::size_t i = 0; i < out.header_.tensors.size(); ++i) {
-    out.by_name_[out.header_.tensors[i].name] = i;
+  auto content = std::make_shared<FileContent>();
+  content->bytes = std::move(bytes);
+  const std::string_view all = content->bytes;
+  const std::uint64_t data_start = length_bytes + length;
+  TensorHeader header = parse_header(file, all.substr(0, data_start), all.size() - data_start);
+  std::vector<std::string_view> data;
+  for (const TensorInfo& tensor : header.tensors) {
+    data.push_back(all.substr(data_start + tensor.offset, tensor.bytes));
   }
-  return out;
+  return {FileKind::safetensors, file, std::move(content), std::move(header), std::move(data)};
 }
 
 bool TensorFile::contains(const std::string& name) const {
   return by_name_.contains(name);
 }
 
-const TensorInfo& TensorFile::info(const std::string& name) const {
+std::size_t TensorFile::index_of(const std::string& name) const {
   const auto found = by_name_.find(name);
   if (found == by_name_.end()) throw_failure(concat(file_, ": has no tensor ", name));
-  return header_.tensors[found->second];
+  return found->second;
+}
+
+const TensorInfo& TensorFile::info(const std::string& name) const {
+  return header_.tensors[index_of(name)];
 }
 
 std::string_view TensorFile::data(const TensorInfo& tensor) const {
-  return std::string_view{bytes_}.substr(data_start_ + tensor.offset, tensor.bytes);
+  return data_[index_of(tensor.name)];
 }
 
 std::vector<double> TensorFile::values(const std::string& name) const {

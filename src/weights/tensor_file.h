@@ -1,10 +1,13 @@
-// Safetensors files: named tensors and string metadata. Relies on core.
+// A file of named tensors in memory, and safetensors files, read and written. Relies on core.
 // Format: github.com/huggingface/safetensors (an 8-byte header length, a JSON header, the data).
+// Files of any kind are read by weights/read_weights.h.
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <filesystem>
 #include <map>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -23,7 +26,7 @@ struct TensorInfo {
   std::string name;
   DType type = DType::f32;
   Shape shape;
-  std::uint64_t offset = 0;  ///< from the start of the data
+  std::uint64_t offset = 0;  ///< from the start of the data; in a safetensors file alone
   std::uint64_t bytes = 0;
 };
 
@@ -35,34 +38,56 @@ struct TensorHeader {
   Metadata metadata;
 };
 
-/// A whole file in memory.
+/// What a file is, told by its content.
+enum class FileKind { safetensors, torch_zip, torch_legacy };
+
+/// "safetensors", "PyTorch (zip)", "PyTorch (before 1.6)".
+const char* to_string(FileKind kind);
+
+/// What tensors point into: the file's own bytes, and what had to be unpacked or rearranged.
+struct FileContent {
+  std::string bytes;
+  std::deque<std::string> copies;
+};
+
+/// A whole file in memory. Tensors are row-major and little endian; two that share their storage in
+/// a .pth share their bytes here.
 class TensorFile {
  public:
-  /// Throws Error naming the file and the place when a rule of the format is broken: header length
-  /// within the file and 100 MB, one JSON object without duplicate keys, known types, shapes that
-  /// fit their bytes, data without holes or overlaps that ends with the file.
-  static TensorFile read(const std::filesystem::path& path);
+  /// `data` holds the bytes of each tensor, within `content`. Throws Error when two have one name.
+  TensorFile(FileKind kind, std::string file, std::shared_ptr<const FileContent> content,
+             TensorHeader header, std::vector<std::string_view> data);
 
+  /// A safetensors file. Throws Error naming the file and the place when a rule of the format is
+  /// broken: header length within the file and 100 MB, one JSON object without duplicate keys,
+  /// known types, shapes that fit their bytes, data without holes or overlaps that ends with the
+  /// file.
+  static TensorFile read(const std::filesystem::path& path);
+  /// The same from bytes in memory; `file` is its name in messages.
+  static TensorFile parse(const std::string& file, std::string bytes);
+
+  [[nodiscard]] FileKind kind() const { return kind_; }
+  [[nodiscard]] const std::string& file() const { return file_; }
   [[nodiscard]] const std::vector<TensorInfo>& tensors() const { return header_.tensors; }
   [[nodiscard]] const Metadata& metadata() const { return header_.metadata; }
   [[nodiscard]] bool contains(const std::string& name) const;
   /// Throws Error naming file and tensor when it is not there.
   [[nodiscard]] const TensorInfo& info(const std::string& name) const;
+  /// The bytes of one of tensors().
   [[nodiscard]] std::string_view data(const TensorInfo& tensor) const;
   /// Elements converted to double (exact for every type but large 64-bit integers).
   [[nodiscard]] std::vector<double> values(const std::string& name) const;
 
  private:
+  [[nodiscard]] std::size_t index_of(const std::string& name) const;
+
+  FileKind kind_;
   std::string file_;
-  std::string bytes_;
-  std::uint64_t data_start_ = 0;
+  std::shared_ptr<const FileContent> content_;
   TensorHeader header_;
+  std::vector<std::string_view> data_;
   std::map<std::string, std::size_t> by_name_;
 };
-
-/// Text out of a foreign file as a message may show it: control characters as '?', cut after 300
-/// bytes.
-std::string shown(std::string_view text);
 
 /// Parses the first bytes of a file (length and JSON); `data_bytes` is what follows the header.
 TensorHeader parse_header(const std::string& file, std::string_view bytes,

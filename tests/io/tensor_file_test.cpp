@@ -14,7 +14,9 @@
 #include "core/files.h"
 #include "net/presets.h"
 #include "support/paths.h"
+#include "support/refusal.h"
 #include "weights/model_file.h"
+#include "weights/read_weights.h"
 
 namespace medurwkv::weights {
 namespace {
@@ -113,6 +115,32 @@ TEST_F(TensorFiles, ReadBackAsWritten) {
   EXPECT_EQ(file.info("none").shape, (Shape{0, 4}));
   EXPECT_EQ(file.metadata().at("key"), "a \"text\"");
   EXPECT_THROW(static_cast<void>(file.info("absent")), Error);
+}
+
+// What read_weights takes for a safetensors file, whatever its name, and what for nothing it knows.
+TEST_F(TensorFiles, AreFoundByTheirContent) {
+  const auto path = folder_.path() / "weights.pth";
+  write_file(path, file_bytes(two_floats, std::string(8, '\0')));
+  const TensorFile file = read_weights(path);
+  EXPECT_EQ(file.kind(), FileKind::safetensors);
+  EXPECT_EQ(file.values("a"), (std::vector<double>{0, 0}));
+  for (const std::string& other : {std::string(), std::string("\x89PNG\r\n\x1a\n and more", 16)}) {
+    write_file(path, other);
+    const auto refused = test::refusal_of([&] { return read_weights(path); });
+    ASSERT_TRUE(refused);
+    EXPECT_TRUE(refused->names("weights.pth: holds no weights")) << refused->message;
+  }
+}
+
+// A file moves and is copied with what its tensors point into.
+TEST_F(TensorFiles, KeepTheirBytes) {
+  const auto path = folder_.path() / "moved.safetensors";
+  write_file(path, file_bytes(two_floats, std::string("\0\0\x80\x3f\0\0\0\x40", 8)));
+  std::vector<TensorFile> files;
+  files.push_back(TensorFile::read(path));
+  files.push_back(files[0]);
+  files.erase(files.begin());
+  EXPECT_EQ(files[0].values("a"), (std::vector<double>{1, 2}));
 }
 
 // IEEE 754 and bfloat16 by their bits.
