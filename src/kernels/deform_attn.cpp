@@ -32,10 +32,13 @@ DeformHead<Real> head_of(const DeformShape& shape, const DeformInput<Real>& in) 
 template <class Real, class Run>
 void for_each_head(std::int64_t batch, const DeformHead<Real>& head, const Run& run) {
   parallel_for(batch * head.heads, [&](std::int64_t begin, std::int64_t end) {
-    std::vector<Real> scratch(static_cast<std::size_t>(5 * head.samples));
-    std::vector<std::int64_t> rows(static_cast<std::size_t>(4 * head.samples));
+    const auto samples = static_cast<std::size_t>(deform_samples_at_once(head.samples));
+    std::vector<Real> scratch(deform_scratch * samples);
+    std::vector<std::int32_t> integers(deform_integers * samples);
+    std::vector<std::int64_t> rows(4 * samples);
     DeformHead<Real> mine = head;
     mine.scratch = scratch.data();
+    mine.integers = integers.data();
     mine.rows = rows.data();
     for (std::int64_t i = begin; i < end; ++i) {
       mine.batch = i / head.heads;

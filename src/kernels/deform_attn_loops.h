@@ -1,7 +1,8 @@
 // The loops of kernels/deform_attn.h for one head of one batch element, written once. A file that
-// includes this defines MEDURWKV_KERNEL_NAMESPACE, one per instruction set, and hands in how to run
-// over a head's channels (`Channels`). Nothing of the standard library is used, as in
-// kernels/vector/simd.h.
+// includes this defines MEDURWKV_KERNEL_NAMESPACE, one per instruction set, and hands in how to
+// find a query's samples and to run over a head's channels (`Channels`): in kernels/ref plain
+// loops, in kernels/vector samples and channels in vectors. Nothing of the standard library is
+// used, as in kernels/vector/simd.h.
 #pragma once
 
 #include <cstdint>
@@ -10,63 +11,57 @@
 
 namespace medurwkv::kernels::MEDURWKV_KERNEL_NAMESPACE {
 
-/// The four neighbours of a place in a level: the shares of each, and which lie inside.
+/// The samples of a few queries and one head: arrays of `stride` numbers each, a query's after
+/// those of the one before. Of what is by corner (upper left, upper right, lower left, lower right)
+/// there are four arrays, one after another.
 template <class Real>
-struct Corners {
-  std::int64_t token[4];  // upper left, upper right, lower left, lower right
-  bool inside[4];
-  Real right, down;  // how far the place lies towards the right and lower neighbours
+struct Samples {
+  std::int64_t stride;
+  Real* attention;      // softmax of the weights
+  Real *right, *down;   // how far the place lies towards its right and lower neighbours
+  Real* factor;         // by corner: attention times the corner's share in the place
+  std::int32_t* token;  // by corner; -1: outside
+  Real* room;           // another thirteen
+  std::int32_t* integer_room;
 
-  [[nodiscard]] Real share(int corner) const {
-    const Real across = corner % 2 == 0 ? 1 - right : right;
-    const Real along = corner < 2 ? 1 - down : down;
-    return across * along;
-  }
+  explicit Samples(const DeformHead<Real>& head)
+      : stride(deform_samples_at_once(head.samples)),
+        attention(head.scratch),
+        right(attention + stride),
+        down(right + stride),
+        factor(down + stride),
+        token(head.integers),
+        room(factor + 4 * stride),
+        integer_room(token + 4 * stride) {}
 };
 
-/// x and y in pixels of the level, pixel centres at whole numbers. A place that is no number, or
-/// beyond 2^40, lies outside.
+/// Neighbouring queries.
 template <class Real>
-Corners<Real> corners_at(const DeformGrid& level, Real x, Real y) {
-  Corners<Real> out{};
-  constexpr Real far = 1099511627776.0;
-  if (!(x > -far && x < far && y > -far && y < far)) return out;
-  auto column = static_cast<std::int64_t>(x);
-  auto row = static_cast<std::int64_t>(y);
-  if (static_cast<Real>(column) > x) --column;
-  if (static_cast<Real>(row) > y) --row;
-  out.right = x - static_cast<Real>(column);
-  out.down = y - static_cast<Real>(row);
-  for (int corner = 0; corner < 4; ++corner) {
-    const std::int64_t at_column = column + corner % 2;
-    const std::int64_t at_row = row + corner / 2;
-    out.inside[corner] =
-        at_column >= 0 && at_row >= 0 && at_column < level.width && at_row < level.height;
-    out.token[corner] = level.start + at_row * level.width + at_column;
-  }
-  return out;
-}
+struct QueryGroup {
+  std::int64_t first = 0;
+  std::int64_t count = 0;
+  // Each one's place as a share of width and height.
+  Real x[16];
+  Real y[16];
+};
 
-/// softmax of `count` numbers.
-template <class Channels, class Real>
-void softmax(const Real* from, std::int64_t count, Real* to) {
-  Real largest = from[0];
-  for (std::int64_t i = 1; i < count; ++i) largest = from[i] > largest ? from[i] : largest;
-  Real sum = 0;
-  for (std::int64_t i = 0; i < count; ++i) sum += to[i] = Channels::exponential(from[i] - largest);
-  for (std::int64_t i = 0; i < count; ++i) to[i] /= sum;
-}
-
-/// Calls body(query, x, y) for every query, x and y being its place as a share of width and height.
+/// Calls body(group) for groups that together are all queries.
 template <class Real, class Body>
-void for_each_query(const DeformHead<Real>& head, const Body& body) {
-  std::int64_t query = 0;
+void for_each_group(const DeformHead<Real>& head, const Body& body) {
+  const std::int64_t size = deform_queries_at_once(head.samples);
+  QueryGroup<Real> group;
   for (std::int64_t n = 0; n < head.query_grids; ++n) {
     const DeformGrid& grid = head.queries[n];
     for (std::int64_t row = 0; row < grid.height; ++row) {
       const Real y = (static_cast<Real>(row) + Real{0.5}) / static_cast<Real>(grid.height);
-      for (std::int64_t column = 0; column < grid.width; ++column, ++query) {
-        body(query, (static_cast<Real>(column) + Real{0.5}) / static_cast<Real>(grid.width), y);
+      for (std::int64_t column = 0; column < grid.width; ++column) {
+        group.x[group.count] =
+            (static_cast<Real>(column) + Real{0.5}) / static_cast<Real>(grid.width);
+        group.y[group.count++] = y;
+        if (group.count < size && group.first + group.count < head.query_count) continue;
+        body(group);
+        group.first += group.count;
+        group.count = 0;
       }
     }
   }
@@ -85,43 +80,67 @@ struct QueryPlace {
   }
 };
 
-/// Calls body(sample, corners) for every sample of a query.
-template <class Real, class Body>
-void for_each_sample(const DeformHead<Real>& head, const Real* offsets, Real x, Real y,
-                     const Body& body) {
-  std::int64_t sample = 0;
-  for (std::int64_t n = 0; n < head.level_count; ++n) {
-    const DeformGrid& level = head.levels[n];
-    const Real centre_x = x * static_cast<Real>(level.width) - Real{0.5};
-    const Real centre_y = y * static_cast<Real>(level.height) - Real{0.5};
-    for (std::int64_t point = 0; point < head.points; ++point, ++sample) {
-      body(sample, corners_at<Real>(level, centre_x + offsets[2 * sample],
-                                    centre_y + offsets[2 * sample + 1]));
-    }
-  }
-}
-
 template <class Channels, class Real>
 void deform_forward_head(const DeformHead<Real>& head) {
   const std::int64_t stride = head.heads * head.width;
   const Real* values =
       head.in.values + head.batch * head.value_count * stride + head.head * head.width;
-  Real* factors = head.scratch + head.samples;
-  for_each_query(head, [&](std::int64_t query, Real x, Real y) {
-    const QueryPlace<Real> place(head, query);
-    Real* attention = head.scratch;
-    softmax<Channels>(head.in.weights + place.weights, head.samples, attention);
-    std::int64_t terms = 0;
-    for_each_sample(head, head.in.offsets + place.offsets, x, y,
-                    [&](std::int64_t sample, const Corners<Real>& corners) {
-                      for (int corner = 0; corner < 4; ++corner) {
-                        if (!corners.inside[corner]) continue;
-                        factors[terms] = attention[sample] * corners.share(corner);
-                        head.rows[terms++] = corners.token[corner] * stride;
-                      }
-                    });
-    Channels::combine(values, head.rows, factors, terms, head.width, head.y + place.result);
+  const Samples<Real> samples(head);
+  const Channels channels(head, samples);
+  Real* factors = samples.room;
+  for_each_group(head, [&](const QueryGroup<Real>& group) {
+    channels.find(group);
+    for (std::int64_t n = 0; n < group.count; ++n) {
+      std::int64_t terms = 0;
+      for (std::int64_t sample = n * head.samples; sample < (n + 1) * head.samples; ++sample) {
+        for (std::int64_t at = sample; at < 4 * samples.stride; at += samples.stride) {
+          factors[terms] = samples.factor[at];
+          head.rows[terms] = samples.token[at] * stride;
+          terms += samples.token[at] >= 0 ? 1 : 0;
+        }
+      }
+      Channels::combine(values, head.rows, factors, terms, head.width,
+                        head.y + QueryPlace<Real>(head, group.first + n).result);
+    }
   });
+}
+
+/// The gradients of one query, the n-th of those whose samples were found.
+template <class Channels, class Real>
+void deform_backward_query(const DeformHead<Real>& head, const Samples<Real>& samples,
+                           std::int64_t query, std::int64_t n, const Real* values,
+                           Real* grad_values) {
+  const std::int64_t stride = head.heads * head.width;
+  const QueryPlace<Real> place(head, query);
+  const Real* grad = head.grad_y + place.result;
+  Real* grad_offsets = head.grad.offsets + place.offsets;
+  const Real* attention = samples.attention + n * head.samples;
+  Real* grad_attention = samples.room;
+  Real mean = 0;
+  for (std::int64_t i = 0; i < head.samples; ++i) {
+    const std::int64_t sample = n * head.samples + i;
+    std::int64_t rows[4];
+    Real factors[4];
+    for (int corner = 0; corner < 4; ++corner) {
+      const std::int64_t at = corner * samples.stride + sample;
+      rows[corner] = samples.token[at] * stride;
+      factors[corner] = samples.factor[at];
+    }
+    Real dots[4];
+    Channels::gradient(grad, values, rows, factors, head.width, grad_values, dots);
+    const Real right = samples.right[sample];
+    const Real down = samples.down[sample];
+    const Real upper = dots[1] - dots[0];
+    const Real lower = dots[3] - dots[2];
+    const Real left = dots[2] - dots[0];
+    grad_offsets[2 * i] = attention[i] * (upper + down * (lower - upper));
+    grad_offsets[2 * i + 1] = attention[i] * (left + right * (lower - upper));
+    grad_attention[i] = dots[0] + right * upper + down * (left + right * (lower - upper));
+    mean += attention[i] * grad_attention[i];
+  }
+  for (std::int64_t i = 0; i < head.samples; ++i) {
+    head.grad.weights[place.weights + i] = attention[i] * (grad_attention[i] - mean);
+  }
 }
 
 template <class Channels, class Real>
@@ -133,39 +152,12 @@ void deform_backward_head(const DeformHead<Real>& head) {
   for (std::int64_t token = 0; token < head.value_count; ++token) {
     for (std::int64_t c = 0; c < head.width; ++c) grad_values[token * stride + c] = 0;
   }
-  for_each_query(head, [&](std::int64_t query, Real x, Real y) {
-    const QueryPlace<Real> place(head, query);
-    Real* attention = head.scratch;
-    Real* grad_attention = head.scratch + head.samples;
-    softmax<Channels>(head.in.weights + place.weights, head.samples, attention);
-    const Real* grad = head.grad_y + place.result;
-    Real* grad_offsets = head.grad.offsets + place.offsets;
-    Real mean = 0;
-    for_each_sample(head, head.in.offsets + place.offsets, x, y,
-                    [&](std::int64_t sample, const Corners<Real>& corners) {
-                      Real dots[4];  // of the result's gradient with each corner's values
-                      for (int corner = 0; corner < 4; ++corner) {
-                        dots[corner] = 0;
-                        if (!corners.inside[corner]) continue;
-                        const std::int64_t at = corners.token[corner] * stride;
-                        dots[corner] = Channels::dot(grad, values + at, head.width);
-                        Channels::add(attention[sample] * corners.share(corner), grad, head.width,
-                                      grad_values + at);
-                      }
-                      const Real upper = dots[1] - dots[0];
-                      const Real lower = dots[3] - dots[2];
-                      const Real left = dots[2] - dots[0];
-                      grad_offsets[2 * sample] =
-                          attention[sample] * (upper + corners.down * (lower - upper));
-                      grad_offsets[2 * sample + 1] =
-                          attention[sample] * (left + corners.right * (lower - upper));
-                      const Real sum = dots[0] + corners.right * upper +
-                                       corners.down * (left + corners.right * (lower - upper));
-                      grad_attention[sample] = sum;
-                      mean += attention[sample] * sum;
-                    });
-    for (std::int64_t i = 0; i < head.samples; ++i) {
-      head.grad.weights[place.weights + i] = attention[i] * (grad_attention[i] - mean);
+  const Samples<Real> samples(head);
+  const Channels channels(head, samples);
+  for_each_group(head, [&](const QueryGroup<Real>& group) {
+    channels.find(group);
+    for (std::int64_t n = 0; n < group.count; ++n) {
+      deform_backward_query<Channels>(head, samples, group.first + n, n, values, grad_values);
     }
   });
 }

@@ -27,8 +27,20 @@ struct DeformHead {
   Real* y = nullptr;
   const Real* grad_y = nullptr;
   DeformGradient<Real> grad;
-  Real* scratch = nullptr;       ///< 5 x samples numbers
-  std::int64_t* rows = nullptr;  ///< 4 x samples numbers
+  // Room for the loops; a number is one for each sample of deform_queries_at_once, rounded up.
+  Real* scratch = nullptr;           ///< deform_scratch numbers
+  std::int32_t* integers = nullptr;  ///< deform_integers
+  std::int64_t* rows = nullptr;      ///< four
 };
+
+inline constexpr std::int64_t deform_scratch = 20;
+inline constexpr std::int64_t deform_integers = 5;
+/// Queries whose samples are found together, as many as fill the widest vectors; at most 16.
+inline std::int64_t deform_queries_at_once(std::int64_t samples) {
+  return samples < 16 ? 16 / samples : 1;
+}
+inline std::int64_t deform_samples_at_once(std::int64_t samples) {
+  return (samples * deform_queries_at_once(samples) + 15) / 16 * 16;
+}
 
 }  // namespace medurwkv::kernels

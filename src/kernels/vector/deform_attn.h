@@ -1,5 +1,5 @@
-// Deformable attention of one head, a head's channels in vectors; compiled once per instruction
-// set.
+// Deformable attention of one head, a query's samples and a head's channels in vectors; compiled
+// once per instruction set.
 #pragma once
 
 #include "kernels/deform_attn_loops.h"
@@ -7,14 +7,54 @@
 
 namespace medurwkv::kernels::MEDURWKV_KERNEL_NAMESPACE {
 
-struct VectorChannels {
-  static float exponential(float x) { return __builtin_expf(x); }
-  /// to += factor from
-  static void add(float factor, const float* from, std::int64_t count, float* to) {
-    std::int64_t i = 0;
-    for (; i + lanes <= count; i += lanes) store(to + i, load(to + i) + factor * load(from + i));
-    for (; i < count; ++i) to[i] += factor * from[i];
+class VectorChannels {
+ public:
+  VectorChannels(const DeformHead<float>& head, const Samples<float>& samples)
+      : head_(head),
+        samples_(samples),
+        width_(samples.room + 4 * samples.stride),
+        height_(width_ + samples.stride),
+        x_(height_ + samples.stride),
+        y_(x_ + samples.stride),
+        weights_(y_ + samples.stride),
+        sums_(weights_ + samples.stride),
+        offsets_(sums_ + samples.stride),
+        start_(samples.integer_room) {
+    for (std::int64_t i = 0; i < samples.stride; ++i) {
+      const DeformGrid& level = head.levels[i % head.samples / head.points];
+      width_[i] = static_cast<float>(level.width);
+      height_[i] = static_cast<float>(level.height);
+      start_[i] = static_cast<std::int32_t>(level.start);
+    }
   }
+
+  void find(const QueryGroup<float>& group) const {
+    collect(group);
+    const std::int64_t count = group.count * head_.samples;
+    softmax(group.count);
+    for (std::int64_t i = 0; i < count; i += lanes) {
+      const Vector first = load(offsets_ + 2 * i);
+      const Vector second = load(offsets_ + 2 * i + lanes);
+      const Vector width = load(width_ + i);
+      const Vector height = load(height_ + i);
+      const Step across(load(x_ + i) * width - 0.5F + evens(first, second), width);
+      const Step along(load(y_ + i) * height - 0.5F + odds(first, second), height);
+      store(samples_.right + i, across.rest);
+      store(samples_.down + i, along.rest);
+      const Vector attention = load(samples_.attention + i);
+      const Vector upper = attention * (1.F - along.rest);
+      const Vector lower = attention * along.rest;
+      Integers start;
+      __builtin_memcpy(&start, start_ + i, sizeof start);
+      const Integers wide = __builtin_convertvector(width, Integers);
+      const Integers token = start + along.whole * wide + across.whole;
+      put(0, i, (1.F - across.rest) * upper, token, across.inside & along.inside);
+      put(1, i, across.rest * upper, token + 1, across.next_inside & along.inside);
+      put(2, i, (1.F - across.rest) * lower, token + wide, across.inside & along.next_inside);
+      put(3, i, across.rest * lower, token + wide + 1, across.next_inside & along.next_inside);
+    }
+  }
+
   /// to = sum over the rows of factor (values at the row)
   static void combine(const float* values, const std::int64_t* rows, const float* factors,
                       std::int64_t row_count, std::int64_t count, float* to) {
@@ -43,15 +83,102 @@ struct VectorChannels {
       to[i] = sum;
     }
   }
-  static float dot(const float* a, const float* b, std::int64_t count) {
-    Vector sums{};
-    std::int64_t i = 0;
-    for (; i + lanes <= count; i += lanes) sums = sums + load(a + i) * load(b + i);
-    float sum = 0;
-    for (std::int64_t lane = 0; lane < lanes; ++lane) sum += sums[lane];
-    for (; i < count; ++i) sum += a[i] * b[i];
-    return sum;
+  /// Of one sample's corners, those at a row of at least 0: the result's gradient times factor
+  /// joins the row's; its product with the row's values goes to `dots`.
+  static void gradient(const float* grad, const float* values, const std::int64_t* rows,
+                       const float* factors, std::int64_t count, float* grad_values, float* dots) {
+    float rest[4] = {};
+    const auto one = [&](int corner) {
+      Vector sum{};
+      if (rows[corner] < 0) return sum;
+      const float* from = values + rows[corner];
+      float* to = grad_values + rows[corner];
+      const float factor = factors[corner];
+      std::int64_t i = 0;
+      for (; i + lanes <= count; i += lanes) {
+        const Vector part = load(grad + i);
+        sum = sum + part * load(from + i);
+        store(to + i, load(to + i) + factor * part);
+      }
+      for (; i < count; ++i) {
+        rest[corner] += grad[i] * from[i];
+        to[i] += factor * grad[i];
+      }
+      return sum;
+    };
+    const Quad whole = added_up(one(0), one(1), one(2), one(3));
+    for (int corner = 0; corner < 4; ++corner) dots[corner] = whole[corner] + rest[corner];
   }
+
+ private:
+  /// Places along one axis: the pixel at or before each, how far each lies behind it, and whether
+  /// it and the next pixel are of the level. What is no number lies outside.
+  struct Step {
+    Integers whole, inside, next_inside;
+    Vector rest;
+
+    Step(Vector place, Vector size) {
+      const Vector beyond = size + 1.F;
+      place = largest(place, all(-2.F));
+      place = place < beyond ? place : beyond;
+      whole = __builtin_convertvector(place, Integers);
+      whole += __builtin_convertvector(whole, Vector) > place;
+      rest = place - __builtin_convertvector(whole, Vector);
+      const Integers count = __builtin_convertvector(size, Integers);
+      inside = (whole >= 0) & (whole < count);
+      next_inside = (whole >= -1) & (whole < count - 1);
+    }
+  };
+
+  void put(std::int64_t corner, std::int64_t at, Vector factor, Integers token,
+           Integers inside) const {
+    store(samples_.factor + corner * samples_.stride + at, factor);
+    const Integers known = (token & inside) | ~inside;
+    __builtin_memcpy(samples_.token + corner * samples_.stride + at, &known, sizeof known);
+  }
+
+  /// Weights (less the largest of their query), offsets and places of all samples, one after
+  /// another.
+  void collect(const QueryGroup<float>& group) const {
+    std::int64_t at = 0;
+    for (std::int64_t n = 0; n < group.count; ++n) {
+      const QueryPlace<float> place(head_, group.first + n);
+      const float* weights = head_.in.weights + place.weights;
+      const float* offsets = head_.in.offsets + place.offsets;
+      float top = weights[0];
+      for (std::int64_t i = 1; i < head_.samples; ++i) top = weights[i] > top ? weights[i] : top;
+      for (std::int64_t i = 0; i < head_.samples; ++i, ++at) {
+        weights_[at] = weights[i] - top;
+        offsets_[2 * at] = offsets[2 * i];
+        offsets_[2 * at + 1] = offsets[2 * i + 1];
+        x_[at] = group.x[n];
+        y_[at] = group.y[n];
+      }
+    }
+  }
+
+  void softmax(std::int64_t queries) const {
+    const std::int64_t count = queries * head_.samples;
+    for (std::int64_t i = 0; i < count; i += lanes) {
+      const Vector x = load(weights_ + i);
+      store(samples_.attention + i, x == x ? exponential(x) : x);
+    }
+    for (std::int64_t n = 0; n < count; n += head_.samples) {
+      float sum = 0;
+      for (std::int64_t i = n; i < n + head_.samples; ++i) sum += samples_.attention[i];
+      for (std::int64_t i = n; i < n + head_.samples; ++i) sums_[i] = sum;
+    }
+    for (std::int64_t i = 0; i < count; i += lanes) {
+      store(samples_.attention + i, load(samples_.attention + i) / load(sums_ + i));
+    }
+  }
+
+  const DeformHead<float>& head_;
+  const Samples<float>& samples_;
+  // By sample: its level's size, its query's place, its weight less the largest, its query's sum.
+  float *width_, *height_, *x_, *y_, *weights_, *sums_;
+  float* offsets_;       // x and y each
+  std::int32_t* start_;  // the level's first token
 };
 
 inline void deform_forward(const DeformHead<float>& head) {

@@ -66,6 +66,45 @@ inline float largest(float a, float b) {
   return a > b ? a : b;
 }
 
+/// Every other number of the two after one another, from the first or the second on.
+inline Vector evens(Vector a, Vector b) {
+#if MEDURWKV_LANES == 16
+  return __builtin_shufflevector(a, b, 0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30);
+#elif MEDURWKV_LANES == 8
+  return __builtin_shufflevector(a, b, 0, 2, 4, 6, 8, 10, 12, 14);
+#else
+  return __builtin_shufflevector(a, b, 0, 2, 4, 6);
+#endif
+}
+inline Vector odds(Vector a, Vector b) {
+#if MEDURWKV_LANES == 16
+  return __builtin_shufflevector(a, b, 1, 3, 5, 7, 9, 11, 13, 15, 17, 19, 21, 23, 25, 27, 29, 31);
+#elif MEDURWKV_LANES == 8
+  return __builtin_shufflevector(a, b, 1, 3, 5, 7, 9, 11, 13, 15);
+#else
+  return __builtin_shufflevector(a, b, 1, 3, 5, 7);
+#endif
+}
+
+typedef float Quad __attribute__((vector_size(16)));  // NOLINT
+/// Sums of every fourth lane.
+inline Quad folded(Vector x) {
+  Quad parts[lanes / 4];
+  __builtin_memcpy(parts, &x, sizeof x);
+  Quad sum = parts[0];
+  for (std::int64_t i = 1; i < lanes / 4; ++i) sum = sum + parts[i];
+  return sum;
+}
+/// Each one's sum over its lanes.
+inline Quad added_up(Vector a, Vector b, Vector c, Vector d) {
+  const Quad quads[4] = {folded(a), folded(b), folded(c), folded(d)};
+  const Quad ab = __builtin_shufflevector(quads[0], quads[1], 0, 4, 1, 5) +
+                  __builtin_shufflevector(quads[0], quads[1], 2, 6, 3, 7);
+  const Quad cd = __builtin_shufflevector(quads[2], quads[3], 0, 4, 1, 5) +
+                  __builtin_shufflevector(quads[2], quads[3], 2, 6, 3, 7);
+  return __builtin_shufflevector(ab, cd, 0, 1, 4, 5) + __builtin_shufflevector(ab, cd, 2, 3, 6, 7);
+}
+
 inline Integers bits_of(Vector x) {
   return reinterpret_cast<Integers>(x);
 }
