@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <array>
 #include <bit>
-#include <cmath>
 #include <cstring>
 #include <set>
 #include <utility>
@@ -12,6 +11,7 @@
 
 #include "core/error.h"
 #include "core/files.h"
+#include "core/half.h"
 #include "core/text.h"
 
 namespace medurwkv::weights {
@@ -154,15 +154,6 @@ void check_layout(const std::string& file, std::vector<TensorInfo>& tensors,
   }
 }
 
-double half_to_double(std::uint16_t bits) {
-  const int exponent = (bits >> 10) & 31;
-  const double fraction = bits & 1023;
-  const double sign = (bits & 0x8000) != 0 ? -1 : 1;
-  if (exponent == 31) return fraction == 0 ? sign * HUGE_VAL : std::nan("");
-  if (exponent == 0) return sign * std::ldexp(fraction, -24);
-  return sign * std::ldexp(1024 + fraction, exponent - 25);
-}
-
 template <class Stored, class Convert>
 std::vector<double> convert_all(std::string_view data, const Convert& convert) {
   std::vector<double> out(data.size() / sizeof(Stored));
@@ -274,10 +265,7 @@ std::vector<double> TensorFile::values(const std::string& name) const {
     case DType::f64: return convert_all<double>(bytes, plain);
     case DType::f32: return convert_all<float>(bytes, plain);
     case DType::f16: return convert_all<std::uint16_t>(bytes, half_to_double);
-    case DType::bf16:
-      return convert_all<std::uint16_t>(bytes, [](std::uint16_t bits) {
-        return static_cast<double>(std::bit_cast<float>(std::uint32_t{bits} << 16));
-      });
+    case DType::bf16: return convert_all<std::uint16_t>(bytes, bfloat16_to_double);
     case DType::i64: return convert_all<std::int64_t>(bytes, plain);
     case DType::i32: return convert_all<std::int32_t>(bytes, plain);
     case DType::i16: return convert_all<std::int16_t>(bytes, plain);

@@ -1,0 +1,53 @@
+// Zip archives in memory, read so that nothing in them is taken on trust. Relies on zlib.
+//
+// What other readers leave open is refused here: members that overlap, share their bytes or leave
+// gaps, a local header that says something else than the central directory, two members of one
+// name, names that lead out of a folder, encryption, several disks, and every method but "stored"
+// and "deflate". Nothing is allocated on the word of a length alone. Format: PKWARE's APPNOTE 6.3.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace medurwkv {
+
+struct ZipMember {
+  std::string_view name;    ///< within the archive's bytes
+  std::uint64_t start = 0;  ///< byte of the archive where its packed bytes begin
+  std::uint64_t packed = 0;
+  std::uint64_t size = 0;  ///< bytes when unpacked, as the archive claims
+  std::uint32_t crc = 0;
+  bool deflated = false;
+};
+
+class ZipArchive {
+ public:
+  /// Reads the directory and checks it against every local header. `bytes` must outlive this;
+  /// `file` is its name in messages. Throws Error naming the file and the place.
+  ZipArchive(std::string file, std::string_view bytes);
+
+  /// In the order of their bytes; folders (names that end in '/') are among them.
+  [[nodiscard]] const std::vector<ZipMember>& members() const { return members_; }
+  /// Null when there is none of that name.
+  [[nodiscard]] const ZipMember* find(std::string_view name) const;
+
+  /// The content of a member that is not deflated, where it lies in the archive, checked against
+  /// its CRC.
+  [[nodiscard]] std::string_view stored(const ZipMember& member) const;
+  /// The content, checked against its size and CRC. Throws Error when it is larger than `limit`
+  /// bytes, before anything is allocated.
+  [[nodiscard]] std::string read(const ZipMember& member, std::uint64_t limit) const;
+
+ private:
+  void read_directory();
+  void index_names();
+
+  std::string file_;
+  std::string_view bytes_;
+  std::vector<ZipMember> members_;
+  std::vector<std::uint32_t> by_name_;
+};
+
+}  // namespace medurwkv
