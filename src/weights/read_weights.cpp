@@ -5,20 +5,24 @@
 #include "core/error.h"
 #include "core/files.h"
 #include "core/text.h"
+#include "weights/torch_file.h"
 
 namespace medurwkv::weights {
 namespace {
 
-/// A header of less than 4 GB: four of the eight bytes of its length are zero, which in a zip
-/// archive or a pickle they are not.
+/// Eight bytes of a header length below 4 GB. A pickle in frames can look like that, but has a zero
+/// where a header begins with '{'.
 bool looks_like_safetensors(std::string_view bytes) {
-  return bytes.size() >= 8 && bytes.substr(4, 4) == std::string_view("\0\0\0\0", 4);
+  return bytes.size() >= 8 && bytes.substr(4, 4) == std::string_view("\0\0\0\0", 4) &&
+         (bytes.substr(8, 1) == "{" || !looks_like_pickle(bytes));
 }
 
 }  // namespace
 
 TensorFile parse_weights(const std::string& file, std::string bytes) {
   if (looks_like_safetensors(bytes)) return TensorFile::parse(file, std::move(bytes));
+  if (looks_like_zip(bytes)) return parse_torch_zip(file, std::move(bytes));
+  if (looks_like_pickle(bytes)) return parse_torch_legacy(file, std::move(bytes));
   throw_failure(concat(file,
                        ": holds no weights: it is neither a safetensors file nor a .pth that "
                        "torch.save wrote"));
