@@ -138,13 +138,12 @@ void write_checkpoint(const std::filesystem::path& file, const weights::ModelInf
 Resumed read_checkpoint(const std::filesystem::path& path, torch_backend::ParameterStore& store,
                         AdamW& optimizer) {
   const weights::TensorFile file = weights::TensorFile::read(path);
-  const auto found = file.metadata().find("checkpoint");
-  if (found == file.metadata().end()) {
+  if (!file.metadata().contains("checkpoint")) {
     throw_failure(concat(path.string(), ": is not a checkpoint of a training run"));
   }
   check_content(path, file);
+  const json checkpoint = weights::metadata_json(path.string(), file.metadata(), "checkpoint");
   try {
-    const json checkpoint = json::parse(found->second);
     Resumed out{.state = state_from(checkpoint.at("state")),
                 .started_with = checkpoint.at("started_with")};
     store.load(file);

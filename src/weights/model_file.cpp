@@ -183,7 +183,37 @@ const std::string& entry(const std::string& file, const Metadata& metadata,
   return found->second;
 }
 
+/// A JSON text needs up to 24 times its size in memory, and is walked recursively later.
+constexpr std::size_t longest_json = 1 << 21;
+constexpr int deepest_json = 32;
+
+/// A text of the metadata as JSON, within these bounds.
+json json_of(const std::string& key, const std::string& text) {
+  if (text.size() > longest_json) {
+    throw_failure(concat("its metadata '", key, "' have ", text.size(), " bytes, more than the ",
+                         longest_json, " that are read"));
+  }
+  const auto watch = [&](int depth, json::parse_event_t /*event*/, json& /*parsed*/) {
+    if (depth > deepest_json) {
+      throw_failure(concat("its metadata '", key, "' are nested deeper than ", deepest_json));
+    }
+    return true;
+  };
+  return json::parse(text, watch);
+}
+
 }  // namespace
+
+json metadata_json(const std::string& file, const Metadata& metadata, const std::string& key) {
+  const std::string& text = entry(file, metadata, key);
+  try {
+    return json_of(key, text);
+  } catch (const json::exception& error) {
+    throw_failure(concat(file, ": its metadata '", key, "' are no JSON: ", shown(error.what())));
+  } catch (const Error& error) {
+    throw_failure(concat(file, ": ", error.what()));
+  }
+}
 
 json to_json(const net::NetworkConfig& config) {
   return {{"preset", config.preset},
@@ -218,12 +248,19 @@ ModelInfo model_info(const std::string& file, const Metadata& metadata) {
                          medurwkv::version, " reads format ", model_format_version,
                          "; use a newer medurwkv"));
   }
+  const auto text = [&](const char* key) -> const std::string& {
+    return entry(file, metadata, key);
+  };
+  const std::string& network = text("network");
+  const std::string& input = text("input");
+  const std::string& heads = text("heads");
+  const std::string& provenance = text("provenance");
   ModelInfo out;
   try {
-    out.network = network_from_json(json::parse(entry(file, metadata, "network")));
-    out.input = input_from_json(json::parse(entry(file, metadata, "input")));
-    out.classes = classes_from_json(json::parse(entry(file, metadata, "heads")));
-    out.provenance = json::parse(entry(file, metadata, "provenance"));
+    out.network = network_from_json(json_of("network", network));
+    out.input = input_from_json(json_of("input", input));
+    out.classes = classes_from_json(json_of("heads", heads));
+    out.provenance = json_of("provenance", provenance);
   } catch (const json::exception& error) {
     throw_failure(concat(file, ": its metadata are broken: ", shown(error.what())));
   } catch (const Error& error) {

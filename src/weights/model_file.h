@@ -35,6 +35,11 @@ Metadata to_metadata(const ModelInfo& info);
 /// says something we do not know.
 ModelInfo model_info(const std::string& file, const Metadata& metadata);
 
+/// One of the metadata as JSON: at most 2 MiB of text, nested at most 32 deep. Throws Error naming
+/// file and key.
+nlohmann::json metadata_json(const std::string& file, const Metadata& metadata,
+                             const std::string& key);
+
 nlohmann::json to_json(const net::NetworkConfig& config);
 
 /// Infos of all tensors of a network (parameters and buffers), in the order of their names in the

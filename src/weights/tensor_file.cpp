@@ -4,10 +4,8 @@
 #include <array>
 #include <bit>
 #include <cstring>
-#include <set>
+#include <numeric>
 #include <utility>
-
-#include <nlohmann/json.hpp>
 
 #include "core/error.h"
 #include "core/files.h"
@@ -16,8 +14,6 @@
 
 namespace medurwkv::weights {
 namespace {
-
-using nlohmann::json;
 
 constexpr std::uint64_t header_limit = 100'000'000;
 constexpr std::uint64_t length_bytes = 8;
@@ -50,110 +46,6 @@ const TypeName& entry_of(DType type) {
   throw_failure(concat(file, ": not a sound safetensors file: ", shown(what)));
 }
 
-DType type_from(const std::string& file, const std::string& tensor, const std::string& name) {
-  for (const TypeName& entry : type_names) {
-    if (name == entry.name) return entry.type;
-  }
-  throw_bad(file, concat("tensor ", tensor, " has the unknown type '", name, "'"));
-}
-
-/// JSON of the header; refuses duplicate keys, which a lenient parser would silently drop.
-json parse_json(const std::string& file, std::string_view text) {
-  std::vector<std::set<std::string>> keys;
-  std::string duplicate;
-  const auto watch = [&](int /*depth*/, json::parse_event_t event, json& parsed) {
-    if (event == json::parse_event_t::object_start) keys.emplace_back();
-    if (event == json::parse_event_t::object_end) keys.pop_back();
-    if (event == json::parse_event_t::key &&
-        !keys.back().insert(parsed.get<std::string>()).second) {
-      duplicate = parsed.get<std::string>();
-    }
-    return true;
-  };
-  json header;
-  try {
-    header = json::parse(text, watch);
-  } catch (const json::exception& error) {
-    throw_bad(file, concat("its header is not JSON (", error.what(), ")"));
-  }
-  if (!duplicate.empty()) throw_bad(file, concat("its header has the key '", duplicate, "' twice"));
-  if (!header.is_object()) throw_bad(file, "its header is not a JSON object");
-  return header;
-}
-
-Metadata metadata_from(const std::string& file, const json& from) {
-  Metadata out;
-  if (!from.is_object()) throw_bad(file, "__metadata__ is not an object");
-  for (const auto& [key, value] : from.items()) {
-    if (!value.is_string()) throw_bad(file, concat("metadata '", key, "' is not a string"));
-    out[key] = value.get<std::string>();
-  }
-  return out;
-}
-
-/// Whether shape and type fill the bytes exactly. The sides other than 0 must be countable too.
-bool fits(const TensorInfo& info) {
-  std::int64_t product = size_of(info.type);
-  bool empty = false;
-  for (const std::int64_t side : info.shape) {
-    if (side < 0) return false;
-    if (side == 0) {
-      empty = true;
-    } else if (__builtin_mul_overflow(product, side, &product)) {
-      return false;
-    }
-  }
-  return info.bytes == (empty ? 0 : static_cast<std::uint64_t>(product));
-}
-
-TensorInfo tensor_from(const std::string& file, const std::string& name, const json& from) {
-  TensorInfo info{.name = name, .shape = {}};
-  try {
-    info.type = type_from(file, name, from.at("dtype").get<std::string>());
-    if (!from.at("shape").is_array()) throw_bad(file, concat("tensor ", name, " has a bad shape"));
-    for (const json& side : from.at("shape")) {
-      if (!side.is_number_unsigned()) throw_bad(file, concat("tensor ", name, " has a bad shape"));
-      info.shape.push_back(side.get<std::int64_t>());
-    }
-    const json& offsets = from.at("data_offsets");
-    if (offsets.size() != 2 || !offsets[0].is_number_unsigned() ||
-        !offsets[1].is_number_unsigned()) {
-      throw_bad(file, concat("tensor ", name, " has bad offsets"));
-    }
-    info.offset = offsets[0].get<std::uint64_t>();
-    const auto end = offsets[1].get<std::uint64_t>();
-    if (end < info.offset) throw_bad(file, concat("tensor ", name, " ends before it starts"));
-    info.bytes = end - info.offset;
-  } catch (const json::exception& error) {
-    throw_bad(file, concat("tensor ", name, " is described wrongly (", error.what(), ")"));
-  }
-  if (!fits(info)) {
-    throw_bad(file, concat("tensor ", name, " of shape ", shape_text(info.shape), " and type ",
-                           to_string(info.type), " holds ", info.bytes, " bytes"));
-  }
-  return info;
-}
-
-void check_layout(const std::string& file, std::vector<TensorInfo>& tensors,
-                  std::uint64_t data_bytes) {
-  std::stable_sort(tensors.begin(), tensors.end(), [](const TensorInfo& a, const TensorInfo& b) {
-    return std::pair(a.offset, a.bytes) < std::pair(b.offset, b.bytes);
-  });
-  std::uint64_t at = 0;
-  for (const TensorInfo& tensor : tensors) {
-    if (tensor.offset != at) {
-      throw_bad(file, concat("tensor ", tensor.name, " starts at byte ", tensor.offset,
-                             " of the data, expected ", at));
-    }
-    if (__builtin_add_overflow(at, tensor.bytes, &at) || at > data_bytes) {
-      throw_bad(file, concat("tensor ", tensor.name, " ends beyond the file"));
-    }
-  }
-  if (at != data_bytes) {
-    throw_bad(file, concat("it holds ", data_bytes, " bytes of data, its tensors ", at));
-  }
-}
-
 template <class Stored, class Convert>
 std::vector<double> convert_all(std::string_view data, const Convert& convert) {
   std::vector<double> out(data.size() / sizeof(Stored));
@@ -174,20 +66,11 @@ std::int64_t size_of(DType type) {
   return entry_of(type).size;
 }
 
-TensorHeader parse_header(const std::string& file, std::string_view bytes,
-                          std::uint64_t data_bytes) {
-  if (bytes.size() < length_bytes) throw_bad(file, "it is shorter than its 8-byte header length");
-  const json header = parse_json(file, bytes.substr(length_bytes));
-  TensorHeader out;
-  for (const auto& [name, value] : header.items()) {
-    if (name == "__metadata__") {
-      out.metadata = metadata_from(file, value);
-    } else {
-      out.tensors.push_back(tensor_from(file, name, value));
-    }
+std::optional<DType> dtype_from(std::string_view name) {
+  for (const TypeName& entry : type_names) {
+    if (name == entry.name) return entry.type;
   }
-  check_layout(file, out.tensors, data_bytes);
-  return out;
+  return std::nullopt;
 }
 
 const char* to_string(FileKind kind) {
@@ -206,11 +89,16 @@ TensorFile::TensorFile(FileKind kind, std::string file, std::shared_ptr<const Fi
       content_(std::move(content)),
       header_(std::move(header)),
       data_(std::move(data)) {
-  for (std::size_t i = 0; i < header_.tensors.size(); ++i) {
-    const std::string& name = header_.tensors[i].name;
-    if (!by_name_.emplace(name, i).second) {
-      throw_failure(concat(file_, ": two of its tensors are named ", shown(name)));
-    }
+  by_name_.resize(header_.tensors.size());
+  std::iota(by_name_.begin(), by_name_.end(), std::size_t{0});
+  const auto name = [&](std::size_t i) -> const std::string& { return header_.tensors[i].name; };
+  std::sort(by_name_.begin(), by_name_.end(),
+            [&](std::size_t a, std::size_t b) { return name(a) < name(b); });
+  const auto twice =
+      std::adjacent_find(by_name_.begin(), by_name_.end(),
+                         [&](std::size_t a, std::size_t b) { return name(a) == name(b); });
+  if (twice != by_name_.end()) {
+    throw_failure(concat(file_, ": two of its tensors are named ", shown(name(*twice))));
   }
 }
 
@@ -233,20 +121,29 @@ TensorFile TensorFile::parse(const std::string& file, std::string bytes) {
   const std::uint64_t data_start = length_bytes + length;
   TensorHeader header = parse_header(file, all.substr(0, data_start), all.size() - data_start);
   std::vector<std::string_view> data;
+  data.reserve(header.tensors.size());
   for (const TensorInfo& tensor : header.tensors) {
     data.push_back(all.substr(data_start + tensor.offset, tensor.bytes));
   }
   return {FileKind::safetensors, file, std::move(content), std::move(header), std::move(data)};
 }
 
+std::optional<std::size_t> TensorFile::find(const std::string& name) const {
+  const auto found = std::lower_bound(
+      by_name_.begin(), by_name_.end(), name,
+      [&](std::size_t i, const std::string& n) { return header_.tensors[i].name < n; });
+  if (found == by_name_.end() || header_.tensors[*found].name != name) return std::nullopt;
+  return *found;
+}
+
 bool TensorFile::contains(const std::string& name) const {
-  return by_name_.contains(name);
+  return find(name).has_value();
 }
 
 std::size_t TensorFile::index_of(const std::string& name) const {
-  const auto found = by_name_.find(name);
-  if (found == by_name_.end()) throw_failure(concat(file_, ": has no tensor ", name));
-  return found->second;
+  const auto found = find(name);
+  if (!found) throw_failure(concat(file_, ": has no tensor ", shown(name)));
+  return *found;
 }
 
 const TensorInfo& TensorFile::info(const std::string& name) const {
@@ -274,35 +171,6 @@ std::vector<double> TensorFile::values(const std::string& name) const {
     case DType::boolean: return convert_all<std::uint8_t>(bytes, plain);
   }
   throw_internal("unknown tensor type");
-}
-
-std::string make_header(std::vector<TensorInfo> tensors, const Metadata& metadata) {
-  // Keys in the order of the data: an ordered object keeps it.
-  nlohmann::ordered_json header = nlohmann::ordered_json::object();
-  if (!metadata.empty()) header["__metadata__"] = metadata;
-  std::uint64_t at = 0;
-  for (TensorInfo& tensor : tensors) {
-    if (tensor.name == "__metadata__" || header.contains(tensor.name)) {
-      throw_internal(concat("two tensors named ", tensor.name, " in one file"));
-    }
-    const auto bytes =
-        static_cast<std::uint64_t>(element_count(tensor.shape) * size_of(tensor.type));
-    header[tensor.name] = {{"dtype", to_string(tensor.type)},
-                           {"shape", tensor.shape},
-                           {"data_offsets", {at, at + bytes}}};
-    at += bytes;
-  }
-  std::string text;
-  try {
-    text = header.dump();
-  } catch (const json::exception&) {
-    throw_failure("a name or text to be stored in the file is not UTF-8");
-  }
-  text.resize((text.size() + 7) / 8 * 8, ' ');
-  const std::uint64_t length = text.size();
-  std::string out(length_bytes, '\0');
-  std::memcpy(out.data(), &length, length_bytes);
-  return out + text;
 }
 
 void write_tensor_file(const std::filesystem::path& path, const std::vector<TensorView>& tensors,

@@ -8,6 +8,7 @@
 #include <filesystem>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -21,6 +22,8 @@ enum class DType { f64, f32, f16, bf16, i64, i32, i16, i8, u8, boolean };
 /// "F32", "BF16", ... as safetensors writes them.
 const char* to_string(DType type);
 std::int64_t size_of(DType type);
+/// The type of that name, if there is one.
+std::optional<DType> dtype_from(std::string_view name);
 
 struct TensorInfo {
   std::string name;
@@ -59,9 +62,9 @@ class TensorFile {
              TensorHeader header, std::vector<std::string_view> data);
 
   /// A safetensors file. Throws Error naming the file and the place when a rule of the format is
-  /// broken: header length within the file and 100 MB, one JSON object without duplicate keys,
-  /// known types, shapes that fit their bytes, data without holes or overlaps that ends with the
-  /// file.
+  /// broken: header length within the file and 100 MB, one JSON object without duplicate or unknown
+  /// keys, at most 65,536 tensors and as many metadata, known types, shapes of at most 32 sides
+  /// that fit their bytes, data without holes or overlaps that ends with the file.
   static TensorFile read(const std::filesystem::path& path);
   /// The same from bytes in memory; `file` is its name in messages.
   static TensorFile parse(const std::string& file, std::string bytes);
@@ -79,6 +82,7 @@ class TensorFile {
   [[nodiscard]] std::vector<double> values(const std::string& name) const;
 
  private:
+  [[nodiscard]] std::optional<std::size_t> find(const std::string& name) const;
   [[nodiscard]] std::size_t index_of(const std::string& name) const;
 
   FileKind kind_;
@@ -86,7 +90,7 @@ class TensorFile {
   std::shared_ptr<const FileContent> content_;
   TensorHeader header_;
   std::vector<std::string_view> data_;
-  std::map<std::string, std::size_t> by_name_;
+  std::vector<std::size_t> by_name_;  ///< indices of the tensors, sorted by name
 };
 
 /// Parses the first bytes of a file (length and JSON); `data_bytes` is what follows the header.
