@@ -261,6 +261,7 @@ ModelInfo model_info(const std::string& file, const Metadata& metadata) {
     out.input = input_from_json(json_of("input", input));
     out.classes = classes_from_json(json_of("heads", heads));
     out.provenance = json_of("provenance", provenance);
+    if (!out.provenance.is_object()) throw_failure("its metadata 'provenance' are no object");
   } catch (const json::exception& error) {
     throw_failure(concat(file, ": its metadata are broken: ", shown(error.what())));
   } catch (const Error& error) {

@@ -10,19 +10,20 @@
 namespace medurwkv::weights {
 namespace {
 
-/// Eight bytes of a header length below 4 GB. A pickle in frames can look like that, but has a zero
-/// where a header begins with '{'.
-bool looks_like_safetensors(std::string_view bytes) {
-  return bytes.size() >= 8 && bytes.substr(4, 4) == std::string_view("\0\0\0\0", 4) &&
-         (bytes.substr(8, 1) == "{" || !looks_like_pickle(bytes));
+/// Eight bytes of a header length below 4 GB.
+bool could_be_safetensors(std::string_view bytes) {
+  return bytes.size() >= 8 && bytes.substr(4, 4) == std::string_view("\0\0\0\0", 4);
 }
 
 }  // namespace
 
 TensorFile parse_weights(const std::string& file, std::string bytes) {
-  if (looks_like_safetensors(bytes)) return TensorFile::parse(file, std::move(bytes));
+  // An empty archive and a pickle in frames have these zeros too, but no '{' behind them.
+  const bool safetensors = could_be_safetensors(bytes);
+  if (safetensors && bytes.substr(8, 1) == "{") return TensorFile::parse(file, std::move(bytes));
   if (looks_like_zip(bytes)) return parse_torch_zip(file, std::move(bytes));
   if (looks_like_pickle(bytes)) return parse_torch_legacy(file, std::move(bytes));
+  if (safetensors) return TensorFile::parse(file, std::move(bytes));
   throw_failure(concat(file,
                        ": holds no weights: it is neither a safetensors file nor a .pth that "
                        "torch.save wrote"));
