@@ -1,0 +1,108 @@
+// The fuzzers' corpus once more without a fuzzer: seeds that fuzz/make-corpus writes with Python's
+// own zipfile and pickle, and inputs that once broke something. What Python wrote must be read,
+// too.
+#include <gtest/gtest.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "core/files.h"
+#include "core/npy.h"
+#include "core/zip.h"
+#include "support/paths.h"
+#include "train/config.h"
+#include "weights/model_file.h"
+#include "weights/read_weights.h"
+
+extern "C" {
+int fuzz_configuration(const std::uint8_t* data, std::size_t size);
+int fuzz_model_metadata(const std::uint8_t* data, std::size_t size);
+int fuzz_npy(const std::uint8_t* data, std::size_t size);
+int fuzz_safetensors(const std::uint8_t* data, std::size_t size);
+int fuzz_torch(const std::uint8_t* data, std::size_t size);
+int fuzz_zip(const std::uint8_t* data, std::size_t size);
+}
+
+namespace medurwkv {
+namespace {
+
+namespace fs = std::filesystem;
+
+std::vector<fs::path> corpus_of(const std::string& reader) {
+  std::vector<fs::path> out;
+  for (const auto& entry : fs::directory_iterator(test::source_folder() / "fuzz/corpus" / reader)) {
+    out.push_back(entry.path());
+  }
+  EXPECT_FALSE(out.empty()) << reader;
+  return out;
+}
+
+TEST(FuzzCorpus, EveryInputEndsWell) {
+  const std::map<std::string, int (*)(const std::uint8_t*, std::size_t)> entries{
+      {"configuration", fuzz_configuration},
+      {"model_metadata", fuzz_model_metadata},
+      {"npy", fuzz_npy},
+      {"safetensors", fuzz_safetensors},
+      {"torch", fuzz_torch},
+      {"zip", fuzz_zip}};
+  for (const auto& [reader, entry] : entries) {
+    for (const fs::path& path : corpus_of(reader)) {
+      const std::string bytes = read_file(path);
+      EXPECT_EQ(entry(reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size()), 0)
+          << path;
+    }
+  }
+}
+
+/// Seeds have no '-' in their names; what a fuzzer found has ("crash-...").
+void expect_read(const std::string& reader, const std::function<void(const fs::path&)>& read) {
+  for (const fs::path& path : corpus_of(reader)) {
+    if (path.filename().string().find('-') != std::string::npos) continue;
+    EXPECT_NO_THROW(read(path)) << path;
+  }
+}
+
+TEST(FuzzCorpus, WhatPythonWroteIsRead) {
+  expect_read("zip", [](const fs::path& path) {
+    const std::string bytes = read_file(path);
+    const ZipArchive archive(path.string(), bytes);
+    if (path.filename() == "none") return;
+    EXPECT_EQ(archive.read(*archive.find("a/b"), 100), "content");
+    EXPECT_EQ(archive.read(*archive.find("c"), 1000), std::string(300, 'x'));
+  });
+  expect_read("torch", [](const fs::path& path) {
+    if (path.filename().string().find("_pickle_") != std::string::npos) return;
+    const weights::TensorFile file = weights::read_weights(path);
+    std::string bytes;
+    for (int i = 0; i < 48; ++i) bytes += static_cast<char>(i);
+    if (file.contains("a.weight")) {
+      EXPECT_EQ(file.data(file.info("a.weight")), bytes);
+    } else if (file.contains("state_dict.w")) {
+      EXPECT_EQ(file.data(file.info("state_dict.w")), bytes);
+    } else if (file.contains("t")) {
+      // Row 1 of the transposed: elements 1, 5, 9.
+      EXPECT_EQ(file.data(file.info("t")).substr(12, 12),
+                bytes.substr(4, 4) + bytes.substr(20, 4) + bytes.substr(36, 4));
+      EXPECT_EQ(file.data(file.info("expanded")), bytes.substr(4, 12) + bytes.substr(4, 12));
+      EXPECT_EQ(file.data(file.info("scalar")), bytes.substr(44, 4));
+    } else {
+      EXPECT_EQ(file.tensors().size(), 10U) << path;
+    }
+  });
+  expect_read("safetensors", [](const fs::path& path) { weights::read_weights(path); });
+  expect_read("npy", [](const fs::path& path) {
+    if (path.filename() != "archive") NpyArray::read(path);
+  });
+  expect_read("model_metadata", [](const fs::path& path) {
+    weights::model_info("m", weights::parse_header("m", read_file(path), 64).metadata);
+  });
+  expect_read("configuration", [](const fs::path& path) { train::load_config(path, {}); });
+}
+
+}  // namespace
+}  // namespace medurwkv
