@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstring>
@@ -144,6 +145,22 @@ void write_file(const fs::path& path, const std::function<void(const AppendBytes
   }
   const Descriptor directory(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (directory.get() < 0 || ::fsync(directory.get()) != 0) throw_errno("fsync", folder);
+}
+
+std::string read_start(const fs::path& path, std::size_t most) {
+  std::uint64_t size = 0;
+  const Descriptor file = open_regular(path, size);
+  std::string bytes(static_cast<std::size_t>(std::min<std::uint64_t>(size, most)), '\0');
+  std::size_t filled = 0;
+  while (filled < bytes.size()) {
+    const ssize_t got = ::read(file.get(), bytes.data() + filled, bytes.size() - filled);
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) throw_errno("read", path);
+    if (got == 0) break;
+    filled += static_cast<std::size_t>(got);
+  }
+  bytes.resize(filled);
+  return bytes;
 }
 
 void write_file(const fs::path& path, std::string_view bytes) {

@@ -17,6 +17,9 @@ namespace medurwkv {
 std::string read_file(const std::filesystem::path& path,
                       std::uint64_t limit = std::uint64_t{1} << 34);
 
+/// The file's first bytes, `most` at most. Throws Error as read_file does.
+std::string read_start(const std::filesystem::path& path, std::size_t most);
+
 /// Replaces `path` by `bytes` atomically: temporary file in the same folder, fsync, rename, fsync
 /// of the folder. On an Error the former file is untouched and the temporary one is gone.
 void write_file(const std::filesystem::path& path, std::string_view bytes);

@@ -8,6 +8,7 @@
 #include "data/class_file.h"
 #include "data/encoding.h"
 #include "data/layout.h"
+#include "data/layout_names.h"
 
 namespace medurwkv::data {
 namespace {
@@ -81,12 +82,15 @@ Dataset open_dataset(const fs::path& root, const DatasetOptions& options) {
   Layout layout = find_layout(root);
   if (layout.cases.empty()) {
     if (!layout.unread.empty()) {
-      throw_failure(concat(layout.unread.front().file.string(), ": ", layout.unread.front().why));
+      throw_failure(concat(layout.unread.front().file.string(), ": ", layout.unread.front().what));
     }
     throw_failure(concat(root.string(), ": no image with a mask was found (",
                          layout.images_alone.size(), " images, ", layout.masks_alone.size(),
                          " masks without a partner); expected images/ and masks/ with the same "
                          "names, or NAME and NAME_mask side by side"));
+  }
+  if (!layout.broken.empty()) {
+    throw_failure(concat(layout.broken.front().file.string(), ": ", layout.broken.front().what));
   }
   Meaning meaning = meaning_of(layout, count_values(layout.cases), options);
   if (!meaning.encoding) throw_failure(concat(root.string(), ": ", meaning.unclear));

@@ -8,6 +8,7 @@
 #include "core/text.h"
 #include "core/threads.h"
 #include "data/layout.h"
+#include "data/layout_sets.h"
 
 namespace medurwkv::data {
 namespace {
@@ -265,10 +266,12 @@ std::optional<MaskEncoding> encoding_from_values(const MaskUse& use,
   return use.palette_files > 0 ? encoding_of_palettes(use) : encoding_of_gray(use);
 }
 
-std::size_t class_count(MaskEncoding encoding, const MaskUse& use) {
+std::size_t class_count(MaskEncoding encoding, const MaskUse& use,
+                        std::optional<std::uint8_t> ignored) {
   if (encoding == MaskEncoding::binary || encoding == MaskEncoding::instances) return 2;
+  const std::size_t end = ignored.value_or(ignore_label);
   const std::size_t largest =
-      std::max(largest_below(use.values, ignore_label), largest_below(use.indices, ignore_label));
+      std::max(largest_below(use.values, end), largest_below(use.indices, end));
   return std::max<std::size_t>(1, largest) + 1;
 }
 
@@ -318,7 +321,7 @@ LabelMap labels_from(const std::string& file, MaskEncoding encoding, const MaskP
 }
 
 Meaning meaning_of(const Layout& layout, const MaskUse& use, const DatasetOptions& options) {
-  const std::vector<ClassInfo>& given = options.classes.empty() ? layout.classes : options.classes;
+  std::vector<ClassInfo> given = options.classes.empty() ? layout.classes : options.classes;
   Meaning out;
   out.encoding = options.encoding ? options.encoding : layout.encoding;
   if (!out.encoding) out.encoding = encoding_from_values(use, given);
@@ -334,9 +337,10 @@ Meaning meaning_of(const Layout& layout, const MaskUse& use, const DatasetOption
     return out;
   }
   const std::size_t needed =
-      layout.by_folder ? layout.classes.size() : class_count(*out.encoding, use);
+      layout.by_folder ? layout.classes.size() : class_count(*out.encoding, use, layout.ignored);
   const bool open_ended =
       *out.encoding == MaskEncoding::index || *out.encoding == MaskEncoding::palette;
+  if (given.empty() && open_ended) given = published_classes(layout.name, needed);
   if (!given.empty() && (open_ended ? given.size() < needed : given.size() != needed)) {
     throw_usage(concat(given.size(), " classes were given, the masks hold ", needed,
                        " (background included)"));

@@ -51,8 +51,10 @@ bool indices_beside_255(const ValueUse& use);
 /// Why encoding_from_values has none, and what may be meant: choices of --mask-encoding.
 std::string unclear_reason(const MaskUse& use);
 
-/// Classes, background included, that the values need. For `colors` see the table.
-std::size_t class_count(MaskEncoding encoding, const MaskUse& use);
+/// Classes, background included, that the values below `ignored` (255 where none) need. For
+/// `colors` see the table.
+std::size_t class_count(MaskEncoding encoding, const MaskUse& use,
+                        std::optional<std::uint8_t> ignored = {});
 
 const char* to_string(MaskEncoding encoding);
 /// Throws a usage Error.

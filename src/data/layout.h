@@ -2,6 +2,7 @@
 #pragma once
 
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -10,10 +11,10 @@
 
 namespace medurwkv::data {
 
-/// A file of a kind that is known and not read.
-struct Unread {
+/// A file and what is wrong with it, with what to do.
+struct FileNote {
   std::filesystem::path file;
-  std::string why;  ///< its kind and what to do
+  std::string what;
 };
 
 /// What a folder holds before anything is decoded.
@@ -23,16 +24,21 @@ struct Layout {
   std::vector<std::filesystem::path> images_alone;  ///< images without a mask
   std::vector<std::filesystem::path> masks_alone;   ///< masks without an image
   std::vector<std::string> ambiguous;               ///< ids that more than one image claims
-  std::vector<Unread> unread;                       ///< NIfTI, DICOM, COCO JSON, MoNuSeg XML
-  std::vector<ClassInfo> classes{};                 ///< where the set names them
-  bool by_folder = false;                           ///< masks lie in a folder per class
-  std::optional<MaskEncoding> encoding{};           ///< where the layout fixes it (GlaS: instances)
-  std::optional<std::uint8_t> ignored{};            ///< nnU-Net's "ignore"
+  /// Images of a part whose masks are all withheld (DRIVE's and nnU-Net's test), and VOC's others.
+  std::vector<std::filesystem::path> unlabelled;
+  std::vector<FileNote> broken;      ///< open_dataset refuses the set because of the first
+  std::vector<FileNote> notes;       ///< ids in lists that are not there
+  std::vector<FileNote> unread;      ///< NIfTI, DICOM, COCO JSON, MoNuSeg XML: known and not read
+  std::vector<ClassInfo> classes{};  ///< where the set names them
+  bool by_folder = false;            ///< masks lie in a folder per class
+  std::optional<MaskEncoding> encoding{};  ///< where the layout fixes it (GlaS: instances)
+  std::optional<std::uint8_t> ignored{};   ///< nnU-Net's "ignore"
 };
 
 /// Files below image folders (images, img, ...) and mask folders (masks, labels, gt, ...), or
 /// beside each other with masks named `..._mask`; paired by stem without mask suffix, never by
-/// order. Throws Error when `root` is no folder.
+/// order. Known sets are recognised by their folders' and files' names (docs/data.md). Throws Error
+/// when `root` is no folder.
 Layout find_layout(const std::filesystem::path& root);
 
 /// True for a name with the suffix of an image format (read or not), without regard to case.

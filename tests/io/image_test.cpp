@@ -97,7 +97,7 @@ TEST(Png, PaletteGivesColoursAndIndices) {
   const DecodedPng decoded = decode_png("f", bytes);
   EXPECT_EQ(decoded.indices, (std::vector<std::uint8_t>{2, 0, 1}));
   EXPECT_EQ(samples(decoded.image), (std::vector<int>{0, 255, 0, 0, 0, 0, 255, 0, 0}));
-  EXPECT_EQ(decoded.palette.size(), 256U);
+  EXPECT_EQ(decoded.palette.size(), 3U);
 }
 
 TEST(Png, WhatWeWriteReadsBack) {
