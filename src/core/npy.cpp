@@ -262,21 +262,14 @@ std::vector<Out> converted(NpyType type, std::string_view data) {
   throw_internal("unknown array type");
 }
 
-}  // namespace
+/// What stands before the elements.
+struct Preamble {
+  Header header;
+  std::uint64_t end = 0;
+};
 
-const char* to_string(NpyType type) {
-  return entry_of(type).name;
-}
-std::int64_t size_of(NpyType type) {
-  return entry_of(type).size;
-}
-
-NpyArray NpyArray::read(const std::filesystem::path& path) {
-  return parse(path.string(), read_file(path));
-}
-
-NpyArray NpyArray::parse(const std::string& file, std::string bytes) {
-  if (!std::string_view(bytes).starts_with(magic)) {
+Preamble read_preamble(const std::string& file, std::string_view bytes) {
+  if (!bytes.starts_with(magic)) {
     throw_bad(file, "it does not begin with NumPy's signature");
   }
   constexpr std::uint64_t version_end = 8;
@@ -294,14 +287,35 @@ NpyArray NpyArray::parse(const std::string& file, std::string bytes) {
     throw_bad(file, concat("its header claims ", length, " bytes; ", bytes.size() - header_start,
                            " follow and at most ", longest_header, " are read"));
   }
-  const Header header =
-      HeaderParser(file, std::string_view(bytes).substr(header_start, length), header_start)
-          .parse();
+  return {HeaderParser(file, bytes.substr(header_start, length), header_start).parse(),
+          header_start + length};
+}
+
+}  // namespace
+
+const char* to_string(NpyType type) {
+  return entry_of(type).name;
+}
+std::int64_t size_of(NpyType type) {
+  return entry_of(type).size;
+}
+
+NpyArray NpyArray::read(const std::filesystem::path& path) {
+  return parse(path.string(), read_file(path));
+}
+
+NpyHeader parse_npy_header(const std::string& file, std::string_view start) {
+  const Preamble preamble = read_preamble(file, start);
+  return {type_from(file, preamble.header.descr).first, preamble.header.shape};
+}
+
+NpyArray NpyArray::parse(const std::string& file, std::string bytes) {
+  const Preamble preamble = read_preamble(file, bytes);
   NpyArray out;
-  const auto [type, swapped] = type_from(file, header.descr);
+  const auto [type, swapped] = type_from(file, preamble.header.descr);
   out.type_ = type;
-  out.shape_ = header.shape;
-  out.start_ = header_start + length;
+  out.shape_ = preamble.header.shape;
+  out.start_ = preamble.end;
   const std::uint64_t expected = bytes_of(file, out.shape_, size_of(type));
   if (bytes.size() - out.start_ != expected) {
     throw_bad(file, concat("its shape ", shape_text(out.shape_), " of ", to_string(type), " needs ",
@@ -310,7 +324,7 @@ NpyArray NpyArray::parse(const std::string& file, std::string bytes) {
   }
   const auto size = static_cast<std::uint64_t>(size_of(type));
   if (swapped) swap_bytes(bytes, out.start_, size);
-  if (header.fortran && out.shape_.size() > 1) {
+  if (preamble.header.fortran && out.shape_.size() > 1) {
     bytes = row_major(std::string_view(bytes).substr(out.start_), out.shape_, size);
     out.start_ = 0;
   }

@@ -19,6 +19,15 @@ enum class NpyType { boolean, i8, i16, i32, i64, u8, u16, u32, u64, f16, f32, f6
 const char* to_string(NpyType type);
 std::int64_t size_of(NpyType type);
 
+/// What an array's header says.
+struct NpyHeader {
+  NpyType type = NpyType::f32;
+  Shape shape;
+};
+/// From the first bytes of a file; `longest_npy_start` are enough. Throws Error as NpyArray::parse.
+NpyHeader parse_npy_header(const std::string& file, std::string_view start);
+inline constexpr std::size_t longest_npy_start = 65536 + 12;
+
 /// An array in memory: row-major and little endian, whatever the file was.
 class NpyArray {
  public:

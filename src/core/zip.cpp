@@ -452,4 +452,23 @@ std::string ZipArchive::read(const ZipMember& member, std::uint64_t limit) const
   return out;
 }
 
+std::string ZipArchive::start(const ZipMember& member, std::size_t most) const {
+  const std::string_view packed = bytes_.substr(member.start, member.packed);
+  if (!member.deflated) return std::string(packed.substr(0, most));
+  std::string out(static_cast<std::size_t>(std::min<std::uint64_t>(member.size, most)), '\0');
+  Inflater inflater;
+  z_stream& stream = inflater.stream();
+  stream.next_in = const_cast<Bytef*>(reinterpret_cast<const Bytef*>(packed.data()));
+  stream.avail_in = static_cast<uInt>(
+      std::min<std::uint64_t>(packed.size(), std::numeric_limits<uInt>::max()));
+  stream.next_out = reinterpret_cast<Bytef*>(out.data());
+  stream.avail_out = static_cast<uInt>(out.size());
+  const int status = inflate(&stream, Z_SYNC_FLUSH);
+  if ((status != Z_OK && status != Z_STREAM_END) || stream.avail_out > 0) {
+    throw_bad(file_, concat("member '", shown(member.name), "' is damaged: its first ", out.size(),
+                            " bytes do not unpack"));
+  }
+  return out;
+}
+
 }  // namespace medurwkv

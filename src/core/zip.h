@@ -39,6 +39,8 @@ class ZipArchive {
   /// The content, checked against its size and CRC. Throws Error when it is larger than `limit`
   /// bytes, before anything is allocated.
   [[nodiscard]] std::string read(const ZipMember& member, std::uint64_t limit) const;
+  /// The first bytes of the content, `most` at most, for a look at its header: no CRC is checked.
+  [[nodiscard]] std::string start(const ZipMember& member, std::size_t most) const;
 
  private:
   void read_directory();

@@ -65,32 +65,6 @@ int exif_orientation(std::string_view block) {
   return 1;
 }
 
-/// The image as its orientation says it is to be seen.
-Image oriented(Image image, int orientation) {
-  if (orientation == 1) return image;
-  const bool swapped = orientation >= 5;
-  Image out = image;
-  if (swapped) std::swap(out.width, out.height);
-  const auto channels = static_cast<std::size_t>(image.channels);
-  for (std::int64_t y = 0; y < out.height; ++y) {
-    for (std::int64_t x = 0; x < out.width; ++x) {
-      // Where the pixel at (x, y) of the upright image is stored.
-      std::int64_t from_x = swapped ? y : x;
-      std::int64_t from_y = swapped ? x : y;
-      if (orientation == 2 || orientation == 3 || orientation == 7 || orientation == 8) {
-        from_x = image.width - 1 - from_x;
-      }
-      if (orientation == 3 || orientation == 4 || orientation == 6 || orientation == 7) {
-        from_y = image.height - 1 - from_y;
-      }
-      const auto to = static_cast<std::size_t>(y * out.width + x) * channels;
-      const auto from = static_cast<std::size_t>(from_y * image.width + from_x) * channels;
-      std::memcpy(&out.bytes[to], &image.bytes[from], channels);
-    }
-  }
-  return out;
-}
-
 class Reader {
  public:
   Reader(std::string file, std::string_view bytes) : file_(std::move(file)), bytes_(bytes) {
@@ -121,7 +95,7 @@ class Reader {
       if (found != 1) orientation_ = found;
     }
     const ImageSize stored{info_.image_width, info_.image_height};
-    check_size(file_, stored.width, stored.height);
+    check_size(file_, stored.width, stored.height, info_.num_components);
     return orientation_ >= 5 ? ImageSize{stored.height, stored.width} : stored;
   }
 

@@ -309,6 +309,7 @@ Layout find_layout(const fs::path& root) {
     out.classes = classes_of_folders(class_folders);
   }
   Pairing(std::move(found), std::move(class_folders), out).run();
+  add_arrays(root, files, out);
   drop_only_part(out.cases);
   recognise(root, files, out);
   add_classes(root, files, out);

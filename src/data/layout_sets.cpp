@@ -243,6 +243,13 @@ std::string stratum_of(const std::string& set, const Case& item) {
 
 }  // namespace
 
+FileNote note_of(const Error& error, const fs::path& file) {
+  std::string what = error.what();
+  const std::string name = file.string() + ": ";
+  if (what.starts_with(name)) what.erase(0, name.size());
+  return {file, what};
+}
+
 std::vector<ClassInfo> classes_of_folders(const std::vector<std::string>& folders) {
   std::vector<std::string> names{"background"};
   for (const std::string& folder : folders) {
@@ -259,10 +266,7 @@ void add_classes(const fs::path& root, const std::vector<fs::path>& files, Layou
     try {
       layout.classes = read(file);
     } catch (const Error& error) {
-      std::string what = error.what();
-      const std::string name = file.string() + ": ";
-      if (what.starts_with(name)) what.erase(0, name.size());
-      layout.broken.push_back({file, what});
+      layout.broken.push_back(note_of(error, file));
     } catch (const json::exception& error) {
       layout.broken.push_back({file, concat("is not JSON: ", error.what())});
     }

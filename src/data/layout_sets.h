@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "core/error.h"
 #include "data/layout.h"
 
 namespace medurwkv::data {
@@ -34,6 +35,9 @@ void recognise(const std::filesystem::path& root, const std::vector<std::filesys
 /// Classes of a known set whose masks hold `count`, or more where the set has more; empty where
 /// none are known.
 std::vector<ClassInfo> published_classes(const std::string& layout, std::size_t count);
+
+/// An error about a file as a note on it: the file is not named twice.
+FileNote note_of(const Error& error, const std::filesystem::path& file);
 
 /// Background and a class per folder (masks/nuclei, masks/0), by index.
 std::vector<ClassInfo> classes_of_folders(const std::vector<std::string>& folders);

@@ -1,5 +1,6 @@
 // Mask files as values, palette indices or colours.
 #include <algorithm>
+#include <cmath>
 #include <cstdlib>
 #include <cstring>
 #include <utility>
@@ -7,6 +8,7 @@
 #include "core/error.h"
 #include "core/files.h"
 #include "core/text.h"
+#include "data/arrays.h"
 #include "data/codecs.h"
 
 namespace medurwkv::data {
@@ -30,6 +32,27 @@ std::vector<std::uint8_t> eight_bits(Image& image) {
   return out;
 }
 
+/// Labels stored as floats (Synapse) or wide integers, as 16 bits.
+Image whole_numbers(const std::string& file, const Image& from) {
+  Image out{.width = from.width,
+            .height = from.height,
+            .channels = from.channels,
+            .type = SampleType::u16,
+            .bytes = {}};
+  out.bytes.resize(from.bytes.size() / 2);
+  for (std::size_t i = 0; i < from.bytes.size() / sizeof(float); ++i) {
+    float value = 0;
+    std::memcpy(&value, &from.bytes[i * sizeof(float)], sizeof(float));
+    if (!(value >= 0 && value <= 65535) || std::floor(value) != value) {
+      throw_failure(concat(file, ": is a mask with the value ", value,
+                           "; labels are whole numbers from 0 to 65535"));
+    }
+    const auto whole = static_cast<std::uint16_t>(value);
+    std::memcpy(&out.bytes[i * sizeof(whole)], &whole, sizeof(whole));
+  }
+  return out;
+}
+
 bool is_gray(const std::vector<std::uint8_t>& rgb) {
   for (std::size_t i = 0; i + 2 < rgb.size(); i += 3) {
     if (std::abs(int{rgb[i]} - int{rgb[i + 1]}) > gray_tolerance ||
@@ -49,18 +72,20 @@ bool MaskPixels::colored_palette() const {
 }
 
 MaskPixels read_mask(const ImageSource& source) {
-  const std::string file = source.name();
-  const std::string bytes = read_file(source.file, file_limit);
   MaskPixels out;
   Image image;
-  if (kind_of(file, bytes) == FileKind::png) {
-    DecodedPng png = decode_png(file, bytes);
-    out.palette = std::move(png.palette);
-    out.indices = std::move(png.indices);
-    image = std::move(png.image);
+  if (array_file_kind(read_start(source.file, 16)) != ArrayFile::none) {
+    image = read_array_image(source);
+    if (image.type == SampleType::f32) image = whole_numbers(source.name(), image);
   } else {
-    image = decode_jpeg(file, bytes);
-    out.lossy = true;
+    DecodedImage decoded = decode_image(source.name(), read_file(source.file, file_limit));
+    if (decoded.image.type == SampleType::f32) {
+      decoded.image = whole_numbers(source.name(), decoded.image);
+    }
+    image = std::move(decoded.image);
+    out.palette = std::move(decoded.palette);
+    out.indices = std::move(decoded.indices);
+    out.lossy = decoded.lossy;
   }
   out.width = image.width;
   out.height = image.height;
@@ -70,6 +95,8 @@ MaskPixels read_mask(const ImageSource& source) {
     out.values = out.indices;
   } else if (channels == 1) {
     out.values = std::move(samples);
+  } else if (channels != 3) {
+    throw_failure(concat(source.name(), ": a mask has 1 or 3 channels, this one ", channels));
   } else if (is_gray(samples)) {
     out.values.resize(samples.size() / 3);
     for (std::size_t i = 0; i < out.values.size(); ++i) out.values[i] = samples[3 * i];

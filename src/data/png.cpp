@@ -59,13 +59,15 @@ class Reader {
   ImageSize read_header() {
     if (!guarded([](Reader& self) { png_read_info(self.png_, self.info_); })) fail();
     const ImageSize size{png_get_image_width(png_, info_), png_get_image_height(png_, info_)};
-    check_size(file_, size.width, size.height);
+    check_size(file_, size.width, size.height,
+               std::int64_t{png_get_channels(png_, info_)} *
+                   (png_get_bit_depth(png_, info_) == 16 ? 2 : 1));
     return size;
   }
 
-  DecodedPng read_pixels() {
+  DecodedImage read_pixels() {
     const ImageSize size = read_header();
-    DecodedPng out;
+    DecodedImage out;
     const int type = png_get_color_type(png_, info_);
     const bool palette = type == PNG_COLOR_TYPE_PALETTE;
     const int depth = png_get_bit_depth(png_, info_);
@@ -89,7 +91,10 @@ class Reader {
       png_read_end(self.png_, nullptr);
     };
     if (!guarded(read_all)) fail();
-    if (palette) expand_palette(out);
+    if (palette) {
+      out.palette = palette_colors();
+      expand_palette(file_, std::move(out.image), out);
+    }
     return out;
   }
 
@@ -121,26 +126,13 @@ class Reader {
     png_read_update_info(self.png_, self.info_);
   }
 
-  void expand_palette(DecodedPng& out) {
+  std::vector<Color> palette_colors() {
     png_colorp colors = nullptr;
     int count = 0;
     png_get_PLTE(png_, info_, &colors, &count);
-    out.indices = std::move(out.image.bytes);
-    for (int i = 0; i < count; ++i) {
-      out.palette.push_back({colors[i].red, colors[i].green, colors[i].blue});
-    }
-    out.image.channels = 3;
-    out.image.bytes.resize(out.indices.size() * 3);
-    for (std::size_t i = 0; i < out.indices.size(); ++i) {
-      if (out.indices[i] >= count) {
-        throw_failure(concat(file_, ": broken PNG: a pixel names colour ",
-                             static_cast<int>(out.indices[i]), " of a palette of ", count));
-      }
-      const png_color& color = colors[out.indices[i]];
-      out.image.bytes[3 * i] = color.red;
-      out.image.bytes[3 * i + 1] = color.green;
-      out.image.bytes[3 * i + 2] = color.blue;
-    }
+    std::vector<Color> out;
+    for (int i = 0; i < count; ++i) out.push_back({colors[i].red, colors[i].green, colors[i].blue});
+    return out;
   }
 
   std::string file_;
@@ -203,7 +195,7 @@ std::string encode(Canvas& canvas, const unsigned char* pixels, std::size_t row_
 
 }  // namespace
 
-DecodedPng decode_png(const std::string& file, std::string_view bytes) {
+DecodedImage decode_png(const std::string& file, std::string_view bytes) {
   return Reader(file, bytes).read_pixels();
 }
 

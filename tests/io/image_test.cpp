@@ -94,7 +94,7 @@ TEST(Png, PaletteGivesColoursAndIndices) {
   const PngForm form{.color = PNG_COLOR_TYPE_PALETTE,
                      .palette = {{0, 0, 0}, {255, 0, 0}, {0, 255, 0}}};
   const std::string bytes = png_bytes(form, 3, {{2, 0, 1}});
-  const DecodedPng decoded = decode_png("f", bytes);
+  const DecodedImage decoded = decode_png("f", bytes);
   EXPECT_EQ(decoded.indices, (std::vector<std::uint8_t>{2, 0, 1}));
   EXPECT_EQ(samples(decoded.image), (std::vector<int>{0, 255, 0, 0, 0, 0, 255, 0, 0}));
   EXPECT_EQ(decoded.palette.size(), 3U);

@@ -87,7 +87,7 @@ TEST(PngByHand, InterlacedPalette) {
                        .interlace = 1,
                        .palette = bytes_of({0, 0, 0, 200, 0, 0, 0, 100, 0, 0, 0, 50}),
                        .scanlines = bytes_of({0, 3, 0, 1, 0, 2, 0})};
-  const DecodedPng decoded = decode_png("f", make_png(parts));
+  const DecodedImage decoded = decode_png("f", make_png(parts));
   EXPECT_EQ(decoded.indices, (std::vector<std::uint8_t>{3, 1, 2, 0}));
   EXPECT_EQ(samples(decoded.image), (std::vector<int>{0, 0, 50, 200, 0, 0, 0, 100, 0, 0, 0, 0}));
 }
@@ -121,7 +121,7 @@ TEST(PngByHand, MasksWithPalettes) {
 }
 
 TEST(PngByHand, AlphaIsDroppedAtSixteenBitsToo) {
-  const DecodedPng rgba =
+  const DecodedImage rgba =
       decode_png("f", make_png({.width = 1,
                                 .height = 1,
                                 .depth = 16,
