@@ -29,13 +29,9 @@ std::vector<LoadedCase> load_cases(const data::Dataset& dataset,
 }
 
 BatchSource::BatchSource(const std::vector<LoadedCase>& cases, const InputContract& contract,
-                         data::AugmentStrength strength, std::int64_t batch_size,
+                         const data::AugmentSettings& augment, std::int64_t batch_size,
                          std::uint64_t seed)
-    : cases_(cases),
-      contract_(contract),
-      strength_(strength),
-      batch_size_(batch_size),
-      seed_(seed) {}
+    : cases_(cases), contract_(contract), augment_(augment), batch_size_(batch_size), seed_(seed) {}
 
 BatchSource::~BatchSource() {
   if (next_.valid()) next_.wait();
@@ -67,7 +63,7 @@ Batch BatchSource::make(std::int64_t step) const {
     const std::int64_t index = order[static_cast<std::size_t>(first + i)];
     const LoadedCase& item = cases_[static_cast<std::size_t>(index)];
     const data::AugmentedSample sample = data::make_training_sample(
-        item.image, item.labels, contract_, strength_, seed_, static_cast<std::uint64_t>(epoch),
+        item.image, item.labels, contract_, augment_, seed_, static_cast<std::uint64_t>(epoch),
         static_cast<std::uint64_t>(index));
     std::copy(sample.input.begin(), sample.input.end(), batch.images[i].data_ptr<float>());
     std::copy(sample.labels.labels.begin(), sample.labels.labels.end(),

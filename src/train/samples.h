@@ -35,7 +35,7 @@ struct Batch {
 class BatchSource {
  public:
   BatchSource(const std::vector<LoadedCase>& cases, const InputContract& contract,
-              data::AugmentStrength strength, std::int64_t batch_size, std::uint64_t seed);
+              const data::AugmentSettings& augment, std::int64_t batch_size, std::uint64_t seed);
   BatchSource(const BatchSource&) = delete;
   BatchSource& operator=(const BatchSource&) = delete;
   BatchSource(BatchSource&&) = delete;
@@ -52,7 +52,7 @@ class BatchSource {
 
   const std::vector<LoadedCase>& cases_;
   InputContract contract_;
-  data::AugmentStrength strength_;
+  data::AugmentSettings augment_;
   std::int64_t batch_size_;
   std::uint64_t seed_;
   std::int64_t next_step_ = -1;

@@ -38,9 +38,16 @@ double seconds_since(Clock::time_point start) {
 
 /// ImageNet's statistics for RGB, their mean for any other number of channels.
 InputContract input_of(const Config& config) {
-  InputContract out{.width = config.input.width,
+  InputContract out{.fit = fit_from(config.input.fit),
+                    .width = config.input.width,
                     .height = config.input.height,
                     .channels = config.network.channels};
+  if (out.fit == Fit::tile) {
+    throw_usage("setting input.fit = tile is not supported yet; use native, or stretch or pad");
+  }
+  if (config.input.window_low < config.input.window_high) {
+    out.window = {config.input.window_low, config.input.window_high};
+  }
   if (out.channels != 3) {
     const auto channels = static_cast<std::size_t>(out.channels);
     out.mean.assign(channels, 0.449);
@@ -84,8 +91,7 @@ class Run {
       optimizer_.add(spec.name, store_->at(spec.name),
                      spec.decays() ? config_.optimizer.weight_decay : 0);
     }
-    batches_ = std::make_unique<BatchSource>(train_cases_, info_.input,
-                                             data::augment_strength_from(config_.input.augment),
+    batches_ = std::make_unique<BatchSource>(train_cases_, info_.input, config_.augment,
                                              config_.run.batch, config_.run.seed);
     total_steps_ = config_.run.epochs * batches_->steps_per_epoch();
     warmup_ = std::min(config_.optimizer.warmup_steps, batches_->steps_per_epoch());
