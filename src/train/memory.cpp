@@ -9,9 +9,11 @@
 namespace medurwkv::train {
 namespace {
 
-/// Code and tables that LibTorch and oneDNN make when they first compute, and what the allocator
-/// keeps between blocks. Measured (docs/decisions.md).
-constexpr std::int64_t library_working_set = 60'000'000;
+/// Code and tables that LibTorch and oneDNN make when they first compute; and how much more than
+/// the live activations the heap grows to, because freed blocks of one size leave gaps for others.
+/// Both measured (docs/decisions.md).
+constexpr std::int64_t library_working_set = 30'000'000;
+constexpr double heap_gaps = 1.25;
 
 /// Batches of the loader (data/batch_loader.h: two ahead), the one in use and its 64-bit labels.
 std::int64_t batch_bytes(const InputContract& input, std::int64_t batch) {
@@ -21,14 +23,17 @@ std::int64_t batch_bytes(const InputContract& input, std::int64_t batch) {
 
 plan::TrainingMemory network_memory(const MemoryQuestion& question, std::int64_t batch) {
   if (!question.device.is_cpu()) return {};
-  return plan::training_memory(
+  plan::TrainingMemory out = plan::training_memory(
       plan::record(question.network, batch, question.input.height, question.input.width));
+  out.step = static_cast<std::int64_t>(heap_gaps * static_cast<double>(out.step));
+  return out;
 }
 
 ExpectedMemory without_cache(const MemoryQuestion& question, std::int64_t batch) {
+  // A worker holds a file's bytes, the decoded case and its planes.
   return {.network = network_memory(question, batch),
           .program = resident_memory(),
-          .working = library_working_set,
+          .working = library_working_set + 6 * question.workers * question.mean_case,
           .batches = batch_bytes(question.input, batch)};
 }
 
@@ -60,7 +65,7 @@ ExpectedMemory expect_memory(const MemoryQuestion& question) {
                                "input.width and input.height")));
   }
   out.cache_budget = question.cache < 0 ? left / 2 : static_cast<std::int64_t>(question.cache);
-  out.cached = std::min(question.decoded, out.cache_budget);
+  out.cached = std::min(question.mean_case * question.cases, out.cache_budget);
   if (out.cached > left) {
     throw_failure(concat(
         "decoded images would take ", human_bytes(static_cast<double>(out.cached)), " beside the ",
@@ -81,14 +86,11 @@ std::string to_text(const ExpectedMemory& memory) {
                 " program and libraries)");
 }
 
-std::int64_t decoded_size(const data::CaseReader& read, std::size_t count) {
+std::int64_t mean_case_size(const data::CaseReader& read, std::size_t count) {
   const std::size_t looked_at = std::min<std::size_t>(count, 8);
-  double sum = 0;
-  for (std::size_t i = 0; i < looked_at; ++i) {
-    sum += static_cast<double>(read(i * count / looked_at).bytes());
-  }
-  return static_cast<std::int64_t>(sum / static_cast<double>(looked_at) *
-                                   static_cast<double>(count));
+  std::int64_t sum = 0;
+  for (std::size_t i = 0; i < looked_at; ++i) sum += read(i * count / looked_at).bytes();
+  return sum / static_cast<std::int64_t>(looked_at);
 }
 
 }  // namespace medurwkv::train

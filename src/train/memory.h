@@ -19,9 +19,11 @@ struct MemoryQuestion {
   net::NetworkConfig network;
   InputContract input;
   std::int64_t batch = 1;
-  std::int64_t decoded = 0;  ///< bytes of all cases
-  double cache = -1;         ///< bytes; below 0: half of what the rest leaves
-  double limit = 0;          ///< bytes of the whole process; 0: what is available
+  std::int64_t cases = 0;
+  std::int64_t mean_case = 0;  ///< bytes of a decoded one
+  int workers = 1;             ///< of the loader
+  double cache = -1;           ///< bytes; below 0: half of what the rest leaves
+  double limit = 0;            ///< bytes of the whole process; 0: what is available
   at::Device device = at::kCPU;
 };
 
@@ -29,7 +31,7 @@ struct MemoryQuestion {
 struct ExpectedMemory {
   plan::TrainingMemory network;
   std::int64_t program = 0;  ///< held when asked: program, libraries, data set
-  std::int64_t working = 0;  ///< of libraries, once they compute
+  std::int64_t working = 0;  ///< of libraries and loader, once they work
   std::int64_t batches = 0;  ///< ready, in the making and in use
   std::int64_t cache_budget = 0;
   std::int64_t cached = 0;     ///< of it, what the cases take
@@ -46,7 +48,7 @@ ExpectedMemory expect_memory(const MemoryQuestion& question);
 /// One line for people.
 std::string to_text(const ExpectedMemory& memory);
 
-/// Bytes of `count` decoded cases, from up to eight of them.
-std::int64_t decoded_size(const data::CaseReader& read, std::size_t count);
+/// Mean bytes of a decoded case, from up to eight of `count`.
+std::int64_t mean_case_size(const data::CaseReader& read, std::size_t count);
 
 }  // namespace medurwkv::train

@@ -158,7 +158,9 @@ class Run {
         {.network = info_.network,
          .input = info_.input,
          .batch = std::min(config_.run.batch, static_cast<std::int64_t>(train_count_)),
-         .decoded = decoded_size(reader, count),
+         .cases = static_cast<std::int64_t>(count),
+         .mean_case = mean_case_size(reader, count),
+         .workers = thread_count(),
          .cache = request_.cache,
          .limit = request_.memory,
          .device = device_});
