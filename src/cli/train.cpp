@@ -23,6 +23,8 @@ struct TrainOptions {
   bool resume = false;
   double max_minutes = 0;
   double save_every = 1;
+  double cache = -1;
+  double memory = 0;
 };
 
 /// The short options are settings by another name; --set comes last and wins.
@@ -62,7 +64,9 @@ int run_train(const TrainOptions& options, bool seed_given) {
        {"threads", options.common.threads > 0 ? options.common.threads : available_cores()},
        {"resume", options.resume},
        {"max_minutes", options.max_minutes},
-       {"save_every", 60 * options.save_every}},
+       {"save_every", 60 * options.save_every},
+       {"cache", options.cache < 0 ? -1 : 1e9 * options.cache},
+       {"memory", 1e9 * options.memory}},
       options.common.quiet);
   if (options.common.json) {
     std::cout << summary.dump(2) << "\n";
@@ -105,6 +109,14 @@ void add_train(CLI::App& root) {
   command->add_option("--save-every", options->save_every, "minutes between checkpoints")
       ->check(above_zero())
       ->capture_default_str();
+  command
+      ->add_option("--cache", options->cache,
+                   "GB of decoded images to keep; default: half of what training leaves free")
+      ->check(CLI::NonNegativeNumber);
+  command
+      ->add_option("--memory", options->memory,
+                   "GB that the run may take; default: what the machine has available")
+      ->check(above_zero());
   add_out(*command, options->common, "folder of the run", "run");
   add_device(*command, options->common);
   add_threads(*command, options->common);

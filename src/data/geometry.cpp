@@ -1,12 +1,12 @@
-// The one resize and the normalisation that training and running share: area when an axis shrinks,
-// bicubic when it grows, pixel centres aligned.
+#include "data/geometry.h"
+
 #include <algorithm>
 #include <cmath>
-#include <vector>
+#include <cstring>
+#include <utility>
 
 #include "core/error.h"
 #include "core/text.h"
-#include "data/image.h"
 
 namespace medurwkv::data {
 namespace {
@@ -97,28 +97,141 @@ std::vector<float> resample(const float* plane, ImageSize from, const std::vecto
   return out;
 }
 
+/// Adds a row of samples, scaled by `window` where there is one.
+template <class Sample>
+void add_row(const unsigned char* bytes, const std::optional<Window>& window,
+             std::vector<Sample>& row, std::vector<float>& sums) {
+  std::memcpy(row.data(), bytes, row.size() * sizeof(Sample));
+  if (!window) {
+    for (std::size_t i = 0; i < row.size(); ++i) sums[i] += static_cast<float>(row[i]);
+    return;
+  }
+  const auto low = static_cast<float>(window->low);
+  const auto range = static_cast<float>(window->high - window->low);
+  for (std::size_t i = 0; i < row.size(); ++i) {
+    sums[i] += std::clamp((static_cast<float>(row[i]) - low) / range, 0.0F, 1.0F);
+  }
+}
+
+/// How the channels of an image become those of planes.
+enum class ChannelUse { same, repeat, luma };
+
+ChannelUse channel_use(const Image& image, std::int64_t channels) {
+  if (image.channels == channels) return ChannelUse::same;
+  if (image.channels == 1) return ChannelUse::repeat;
+  if (image.channels == 3 && channels == 1) return ChannelUse::luma;
+  throw_failure(concat("an image of ", image.channels, " channels cannot be given to a network of ",
+                       channels));
+}
+
+/// `sums` holds sums over `down` rows, channels innermost; writes row `y` of the planes.
+void write_row(const std::vector<float>& sums, std::int64_t width, std::int64_t across,
+               float divisor, ChannelUse use, std::int64_t y, Planes& out) {
+  const auto stored = static_cast<std::int64_t>(sums.size()) / width;
+  const std::int64_t area = out.size.width * out.size.height;
+  for (std::int64_t x = 0; x < out.size.width; ++x) {
+    const std::int64_t begin = x * across;
+    const std::int64_t end = std::min(begin + across, width);
+    const auto mean = [&](std::int64_t c) {
+      float sum = 0;
+      for (std::int64_t i = begin; i < end; ++i) {
+        sum += sums[static_cast<std::size_t>(i * stored + c)];
+      }
+      return sum / (divisor * static_cast<float>(end - begin));
+    };
+    float* to = &out.values[static_cast<std::size_t>(y * out.size.width + x)];
+    if (use == ChannelUse::luma) {
+      *to = 0.299F * mean(0) + 0.587F * mean(1) + 0.114F * mean(2);
+    } else {
+      for (std::int64_t c = 0; c < stored; ++c) to[c * area] = mean(c);
+    }
+  }
+}
+
+template <class Sample>
+void fill_planes(const Image& image, const std::optional<Window>& window, std::int64_t across,
+                 std::int64_t down, ChannelUse use, Planes& out) {
+  const float full = window || image.type == SampleType::f32 ? 1.0F
+                     : image.type == SampleType::u8          ? 255.0F
+                                                             : 65535.0F;
+  const auto samples = static_cast<std::size_t>(image.width * image.channels);
+  std::vector<Sample> row(samples);
+  std::vector<float> sums(samples);
+  for (std::int64_t y = 0; y < out.size.height; ++y) {
+    const std::int64_t begin = y * down;
+    const std::int64_t end = std::min(begin + down, image.height);
+    std::fill(sums.begin(), sums.end(), 0.0F);
+    for (std::int64_t i = begin; i < end; ++i) {
+      add_row(image.bytes.data() + static_cast<std::size_t>(i) * samples * sizeof(Sample), window,
+              row, sums);
+    }
+    write_row(sums, image.width, across, full * static_cast<float>(end - begin), use, y, out);
+  }
+}
+
+/// `plane`s of `inner` put at (left, top) of planes of `outer`, `around` elsewhere.
+template <class Value>
+std::vector<Value> placed(const std::vector<Value>& planes, std::int64_t channels,
+                          const Placement& where, Value around) {
+  const auto [outer, inner, left, top] = where;
+  std::vector<Value> out(static_cast<std::size_t>(channels * outer.width * outer.height), around);
+  for (std::int64_t row = 0; row < channels * inner.height; ++row) {
+    const std::int64_t y = row / inner.height * outer.height + top + row % inner.height;
+    std::copy_n(planes.begin() + row * inner.width, inner.width,
+                out.begin() + y * outer.width + left);
+  }
+  return out;
+}
+
 }  // namespace
 
-std::vector<float> image_planes(const Image& image, std::int64_t channels) {
-  const auto area = static_cast<std::size_t>(image.width * image.height);
-  std::vector<float> out(area * static_cast<std::size_t>(channels));
-  const bool same = image.channels == channels;
-  const bool replicate = image.channels == 1;
-  if (!same && !replicate && !(channels == 1 && image.channels == 3)) {
-    throw_failure(concat("an image of ", image.channels,
-                         " channels cannot be given to a network of ", channels));
+Placement placement_of(const InputContract& contract, ImageSize image) {
+  const ImageSize input{contract.width, contract.height};
+  switch (contract.fit) {
+    case Fit::stretch: return {input, input, 0, 0};
+    case Fit::native: return {image, image, 0, 0};
+    case Fit::pad: {
+      const double scale =
+          std::min(static_cast<double>(input.width) / static_cast<double>(image.width),
+                   static_cast<double>(input.height) / static_cast<double>(image.height));
+      const auto side = [&](std::int64_t length, std::int64_t most) {
+        return std::clamp<std::int64_t>(std::llround(scale * static_cast<double>(length)), 1, most);
+      };
+      const ImageSize content{side(image.width, input.width), side(image.height, input.height)};
+      return {input, content, (input.width - content.width) / 2,
+              (input.height - content.height) / 2};
+    }
+    case Fit::tile:
+      throw_failure("the input contract's fit 'tile' is not supported yet; use native");
   }
-  for (std::int64_t y = 0; y < image.height; ++y) {
-    for (std::int64_t x = 0; x < image.width; ++x) {
-      const auto at = static_cast<std::size_t>(y * image.width + x);
-      if (!same && !replicate) {  // luma, ITU-R BT.601
-        out[at] = 0.299F * image.value(x, y, 0) + 0.587F * image.value(x, y, 1) +
-                  0.114F * image.value(x, y, 2);
-        continue;
+  throw_internal("unknown fit");
+}
+
+Planes image_planes(const Image& image, std::int64_t channels, const std::optional<Window>& window,
+                    std::int64_t across, std::int64_t down) {
+  const ChannelUse use = channel_use(image, channels);
+  Planes out{.values = {},
+             .channels = channels,
+             .size = {(image.width + across - 1) / across, (image.height + down - 1) / down}};
+  const auto area = static_cast<std::size_t>(out.size.width * out.size.height);
+  out.values.resize(area * static_cast<std::size_t>(channels));
+  switch (image.type) {
+    case SampleType::u8: fill_planes<std::uint8_t>(image, window, across, down, use, out); break;
+    case SampleType::u16: fill_planes<std::uint16_t>(image, window, across, down, use, out); break;
+    case SampleType::f32: {
+      fill_planes<float>(image, window, across, down, use, out);
+      const auto end = out.values.begin() + static_cast<std::ptrdiff_t>(
+                                                use == ChannelUse::same ? out.values.size() : area);
+      if (!std::all_of(out.values.begin(), end, [](float v) { return std::isfinite(v); })) {
+        throw_failure("the image holds values that are not finite (NaN or infinity)");
       }
-      for (std::int64_t c = 0; c < channels; ++c) {
-        out[static_cast<std::size_t>(c) * area + at] = image.value(x, y, same ? c : 0);
-      }
+      break;
+    }
+  }
+  if (use == ChannelUse::repeat) {
+    for (std::size_t c = 1; c < static_cast<std::size_t>(channels); ++c) {
+      std::copy_n(out.values.begin(), area,
+                  out.values.begin() + static_cast<std::ptrdiff_t>(c * area));
     }
   }
   return out;
@@ -140,19 +253,47 @@ std::vector<float> resize_planes(const std::vector<float>& planes, std::int64_t 
 
 void normalise(std::vector<float>& planes, const InputContract& contract) {
   const std::size_t area = planes.size() / static_cast<std::size_t>(contract.channels);
-  for (std::size_t i = 0; i < planes.size(); ++i) {
-    const std::size_t c = i / area;
-    planes[i] = (planes[i] - static_cast<float>(contract.mean[c])) /
-                static_cast<float>(contract.deviation[c]);
+  for (std::size_t c = 0; c * area < planes.size(); ++c) {
+    const auto mean = static_cast<float>(contract.mean[c]);
+    const auto deviation = static_cast<float>(contract.deviation[c]);
+    for (std::size_t i = c * area; i < (c + 1) * area; ++i) {
+      planes[i] = (planes[i] - mean) / deviation;
+    }
   }
 }
 
 std::vector<float> to_network_input(const Image& image, const InputContract& contract) {
+  const ImageSize size{image.width, image.height};
+  const Placement where = placement_of(contract, size);
   std::vector<float> planes =
-      resize_planes(image_planes(image, contract.channels), contract.channels,
-                    {image.width, image.height}, {contract.width, contract.height});
+      resize_planes(image_planes(image, contract.channels, contract.window).values,
+                    contract.channels, size, where.content);
   normalise(planes, contract);
-  return planes;
+  if (where.content == where.input) return planes;
+  return placed(planes, contract.channels, where, 0.0F);
+}
+
+LabelMap to_network_labels(const LabelMap& labels, const InputContract& contract) {
+  const Placement where = placement_of(contract, {labels.width, labels.height});
+  LabelMap inner = resize_nearest(labels, where.content);
+  if (where.content == where.input) return inner;
+  return {where.input.width, where.input.height,
+          placed(inner.labels, 1, where, std::uint8_t{ignore_label})};
+}
+
+std::vector<float> to_image_size(std::vector<float> planes, std::int64_t classes,
+                                 const Placement& placement, ImageSize image) {
+  const auto [input, content, left, top] = placement;
+  if (input == image) return planes;
+  if (content == input) return resize_bilinear(planes, classes, input, image);
+  std::vector<float> inner;
+  inner.reserve(static_cast<std::size_t>(classes * content.width * content.height));
+  for (std::int64_t row = 0; row < classes * content.height; ++row) {
+    const std::int64_t y = row / content.height * input.height + top + row % content.height;
+    const auto begin = planes.begin() + y * input.width + left;
+    inner.insert(inner.end(), begin, begin + content.width);
+  }
+  return resize_bilinear(inner, classes, content, image);
 }
 
 std::vector<float> resize_bilinear(const std::vector<float>& planes, std::int64_t channels,

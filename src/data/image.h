@@ -80,27 +80,4 @@ std::string encode_png(const Image& image);
 /// index).
 std::string encode_png(const LabelMap& labels, const std::vector<ClassInfo>& classes);
 
-/// Samples scaled to 0..1 as planes, channels x height x width: gray is replicated, colour becomes
-/// luma for one channel. Throws Error for other mismatches of channels.
-std::vector<float> image_planes(const Image& image, std::int64_t channels);
-
-/// Planes resized along each axis by area when shrinking, bicubically (a = -0.5) when growing.
-std::vector<float> resize_planes(const std::vector<float>& planes, std::int64_t channels,
-                                 ImageSize from, ImageSize to);
-
-/// (value - mean) / deviation per channel, in place.
-void normalise(std::vector<float>& planes, const InputContract& contract);
-
-/// The image as network input, channels x height x width: brought to the contract's size (area when
-/// shrinking, bicubic when growing), scaled to 0..1, normalised.
-std::vector<float> to_network_input(const Image& image, const InputContract& contract);
-
-/// Planes (channels x height x width) resized bilinearly, pixel centres aligned
-/// (align_corners = false), borders clamped.
-std::vector<float> resize_bilinear(const std::vector<float>& planes, std::int64_t channels,
-                                   ImageSize from, ImageSize to);
-
-/// Nearest neighbour, pixel centres aligned.
-LabelMap resize_nearest(const LabelMap& labels, ImageSize to);
-
 }  // namespace medurwkv::data

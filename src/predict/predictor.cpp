@@ -65,18 +65,17 @@ Prediction predict_image(Engine& engine, const data::Image& image) {
   if (class_count < 2 || class_count > ignore_label) {
     throw_internal(concat("a model with ", class_count, " classes"));
   }
-  const data::ImageSize inner{model.input.width, model.input.height};
-  const data::ImageSize outer{image.width, image.height};
-  const std::vector<float> input = data::to_network_input(image, model.input);
-  std::vector<float> planes = engine.logits(input, inner.height, inner.width);
-  check_logits(planes, class_count * static_cast<std::size_t>(inner.width * inner.height), model);
+  const data::ImageSize size{image.width, image.height};
+  const data::Placement where = data::placement_of(model.input, size);
+  const auto [width, height] = where.input;
+  std::vector<float> planes =
+      engine.logits(data::to_network_input(image, model.input), height, width);
+  check_logits(planes, class_count * static_cast<std::size_t>(width * height), model);
   softmax_over_classes(planes, class_count);
   Prediction out;
   out.probabilities =
-      inner == outer
-          ? std::move(planes)
-          : data::resize_bilinear(planes, static_cast<std::int64_t>(class_count), inner, outer);
-  out.labels = likeliest_class(out.probabilities, class_count, outer);
+      data::to_image_size(std::move(planes), static_cast<std::int64_t>(class_count), where, size);
+  out.labels = likeliest_class(out.probabilities, class_count, size);
   return out;
 }
 

@@ -1,11 +1,11 @@
 // One image in, its label map and class probabilities out. Relies on core/engine.h and
-// data/image.h.
+// data/geometry.h.
 #pragma once
 
 #include <vector>
 
 #include "core/engine.h"
-#include "data/image.h"
+#include "data/geometry.h"
 
 namespace medurwkv::predict {
 
@@ -16,9 +16,10 @@ struct Prediction {
 };
 
 /// Brings the image to the network's input as the model's contract says, runs the engine, takes the
-/// softmax over classes, resizes the probabilities bilinearly to the image's own size and picks the
-/// likeliest class per pixel, the lower one on a tie. Throws Error when the model's output is not
-/// finite. Not safe to call from two threads with one engine.
+/// softmax over classes, resizes what the image covers of the probabilities bilinearly to the
+/// image's own size and picks the likeliest class per pixel, the lower one on a tie. Throws Error
+/// when the model's output is not finite, and as placement_of does. Not safe to call from two
+/// threads with one engine.
 Prediction predict_image(Engine& engine, const data::Image& image);
 
 /// Softmax over the first dimension of `logits`, classes x pixels, in place.

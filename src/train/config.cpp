@@ -17,6 +17,9 @@
 namespace medurwkv::train {
 namespace {
 
+/// Naming a preset of augmentation sets every augment.* setting.
+constexpr const char* preset_key = "input.augment";
+
 /// A setting's place in the configuration, with the range of numbers.
 struct Field {
   std::string key;
@@ -27,13 +30,16 @@ struct Field {
 
 /// The one list that reading, overriding and writing share.
 std::vector<Field> fields_of(Config& c) {
-  return {
+  std::vector<Field> out{
       {"network.preset", &c.network.preset},
       {"network.channels", &c.network.channels, 1, 1024},
       {"network.wkv", &c.network.wkv},
       {"network.drop_path", &c.network.drop_path, 0, 0.9},
       {"input.width", &c.input.width, 1, 16384},
       {"input.height", &c.input.height, 1, 16384},
+      {"input.fit", &c.input.fit},
+      {"input.window_low", &c.input.window_low, -1e9, 1e9},
+      {"input.window_high", &c.input.window_high, -1e9, 1e9},
       {"input.augment", &c.input.augment},
       {"optimizer.rate", &c.optimizer.rate, 0, 10},
       {"optimizer.beta1", &c.optimizer.beta1, 0, 0.999999},
@@ -47,6 +53,10 @@ std::vector<Field> fields_of(Config& c) {
       {"run.batch", &c.run.batch, 1, 4096},
       {"run.seed", &c.run.seed, 0, 1e18},
   };
+  for (const data::AugmentField& field : data::augment_fields()) {
+    out.push_back({concat("augment.", field.name), &(c.augment.*field.value), 0, field.most});
+  }
+  return out;
 }
 
 Field& find(std::vector<Field>& fields, const std::string& key) {
@@ -102,8 +112,8 @@ void read_table(const toml::table& table, const std::string& prefix, std::vector
   }
 }
 
-/// "key=value" as a line of TOML; a bare word is taken as a text.
-void apply_setting(const std::string& setting, std::vector<Field>& fields) {
+/// "key=value" as a line of TOML; a bare word is taken as a text. Returns the key.
+std::string apply_setting(const std::string& setting, std::vector<Field>& fields) {
   const std::size_t equals = setting.find('=');
   if (equals == std::string::npos) {
     throw_usage(concat("--set wants key=value, got '", setting, "'"));
@@ -119,6 +129,7 @@ void apply_setting(const std::string& setting, std::vector<Field>& fields) {
   } catch (const toml::parse_error&) {
     throw_usage(concat("setting ", field.key, " cannot take '", value, "'"));
   }
+  return field.key;
 }
 
 std::string toml_text(const std::string& text) {
@@ -147,18 +158,29 @@ Config load_config(const std::filesystem::path& file, const std::vector<std::str
   std::vector<Field> fields = fields_of(config);
   if (!file.empty()) {
     try {
-      read_table(toml::parse(read_file(file, 1 << 20), file.string()), "", fields);
+      const toml::table table = toml::parse(read_file(file, 1 << 20), file.string());
+      read_table(table, "", fields);
+      // Once more, so that what the file says of [augment] comes after its preset.
+      config.augment = data::augment_preset(config.input.augment);
+      read_table(table, "", fields);
     } catch (const toml::parse_error& error) {
       throw_usage(concat(file.string(), ":", error.source().begin.line, ": ", error.description()));
     }
   }
-  for (const std::string& setting : settings) apply_setting(setting, fields);
+  for (const std::string& setting : settings) {
+    if (apply_setting(setting, fields) == preset_key) {
+      config.augment = data::augment_preset(config.input.augment);
+    }
+  }
   return config;
 }
 
 std::string to_toml(const Config& config) {
   Config copy = config;
-  std::string out = "# The complete configuration of this run, as used.\n";
+  std::string out =
+      "# The complete configuration of this run, as used. What [augment] says wins over the "
+      "preset\n"
+      "# input.augment.\n";
   std::string section;
   for (const Field& field : fields_of(copy)) {
     const std::size_t dot = field.key.find('.');

@@ -1,11 +1,13 @@
 // A training run's complete configuration: TOML in, `--set key=value` over it, TOML out as used.
-// Relies on core; toml++ for parsing.
+// Relies on core and data/augment.h; toml++ for parsing.
 #pragma once
 
 #include <cstdint>
 #include <filesystem>
 #include <string>
 #include <vector>
+
+#include "data/augment.h"
 
 namespace medurwkv::train {
 
@@ -20,8 +22,13 @@ struct Config {
   struct Input {
     std::int64_t width = 256;
     std::int64_t height = 256;
-    std::string augment = "medium";
+    std::string fit = "stretch";  ///< stretch, pad, native
+    double window_low = 0;        ///< stored values that become 0 and 1; equal: no window
+    double window_high = 0;
+    std::string augment = "medium";  ///< preset of [augment]: none, light, medium or strong
   } input;
+  /// Naming a preset sets all of them; single ones may follow.
+  data::AugmentSettings augment = data::augment_preset("medium");
   struct Optimizer {
     double rate = 5e-4;
     double beta1 = 0.9;

@@ -107,7 +107,9 @@ void train_call(const char* text, const MedurwkvHost* host, MedurwkvStatus* stat
                                .threads = from.at("threads").get<int>(),
                                .resume = from.at("resume").get<bool>(),
                                .max_minutes = from.at("max_minutes").get<double>(),
-                               .save_every = from.at("save_every").get<double>()};
+                               .save_every = from.at("save_every").get<double>(),
+                               .cache = from.at("cache").get<double>(),
+                               .memory = from.at("memory").get<double>()};
     const TrainListener listener{
         .line = [&](const std::string& line) { host->line(host->user, line.c_str()); },
         .progress =

@@ -2,6 +2,7 @@
 
 #include <chrono>
 #include <cmath>
+#include <future>
 #include <limits>
 #include <memory>
 #include <optional>
@@ -11,6 +12,7 @@
 
 #include "core/error.h"
 #include "core/files.h"
+#include "core/memory.h"
 #include "core/stop.h"
 #include "core/text.h"
 #include "core/threads.h"
@@ -22,6 +24,7 @@
 #include "torch/torch_ops.h"
 #include "train/config.h"
 #include "train/loss.h"
+#include "train/memory.h"
 #include "train/run_folder.h"
 #include "train/samples.h"
 #include "train/torch_engine.h"
@@ -38,9 +41,16 @@ double seconds_since(Clock::time_point start) {
 
 /// ImageNet's statistics for RGB, their mean for any other number of channels.
 InputContract input_of(const Config& config) {
-  InputContract out{.width = config.input.width,
+  InputContract out{.fit = fit_from(config.input.fit),
+                    .width = config.input.width,
                     .height = config.input.height,
                     .channels = config.network.channels};
+  if (out.fit == Fit::tile) {
+    throw_usage("setting input.fit = tile is not supported yet; use native, or stretch or pad");
+  }
+  if (config.input.window_low < config.input.window_high) {
+    out.window = {config.input.window_low, config.input.window_high};
+  }
   if (out.channels != 3) {
     const auto channels = static_cast<std::size_t>(out.channels);
     out.mean.assign(channels, 0.449);
@@ -74,9 +84,7 @@ class Run {
                         {"configuration", to_toml(config_)},
                         {"seed", config_.run.seed},
                         {"medurwkv", medurwkv::version}};
-    train_cases_ = load_cases(dataset_, data::part_of(dataset_, split_, "train"));
-    validation_cases_ = load_cases(dataset_, data::part_of(dataset_, split_, "val"));
-    if (train_cases_.empty()) throw_failure("the split's train part is empty");
+    open_cases();
     store_ = std::make_unique<torch_backend::ParameterStore>(plan::parameters_of(info_.network),
                                                              config_.run.seed, at::kFloat, device_);
     for (const net::ParameterSpec& spec : store_->specs()) {
@@ -84,11 +92,7 @@ class Run {
       optimizer_.add(spec.name, store_->at(spec.name),
                      spec.decays() ? config_.optimizer.weight_decay : 0);
     }
-    batches_ = std::make_unique<BatchSource>(train_cases_, info_.input,
-                                             data::augment_strength_from(config_.input.augment),
-                                             config_.run.batch, config_.run.seed);
-    total_steps_ = config_.run.epochs * batches_->steps_per_epoch();
-    warmup_ = std::min(config_.optimizer.warmup_steps, batches_->steps_per_epoch());
+    warmup_ = std::min(config_.optimizer.warmup_steps, steps_per_epoch());
   }
 
   json execute() {
@@ -107,7 +111,7 @@ class Run {
     announce();
     while (state_.step < total_steps_) {
       step();
-      if (state_.step % batches_->steps_per_epoch() == 0) finish_epoch();
+      if (state_.step % steps_per_epoch() == 0) finish_epoch();
       const int signal = listener_.stop_signal();
       const bool out_of_time =
           request_.max_minutes > 0 && total_seconds() > 60 * request_.max_minutes;
@@ -140,6 +144,40 @@ class Run {
     return out;
   }
 
+  /// Checks that the run fits into memory, then opens its cases.
+  void open_cases() {
+    std::vector<data::Case> cases = data::part_of(dataset_, split_, "train");
+    train_count_ = cases.size();
+    if (cases.empty()) throw_failure("the split's train part is empty");
+    const std::vector<data::Case> validation = data::part_of(dataset_, split_, "val");
+    validation_count_ = validation.size();
+    cases.insert(cases.end(), validation.begin(), validation.end());
+    const data::CaseReader reader = case_reader(dataset_, std::move(cases));
+    const std::size_t count = train_count_ + validation_count_;
+    memory_ = expect_memory(
+        {.network = info_.network,
+         .input = info_.input,
+         .batch = std::min(config_.run.batch, static_cast<std::int64_t>(train_count_)),
+         .cases = static_cast<std::int64_t>(count),
+         .mean_case = mean_case_size(reader, count),
+         .workers = thread_count(),
+         .cache = request_.cache,
+         .limit = request_.memory,
+         .device = device_});
+    cases_.emplace(count, reader, memory_.cache_budget);
+    const auto samples = static_cast<std::int64_t>(train_count_);
+    total_steps_ = config_.run.epochs * ((samples + config_.run.batch - 1) / config_.run.batch);
+    loader_.emplace(*cases_, data::LoaderOptions{.contract = info_.input,
+                                                 .augment = config_.augment,
+                                                 .cases = samples,
+                                                 .batch = config_.run.batch,
+                                                 .steps = total_steps_,
+                                                 .seed = config_.run.seed,
+                                                 .workers = thread_count()});
+  }
+
+  [[nodiscard]] std::int64_t steps_per_epoch() const { return loader_->steps_per_epoch(); }
+
   void refuse_another_run(const json& configuration, const json& split_sha256) const {
     if (configuration == to_toml(config_) && split_sha256 == info_.provenance.at("split_sha256")) {
       return;
@@ -166,7 +204,9 @@ class Run {
     }
     state_ = resumed.state;
     if (std::filesystem::exists(request_.out / "run.json")) {
-      earlier_seconds_ = json::parse(read_file(request_.out / "run.json")).value("seconds", 0.0);
+      const json run = json::parse(read_file(request_.out / "run.json"));
+      earlier_seconds_ = run.value("seconds", 0.0);
+      earlier_waited_ = run.value("waited_for_data_seconds", 0.0);
     }
     listener_.line(concat("resuming after step ", state_.step, " of ", total_steps_));
   }
@@ -177,10 +217,11 @@ class Run {
     listener_.line(concat(info_.network.preset, ": ", with_thousands(cost.parameters),
                           " parameters, ", fixed(static_cast<double>(cost.multiply_adds) * 1e-9, 2),
                           " G multiply-adds at ", info_.input.width, " x ", info_.input.height));
-    listener_.line(concat(train_cases_.size(), " training and ", validation_cases_.size(),
-                          " validation images, ", config_.run.epochs, " epochs of ",
-                          batches_->steps_per_epoch(), " steps, batch ", config_.run.batch, ", ",
-                          device_.str(), ", ", thread_count(), " threads"));
+    listener_.line(concat(train_count_, " training and ", validation_count_, " validation images, ",
+                          config_.run.epochs, " epochs of ", steps_per_epoch(), " steps, batch ",
+                          config_.run.batch, ", ", device_.str(), ", ", thread_count(),
+                          " threads"));
+    listener_.line(to_text(memory_));
   }
 
   [[noreturn]] void refuse_step(const char* what, double value, const Batch& batch) const {
@@ -193,8 +234,23 @@ class Run {
                          "try a smaller optimizer.rate"));
   }
 
+  /// When a case cannot be read the run is saved as it stands.
+  Batch next_batch() {
+    try {
+      return to_tensors(loader_->take(state_.step), info_.input);
+    } catch (const Error& error) {
+      save();
+      throw Error(error.kind(), concat(error.what(), "; ", (request_.out / "last.ckpt").string(),
+                                       " holds the run after step ", state_.step,
+                                       ": restore the file and go on with --resume"));
+    }
+  }
+
   void step() {
-    const Batch batch = batches_->take(state_.step);
+    const Clock::time_point begin = Clock::now();
+    const double waited = loader_->waited_seconds();
+    const Batch batch = next_batch();
+    epoch_waited_ += loader_->waited_seconds() - waited;
     const torch_backend::RunMode mode{.training = true,
                                       .seed = config_.run.seed,
                                       .step = static_cast<std::uint64_t>(state_.step)};
@@ -216,12 +272,13 @@ class Run {
     state_.sum_loss += total;
     state_.sum_cross_entropy += loss.cross_entropy.item().toDouble();
     state_.sum_dice += loss.dice.item().toDouble();
+    epoch_seconds_ += seconds_since(begin);
     listener_.progress(state_.step, total_steps_, concat("loss ", fixed(total, 3)));
   }
 
   void finish_epoch() {
-    const auto steps = static_cast<double>(batches_->steps_per_epoch());
-    EpochRow row{.epoch = state_.step / batches_->steps_per_epoch(),
+    const auto steps = static_cast<double>(steps_per_epoch());
+    EpochRow row{.epoch = state_.step / steps_per_epoch(),
                  .rate = rate_,
                  .loss = state_.sum_loss / steps,
                  .cross_entropy = state_.sum_cross_entropy / steps,
@@ -243,7 +300,9 @@ class Run {
     listener_.line(concat("epoch ", row.epoch, "/", config_.run.epochs, "  loss ",
                           fixed(row.loss, 4), "  validation Dice ",
                           std::isfinite(row.validation_dice) ? fixed(row.validation_dice, 4) : "-",
-                          best ? "  (best so far)" : ""));
+                          "  waiting for data ", fixed(100 * epoch_waited_ / epoch_seconds_, 1),
+                          " %", best ? "  (best so far)" : ""));
+    epoch_waited_ = epoch_seconds_ = 0;
   }
 
   /// Mean Dice over validation cases at their own resolution; NaN without any.
@@ -257,10 +316,16 @@ class Run {
                         .split_sha256 = {}});
     double sum = 0;
     std::int64_t used = 0;
-    for (const LoadedCase& item : validation_cases_) {
-      const predict::Prediction prediction = predict::predict_image(engine, item.image);
+    const auto read = [this](std::size_t index) {
+      return index < train_count_ + validation_count_ ? cases_->get(index) : nullptr;
+    };
+    std::shared_ptr<const data::LoadedCase> item = read(train_count_);
+    for (std::size_t i = train_count_; i < train_count_ + validation_count_; ++i) {
+      auto next = std::async(std::launch::async, read, i + 1);
+      const predict::Prediction prediction = predict::predict_image(engine, item->image);
       const judge::CaseScores scores =
-          judge::score_case(item.id, item.labels, prediction.labels, info_.classes.size());
+          judge::score_case(item->id, item->labels, prediction.labels, info_.classes.size());
+      item = next.get();
       if (!scores.dice()) continue;
       sum += *scores.dice();
       ++used;
@@ -283,6 +348,9 @@ class Run {
     json run = info_.provenance;
     run["environment"] = environment();
     run["seconds"] = total_seconds();
+    run["waited_for_data_seconds"] = earlier_waited_ + loader_->waited_seconds();
+    run["expected_memory_bytes"] = memory_.total();
+    run["peak_memory_bytes"] = peak_memory();
     run["finished_steps"] = state_.step;
     run["total_steps"] = total_steps_;
     write_file(request_.out / "run.json", run.dump(2) + "\n");
@@ -308,15 +376,21 @@ class Run {
   at::Device device_;
   std::optional<RunLock> lock_;
   weights::ModelInfo info_;
-  std::vector<LoadedCase> train_cases_, validation_cases_;
+  std::size_t train_count_ = 0;
+  std::size_t validation_count_ = 0;
+  ExpectedMemory memory_;
+  std::optional<data::CaseCache> cases_;  ///< of the training part, then of the validation part
+  std::optional<data::BatchLoader> loader_;
   std::unique_ptr<torch_backend::ParameterStore> store_;
   AdamW optimizer_{{.beta1 = config_.optimizer.beta1, .beta2 = config_.optimizer.beta2}};
-  std::unique_ptr<BatchSource> batches_;
   std::int64_t total_steps_ = 0;
   std::int64_t warmup_ = 0;
   RunState state_;
   double rate_ = 0;
   double earlier_seconds_ = 0;
+  double earlier_waited_ = 0;
+  double epoch_seconds_ = 0;  ///< of the present epoch's steps, and what of it was waiting for data
+  double epoch_waited_ = 0;
   Clock::time_point start_ = Clock::now();
   Clock::time_point last_save_ = Clock::now();
 };

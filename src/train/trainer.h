@@ -19,6 +19,8 @@ struct TrainRequest {
   bool resume = false;
   double max_minutes = 0;  ///< 0 = no limit; resumed time counts
   double save_every = 60;  ///< seconds between checkpoints
+  double cache = -1;       ///< bytes of decoded images to keep; below 0: half of what is left
+  double memory = 0;       ///< bytes that the run may take in all; 0: what is available
 };
 
 /// How the run talks to whoever started it.
@@ -28,8 +30,9 @@ struct TrainListener {
   std::function<int()> stop_signal;
 };
 
-/// Trains until the last epoch, max_minutes or a stop signal (then throws Stopped after saving).
-/// Returns a summary: epochs, best epoch, best validation Dice, files. Throws Error.
+/// Predicts the memory of the run (train/memory.h) and refuses what does not fit; then trains until
+/// the last epoch, max_minutes or a stop signal (then throws Stopped after saving). Returns a
+/// summary: epochs, best epoch, best validation Dice, files. Throws Error.
 nlohmann::json train(const TrainRequest& request, const TrainListener& listener);
 
 }  // namespace medurwkv::train

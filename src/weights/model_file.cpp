@@ -120,14 +120,28 @@ net::NetworkConfig network_from_json(const json& from) {
 }
 
 json input_to_json(const InputContract& input) {
-  return {{"fit", "stretch"},           {"width", input.width}, {"height", input.height},
-          {"channels", input.channels}, {"mean", input.mean},   {"deviation", input.deviation}};
+  return {{"fit", to_string(input.fit)},
+          {"width", input.width},
+          {"height", input.height},
+          {"channels", input.channels},
+          {"mean", input.mean},
+          {"deviation", input.deviation},
+          {"window", input.window ? json{input.window->low, input.window->high} : json()}};
+}
+
+Window window_from_json(const json& from) {
+  if (!from.is_array() || from.size() != 2) throw_failure("input.window is no pair of numbers");
+  const Window out{number(from[0], "input.window", -1e9, 1e9),
+                   number(from[1], "input.window", -1e9, 1e9)};
+  if (!(out.low < out.high)) throw_failure("input.window does not rise");
+  return out;
 }
 
 InputContract input_from_json(const json& from) {
   InputContract out;
-  if (from.at("fit").get<std::string>() != "stretch") {
-    throw_failure(concat("input fit '", from.at("fit").get<std::string>(), "' is not known"));
+  out.fit = fit_from(from.at("fit").get<std::string>());
+  if (from.contains("window") && !from["window"].is_null()) {
+    out.window = window_from_json(from["window"]);
   }
   out.width = whole(from.at("width"), "input.width", 1, most_pixels);
   out.height = whole(from.at("height"), "input.height", 1, most_pixels / out.width);

@@ -349,6 +349,43 @@ TEST_F(InterruptedTraining, AnInfiniteLossStopsAndKeepsTheCheckpoint) {
   EXPECT_EQ(sha256_file(checkpoint), before);
 }
 
+// Nothing is kept of the images, so that each is read again in every epoch. Gone or cut short:
+// the run ends with the file's name and is saved; with the file back it
+// ends with the bits of a run that met no such thing.
+TEST_F(InterruptedTraining, AFileThatVanishesOrRotsEndsTheRunByName) {
+  const auto ids = nlohmann::json::parse(read_file(world->split())).at("train");
+  const fs::path image =
+      world->data() / "images" / (ids.at(2).get<std::string>() + ".jpg");
+  ASSERT_TRUE(fs::exists(image));
+  const std::string whole = read_file(image);
+  std::vector<std::string> words = world->training("rotten", schedule);
+  words.insert(words.end(), {"--cache", "0"});
+  for (const std::int64_t kept : {std::int64_t{-1}, std::int64_t{700}}) {
+    const std::int64_t saved = saved_steps("rotten");
+    {
+      Process process(words);
+      ASSERT_TRUE(process.until([&] { return saved_steps("rotten") > saved; })) << process.err();
+      if (kept < 0) {
+        fs::remove(image);
+      } else {
+        fs::resize_file(image, static_cast<std::uintmax_t>(kept));
+      }
+      const Outcome outcome = process.wait();
+      write_file(image, whole);
+      EXPECT_EQ(outcome.code, 1) << outcome.err;
+      for (const std::string& part : {image.filename().string(), std::string("last.ckpt"),
+                                      std::string("--resume")}) {
+        EXPECT_TRUE(contains(outcome.err, part)) << outcome.err;
+      }
+    }
+    words = resumed(world->training("rotten", schedule));
+    words.insert(words.end(), {"--cache", "0"});
+  }
+  const Outcome rest = run_program(words);
+  ASSERT_EQ(rest.code, 0) << rest.err;
+  expect_unbroken("rotten");
+}
+
 TEST_F(InterruptedTraining, MaxMinutesEndsWellAndResumes) {
   std::vector<std::string> words = world->training("limited", {"--epochs", "6"});
   std::vector<std::string> limited = words;

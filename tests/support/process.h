@@ -38,6 +38,8 @@ struct Start {
   std::filesystem::path folder = {};  ///< to run in; empty: where the test runs
   /// Bytes a file may grow to (a stand-in for a full disk); 0: any.
   std::uint64_t largest_file = 0;
+  /// Bytes of data (heap and private mappings) it may have; 0: any.
+  std::uint64_t largest_data = 0;
   /// Root, too, is bound by the permissions of files and folders.
   bool obey_permissions = false;
   /// Standard descriptors to start without.
@@ -77,6 +79,10 @@ class Process {
       ::signal(SIGXFSZ, SIG_IGN);
       const rlimit limit{start.largest_file, start.largest_file};
       ::setrlimit(RLIMIT_FSIZE, &limit);
+    }
+    if (start.largest_data > 0) {
+      const rlimit limit{start.largest_data, start.largest_data};
+      ::setrlimit(RLIMIT_DATA, &limit);
     }
     if (start.obey_permissions) {
       // What is dropped here is not regained by the exec; without privileges nothing is to drop.

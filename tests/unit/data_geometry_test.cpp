@@ -3,13 +3,16 @@
 #include <gtest/gtest.h>
 
 #include <cstdint>
+#include <cstring>
+#include <limits>
 #include <random>
 #include <vector>
 
 #include "core/error.h"
-#include "data/image.h"
+#include "data/geometry.h"
 #include "support/images.h"
 #include "support/refusal.h"
+#include "support/resize_golden.h"
 
 namespace medurwkv::data {
 namespace {
@@ -66,6 +69,26 @@ std::vector<double> from_axis(const std::vector<double>& axis) {
     for (const double x : axis) out.push_back(x + 2 * y);
   }
   return out;
+}
+
+// Values of Pillow and NumPy (scripts/make-golden-resize).
+TEST(Resize, AgreesWithOtherImplementations) {
+  const ImageSize from{9, 7};
+  expect_near(resize_planes(test::plane_9x7, 1, from, {5, 4}), test::area_5x4, 1e-6);
+  expect_near(resize_bilinear(test::plane_9x7, 1, from, {23, 16}), test::bilinear_23x16, 1e-6);
+  const std::vector<float> bicubic = resize_planes(test::plane_9x7, 1, from, {23, 16});
+  for (std::size_t y = 4; y < 12; ++y) {  // two source pixels from each border
+    for (std::size_t x = 5; x < 18; ++x) {
+      EXPECT_NEAR(bicubic[y * 23 + x], test::bicubic_23x16[y * 23 + x], 1e-6) << x << " " << y;
+    }
+  }
+  const auto value = [](auto x, auto y) {
+    return static_cast<int>((x * 37 + y * 101 + x * y * 13) % 97);
+  };
+  const LabelMap nearest = resize_nearest(test::make_labels(9, 7, value), {4, 11});
+  for (std::size_t i = 0; i < nearest.labels.size(); ++i) {
+    EXPECT_NEAR(nearest.labels[i], 97 * test::nearest_4x11[i], 1e-4) << i;
+  }
 }
 
 // Output centres lie at -1/4, 1/4, 3/4, 5/4; outside, the border holds.
@@ -216,9 +239,9 @@ TEST(ImagePlanes, SixteenBitsAndOtherChannels) {
                    .channels = 1,
                    .type = SampleType::u16,
                    .bytes = {0xff, 0xff, 0x33, 0x33}};
-  expect_near(image_planes(deep, 1), std::vector<double>{1, 0.2}, 1e-7);
+  expect_near(image_planes(deep, 1).values, std::vector<double>{1, 0.2}, 1e-7);
   const Image color = test::make_image(1, 1, 3, [](auto, auto, auto) { return 1; });
-  const auto refused = test::refusal_of([&] { return image_planes(color, 2); });
+  const auto refused = test::refusal_of([&] { return image_planes(color, 2).channels; });
   ASSERT_TRUE(refused);
   EXPECT_EQ(refused->kind, ErrorKind::failure);
   EXPECT_TRUE(refused->names("3") && refused->names("2")) << refused->message;
@@ -241,11 +264,11 @@ TEST(ResizePlanes, SameSizeIsTheSame) {
 
 TEST(ImagePlanes, ScaleAndConvertColours) {
   const Image gray = test::make_image(2, 1, 1, [](auto x, auto, auto) { return x == 0 ? 0 : 255; });
-  EXPECT_EQ(image_planes(gray, 3), (std::vector<float>{0, 1, 0, 1, 0, 1}));
+  EXPECT_EQ(image_planes(gray, 3).values, (std::vector<float>{0, 1, 0, 1, 0, 1}));
   const Image color =
       test::make_image(1, 1, 3, [](auto, auto, auto c) { return c == 1 ? 255 : 0; });
-  EXPECT_EQ(image_planes(color, 3), (std::vector<float>{0, 1, 0}));
-  EXPECT_NEAR(image_planes(color, 1).at(0), 0.587, 1e-3) << "green's part of luma (BT.601)";
+  EXPECT_EQ(image_planes(color, 3).values, (std::vector<float>{0, 1, 0}));
+  EXPECT_NEAR(image_planes(color, 1).values.at(0), 0.587, 1e-3) << "green's part of luma (BT.601)";
 }
 
 TEST(NetworkInput, ObeysTheContract) {
@@ -262,6 +285,126 @@ TEST(NetworkInput, ObeysTheContract) {
     EXPECT_NEAR(input[i], 1, 1e-6);
     EXPECT_NEAR(input[6 + i], -0.5, 1e-6);
     EXPECT_NEAR(input[12 + i], 0, 1e-6);
+  }
+}
+
+// 0 is the window's lower end, 1 its upper; 16-bit values are meant as stored.
+TEST(ImagePlanes, AWindowSaysWhatIsZeroAndOne) {
+  const Image deep{.width = 2,
+                   .height = 2,
+                   .channels = 1,
+                   .type = SampleType::u16,
+                   .bytes = {0, 0, 0xff, 0xff, 0x33, 0x33, 0x66, 0x66}};  // 0 65535 13107 26214
+  expect_near(image_planes(deep, 1, Window{13107, 39321}).values, std::vector<double>{0, 1, 0, 0.5},
+              1e-6);
+  Image floats{.width = 2, .height = 1, .channels = 1, .type = SampleType::f32, .bytes = {}};
+  const std::vector<float> stored{-160, 40};
+  floats.bytes.resize(8);
+  std::memcpy(floats.bytes.data(), stored.data(), 8);
+  expect_near(image_planes(floats, 1, Window{-160, 240}).values, std::vector<double>{0, 0.5}, 1e-6);
+  expect_near(image_planes(floats, 1).values, std::vector<double>{-160, 40}, 0);
+}
+
+TEST(ImagePlanes, FloatsThatAreNotFiniteAreRefused) {
+  Image floats{.width = 1, .height = 1, .channels = 1, .type = SampleType::f32, .bytes = {}};
+  const float nan = std::numeric_limits<float>::quiet_NaN();
+  floats.bytes.resize(4);
+  std::memcpy(floats.bytes.data(), &nan, 4);
+  const auto refused = test::refusal_of([&] { return image_planes(floats, 3).channels; });
+  ASSERT_TRUE(refused);
+  EXPECT_TRUE(refused->names("not finite")) << refused->message;
+}
+
+// The blocks at the right and lower border are smaller.
+TEST(ImagePlanes, BlocksAreMeans) {
+  const Image image =
+      test::make_image(5, 3, 3, [](auto x, auto y, auto c) { return (x + 5 * y) * 10 + c; });
+  const Planes got = image_planes(image, 3, {}, 2, 2);
+  ASSERT_EQ(got.size, (ImageSize{3, 2}));
+  std::vector<double> expected;
+  for (int c = 0; c < 3; ++c) {
+    for (const double mean : {30.0, 50.0, 65.0, 105.0, 125.0, 140.0}) {
+      expected.push_back((mean + c) / 255);
+    }
+  }
+  expect_near(got.values, expected, 1e-6);
+}
+
+InputContract contract_of(Fit fit, std::int64_t width, std::int64_t height) {
+  InputContract out;
+  out.fit = fit;
+  out.width = width;
+  out.height = height;
+  out.channels = 1;
+  out.mean = {0.25};
+  out.deviation = {0.5};
+  return out;
+}
+
+TEST(PlacementOf, EachFitByHand) {
+  EXPECT_EQ(placement_of(contract_of(Fit::stretch, 8, 4), {100, 30}),
+            (Placement{{8, 4}, {8, 4}, 0, 0}));
+  EXPECT_EQ(placement_of(contract_of(Fit::native, 8, 4), {100, 30}),
+            (Placement{{100, 30}, {100, 30}, 0, 0}));
+  EXPECT_EQ(placement_of(contract_of(Fit::pad, 16, 16), {100, 50}),
+            (Placement{{16, 16}, {16, 8}, 0, 4}));
+  EXPECT_EQ(placement_of(contract_of(Fit::pad, 16, 15), {5, 10}),
+            (Placement{{16, 15}, {8, 15}, 4, 0}));  // 7.5 is 8
+  EXPECT_EQ(placement_of(contract_of(Fit::pad, 16, 16), {1000, 1}),
+            (Placement{{16, 16}, {16, 1}, 0, 7}));
+  const auto refused = test::refusal_of([] {
+    return placement_of(contract_of(Fit::tile, 16, 16), {1000, 1}).left;
+  });
+  ASSERT_TRUE(refused);
+  EXPECT_TRUE(refused->names("tile") && refused->names("native")) << refused->message;
+}
+
+TEST(NetworkInput, PadKeepsTheAspectRatioAndIgnoresTheRest) {
+  const InputContract contract = contract_of(Fit::pad, 8, 8);
+  const Image white = test::make_image(16, 8, 1, [](auto, auto, auto) { return 255; });
+  const LabelMap ones = test::make_labels(16, 8, [](auto, auto) { return 1; });
+  const std::vector<float> input = to_network_input(white, contract);
+  const LabelMap labels = to_network_labels(ones, contract);
+  ASSERT_EQ(input.size(), 64U);
+  ASSERT_EQ(labels.labels.size(), 64U);
+  for (std::size_t i = 0; i < 64; ++i) {
+    const bool inside = i / 8 >= 2 && i / 8 < 6;
+    EXPECT_NEAR(input[i], inside ? 1.5 : 0, 1e-6) << i;
+    EXPECT_EQ(labels.labels[i], inside ? 1 : ignore_label) << i;
+  }
+}
+
+TEST(NetworkInput, NativeIsTheImageItself) {
+  const Image image = test::make_image(7, 3, 1, [](auto x, auto, auto) { return 20 * x; });
+  const std::vector<float> input = to_network_input(image, contract_of(Fit::native, 64, 64));
+  ASSERT_EQ(input.size(), 21U);
+  EXPECT_NEAR(input[8], (20.0 / 255 - 0.25) / 0.5, 1e-6);
+}
+
+// What comes back is what went in: a ramp over the content, whatever is beside it, is a ramp over
+// the image, and a picture of the image's own size comes back as it is.
+TEST(ToImageSize, UndoesEachFit) {
+  const ImageSize image{30, 12};
+  for (const Fit fit : {Fit::stretch, Fit::pad, Fit::native}) {
+    const Placement where = placement_of(contract_of(fit, 20, 10), image);
+    const double scale =
+        static_cast<double>(image.width) / static_cast<double>(where.content.width);
+    std::vector<float> planes;
+    for (std::int64_t i = 0; i < 2 * where.input.width * where.input.height; ++i) {
+      const std::int64_t x = i % where.input.width;
+      const std::int64_t y = i / where.input.width % where.input.height;
+      const bool inside = x >= where.left && x < where.left + where.content.width &&
+                          y >= where.top && y < where.top + where.content.height;
+      const double ramp = (static_cast<double>(x - where.left) + 0.5) * scale - 0.5;
+      planes.push_back(inside ? static_cast<float>(ramp) : 1e6F);
+    }
+    const std::vector<float> back = to_image_size(planes, 2, where, image);
+    ASSERT_EQ(back.size(), 2U * 30 * 12);
+    for (std::size_t i = 0; i < back.size(); ++i) {
+      const std::size_t x = i % 30;
+      if (x < 1 || x > 28) continue;  // half an input pixel at the border is held
+      EXPECT_NEAR(back[i], static_cast<double>(x), 1e-4) << i;
+    }
   }
 }
 

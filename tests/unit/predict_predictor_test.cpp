@@ -16,9 +16,10 @@ namespace {
 class FakeEngine : public Engine {
  public:
   using Logit = std::function<float(std::size_t label, float value)>;
-  FakeEngine(std::int64_t width, std::int64_t height, std::size_t class_count, Logit logit)
+  FakeEngine(std::int64_t width, std::int64_t height, std::size_t class_count, Logit logit,
+             Fit fit = Fit::stretch)
       : logit_(std::move(logit)) {
-    description_.input = {Fit::stretch, width, height, 1, {0}, {1}};
+    description_.input = {fit, width, height, 1, {0}, {1}};
     for (std::size_t c = 0; c < class_count; ++c) description_.classes.push_back({"class", {}});
     description_.file = "fake.model";
   }
@@ -91,6 +92,46 @@ TEST(PredictImage, GivesTheImagesOwnSize) {
       EXPECT_EQ(got.labels.labels[first], 0);
       EXPECT_EQ(got.labels.labels[first + static_cast<std::size_t>(size.width) - 1], 1);
     }
+  }
+}
+
+// Whatever the fit, a bright rectangle comes back where it was; what is padded does not leak in.
+TEST(PredictImage, EveryFitMapsBackToTheImage) {
+  for (const Fit fit : {Fit::stretch, Fit::pad, Fit::native}) {
+    // Padding (0 after normalisation) would be class 2.
+    const auto logit = [](std::size_t c, float value) {
+      return c == 2 ? (value == 0 ? 50.0F : -50.0F) : above_half(c, value);
+    };
+    FakeEngine engine(48, 48, 3, logit, fit);
+    const auto inside = [](std::int64_t x, std::int64_t y) {
+      return x >= 20 && x < 60 && y >= 10 && y < 25;
+    };
+    const Prediction got =
+        predict_image(engine, gray(96, 40, [&](auto x, auto y) { return inside(x, y) ? 250 : 5; }));
+    ASSERT_EQ(got.labels.labels.size(), 96U * 40);
+    int wrong = 0;
+    for (std::int64_t y = 0; y < 40; ++y) {
+      for (std::int64_t x = 0; x < 96; ++x) {
+        const int label = got.labels.labels[static_cast<std::size_t>(y * 96 + x)];
+        ASSERT_NE(label, 2) << x << " " << y;
+        if (label != (inside(x, y) ? 1 : 0)) ++wrong;
+      }
+    }
+    EXPECT_LE(wrong, fit == Fit::native ? 0 : 2 * (40 + 15)) << "but for the outline";
+    if (fit == Fit::native) {
+      EXPECT_EQ(engine.seen_width, 96);
+      EXPECT_EQ(engine.seen_height, 40);
+    }
+  }
+}
+
+TEST(PredictImage, TilesAreRefusedByName) {
+  FakeEngine engine(8, 8, 2, above_half, Fit::tile);
+  try {
+    predict_image(engine, gray(9, 9, [](auto, auto) { return 0; }));
+    FAIL();
+  } catch (const Error& error) {
+    EXPECT_NE(std::string(error.what()).find("'tile'"), std::string::npos) << error.what();
   }
 }
 

@@ -302,6 +302,31 @@ TEST_F(ModelMetadata, ColoursAreThreeBytes) {
   }
 }
 
+TEST(InputContracts, EveryFitAndWindowReadsBack) {
+  ModelInfo info;
+  info.network = net::preset("nano", 2, 3);
+  info.classes.resize(2);
+  for (const Fit fit : {Fit::stretch, Fit::pad, Fit::native, Fit::tile}) {
+    for (const std::optional<Window>& window :
+         {std::optional<Window>(), std::optional<Window>(Window{-160.5, 240})}) {
+      info.input.fit = fit;
+      info.input.window = window;
+      EXPECT_EQ(model_info("m", to_metadata(info)).input, info.input);
+    }
+  }
+}
+
+TEST_F(ModelMetadata, AWindowIsAPairThatRises) {
+  using nlohmann::json;
+  for (const json& bad : {json::array({1, 1}), json::array({2, 1}), json::array({1}),
+                          json::array({0, "a"}), json(3), json::array({0, 1, 2})}) {
+    const auto found = after("input", [&](json& input) { input["window"] = bad; });
+    ASSERT_TRUE(found) << bad;
+    EXPECT_TRUE(found->names("m.model") && found->names("window")) << found->message;
+  }
+  EXPECT_FALSE(after("input", [](json& input) { input.erase("window"); }));
+}
+
 // Every preset says all about itself: nothing is lost on the way through the metadata.
 TEST(ModelConfigurations, OfEveryPresetReadBack) {
   for (const std::string& name : net::preset_names()) {

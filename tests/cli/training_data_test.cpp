@@ -1,0 +1,146 @@
+// How training takes its data: augmentation as settings, fits, decoded images under a budget,
+// memory foretold and held to.
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include <nlohmann/json.hpp>
+
+#include "core/files.h"
+#include "core/text.h"
+#include "support/process.h"
+#include "support/trained_world.h"
+
+namespace medurwkv {
+namespace {
+
+namespace fs = std::filesystem;
+using nlohmann::json;
+using test::contains;
+using test::Outcome;
+using test::run_program;
+
+class TrainingData : public test::TrainedWorld {
+ protected:
+  static Outcome train(const std::string& out, const std::vector<std::string>& more,
+                       const std::string& epochs = "2") {
+    std::vector<std::string> words = world->training(out, {"--epochs", epochs});
+    words.insert(words.end(), more.begin(), more.end());
+    return run_program(words);
+  }
+  static std::vector<std::string> sized(int size, int batch) {
+    std::vector<std::string> out;
+    for (const std::string& setting : {concat("input.width=", size), concat("input.height=", size),
+                                       concat("run.batch=", batch)}) {
+      out.insert(out.end(), {"--set", setting});
+    }
+    return out;
+  }
+  static std::string config(const std::string& out) { return read_file(path(out) / "config.toml"); }
+};
+
+// Naming a preset sets every range, a later setting one of them; what is written down says all.
+TEST_F(TrainingData, AugmentationIsConfigured) {
+  EXPECT_TRUE(contains(config("run"), "rotation = 20.0")) << "medium is the default";
+  const Outcome outcome = train(
+      "augmented",
+      {"--set", "augment.hue=7", "--set", "input.augment=light", "--set", "augment.shear=0.25"},
+      "1");
+  ASSERT_EQ(outcome.code, 0) << outcome.err;
+  for (const char* line : {"augment = 'light'", "rotation = 10.0", "shear = 0.25", "hue = 0.0"}) {
+    EXPECT_TRUE(contains(config("augmented"), line)) << line << "\n" << config("augmented");
+  }
+  // Read from a file, its own [augment] wins over the preset, whatever the order.
+  const fs::path file = path("strong.toml");
+  write_file(file, "[augment]\nblur = 0.5\n[input]\naugment = \"strong\"\n");
+  ASSERT_EQ(train("from_file", {"--config", file.string()}, "1").code, 0);
+  for (const char* line : {"blur = 0.5", "rotation = 45.0"}) {
+    EXPECT_TRUE(contains(config("from_file"), line)) << line;
+  }
+  for (const auto& [setting, part] :
+       {std::pair{"augment.rotaton=3", "augment.rotation"},
+        std::pair{"augment.elastic=0.6", "0.45"}, std::pair{"input.fit=padded", "pad"},
+        std::pair{"input.fit=tile", "not supported"},
+        std::pair{"input.augment=mediun", "medium"}}) {
+    const Outcome refused = train("refused", {"--set", setting});
+    EXPECT_EQ(refused.code, 2) << setting;
+    EXPECT_TRUE(contains(refused.err, part)) << refused.err;
+    EXPECT_FALSE(fs::exists(path("refused")));
+  }
+}
+
+// A model carries its fit: evaluate and predict obey it, and masks have the images' own sizes.
+TEST_F(TrainingData, EveryFitTrainsEvaluatesAndPredicts) {
+  for (const std::string fit : {"pad", "native"}) {
+    const Outcome outcome = train(fit, {"--set", "input.fit=" + fit}, "1");
+    ASSERT_EQ(outcome.code, 0) << outcome.err;
+    const std::string best = (path(fit) / "best.model").string();
+    const Outcome evaluated = run_program({"evaluate", best, "--data", data(), "--split", split(),
+                                           "--out", path(fit + "_evaluation").string(), "--json"});
+    EXPECT_EQ(evaluated.code, 0) << evaluated.err;
+    const std::string image =
+        (world->data() / "images" / "ISIC_0000081.jpg").string();  // any one of the set
+    const Outcome predicted =
+        run_program({"predict", best, image, "--out", path(fit + "_masks").string()});
+    EXPECT_EQ(predicted.code, 0) << predicted.err;
+  }
+}
+
+// With room for all decoded images, for a few, for none, and on more workers: the same model.
+TEST_F(TrainingData, TheCacheAndItsWorkersChangeNoBit) {
+  for (const std::string budget : {"0", "0.0002", "1"}) {
+    const std::string out = "cache" + budget;
+    ASSERT_EQ(train(out, {"--cache", budget}).code, 0);
+    EXPECT_EQ(sha256_file(path(out) / "best.model"), sha256_file(model())) << budget;
+  }
+}
+
+TEST_F(TrainingData, SaysWhatItExpectsAndWhatItWaitedFor) {
+  EXPECT_TRUE(contains(trained.err, "memory: about ")) << trained.err;
+  EXPECT_TRUE(contains(trained.err, "waiting for data ")) << trained.err;
+  const json run = json::parse(read_file(path("run/run.json")));
+  EXPECT_GE(run.at("waited_for_data_seconds").get<double>(), 0);
+}
+
+// Within 15 % of what the process really takes, from where the program's own size decides to where
+// activations do.
+TEST_F(TrainingData, MemoryIsAsExpected) {
+  for (const auto& [size, batch] : {std::pair{64, 2}, std::pair{128, 6}, std::pair{320, 6}}) {
+    const std::string out = concat("memory", size);
+    const Outcome outcome = train(out, sized(size, batch), "5");
+    ASSERT_EQ(outcome.code, 0) << outcome.err;
+    const json run = json::parse(read_file(path(out) / "run.json"));
+    const auto expected = run.at("expected_memory_bytes").get<double>();
+    const auto peak = run.at("peak_memory_bytes").get<double>();
+    EXPECT_NEAR(expected / peak, 1, 0.15) << size << ": " << expected << " expected, " << peak;
+  }
+}
+
+TEST_F(TrainingData, WhatDoesNotFitIsRefusedWithTheSettingToChange) {
+  std::vector<std::string> words = sized(1024, 6);
+  words.insert(words.end(), {"--memory", "1"});
+  const Outcome large = train("large", words);
+  EXPECT_EQ(large.code, 1) << large.err;
+  EXPECT_TRUE(contains(large.err, "run.batch = ")) << large.err;
+  words.insert(words.end(), {"--set", "network.preset=base"});
+  const Outcome none = train("none", words);
+  EXPECT_EQ(none.code, 1) << none.err;
+  EXPECT_TRUE(contains(none.err, "network.preset") && contains(none.err, "input.width"))
+      << none.err;
+  const Outcome cache = train("cached", {"--memory", "0.5", "--cache", "100"});
+  EXPECT_EQ(cache.code, 0) << "a budget that the set does not fill: " << cache.err;
+}
+
+// A limit of the process itself counts like one of the machine.
+TEST_F(TrainingData, ALimitOfTheProcessIsSeen) {
+  std::vector<std::string> words = world->training("limited", sized(256, 6));
+  words.insert(words.end(), {"--set", "network.preset=tiny"});
+  const Outcome limited = test::Process(words, {.largest_data = 1'600'000'000}).wait();
+  EXPECT_EQ(limited.code, 1) << limited.err;
+  EXPECT_TRUE(contains(limited.err, "run.batch = ")) << limited.err;
+}
+
+}  // namespace
+}  // namespace medurwkv

@@ -1,0 +1,283 @@
+// The loader: the same batches on any number of workers and from any step, within its bounds, and
+// its ends: errors, a stop in the midst. Runs under the thread sanitizer too.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <array>
+#include <atomic>
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <set>
+#include <string>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "core/error.h"
+#include "core/random.h"
+#include "core/text.h"
+#include "data/batch_loader.h"
+#include "support/images.h"
+
+namespace medurwkv::data {
+namespace {
+
+constexpr std::int64_t case_count = 11;
+constexpr std::int64_t case_bytes = 20 * 16 * 4;  // three bytes of colour, one of label a pixel
+constexpr std::int64_t everything = std::int64_t{1} << 40;
+
+LoadedCase made_case(std::size_t index) {
+  const auto number = static_cast<int>(index);
+  return {concat("case", index),
+          test::make_image(20, 16, 3,
+                           [&](auto x, auto y, auto c) {
+                             return static_cast<int>(x * 7 + y * 3 + c + number * 20) % 256;
+                           }),
+          test::make_labels(20, 16, [&](auto x, auto) { return x > number ? 1 : 0; })};
+}
+
+LoaderOptions options_for(int workers) {
+  LoaderOptions out;
+  out.contract.width = 16;
+  out.contract.height = 12;
+  out.augment = augment_preset("medium");
+  out.cases = case_count;
+  out.batch = 4;
+  out.steps = 9;  // three epochs of 4 + 4 + 3
+  out.seed = 5;
+  out.workers = workers;
+  return out;
+}
+
+// One after the other, without any of the loader's parts but the order's definition.
+std::vector<SampleBatch> expected_batches() {
+  const LoaderOptions options = options_for(1);
+  std::vector<SampleBatch> out;
+  for (std::uint64_t epoch = 0; epoch < 3; ++epoch) {
+    const std::vector<std::int64_t> order = Random({options.seed, epoch}).permutation(case_count);
+    for (std::size_t i = 0; i < order.size(); ++i) {
+      if (i % 4 == 0) out.emplace_back();
+      SampleBatch& batch = out.back();
+      const LoadedCase item = made_case(static_cast<std::size_t>(order[i]));
+      const AugmentedSample sample =
+          make_training_sample(item.image, item.labels, options.contract, options.augment,
+                               options.seed, epoch, static_cast<std::uint64_t>(order[i]));
+      ++batch.count;
+      batch.ids.push_back(item.id);
+      batch.images.insert(batch.images.end(), sample.input.begin(), sample.input.end());
+      batch.labels.insert(batch.labels.end(), sample.labels.labels.begin(),
+                          sample.labels.labels.end());
+    }
+  }
+  return out;
+}
+
+void expect_equal(const SampleBatch& got, const SampleBatch& expected) {
+  EXPECT_EQ(got.count, expected.count);
+  EXPECT_EQ(got.ids, expected.ids);
+  EXPECT_EQ(got.images, expected.images);
+  EXPECT_EQ(got.labels, expected.labels);
+}
+
+// Whatever the workers, the memory for decoded cases and the step a run resumes at: the same bits.
+TEST(BatchLoader, GivesTheSameBatchesOnAnyNumberOfWorkers) {
+  const std::vector<SampleBatch> expected = expected_batches();
+  ASSERT_EQ(expected.size(), 9U);
+  for (const int workers : {1, 2, 8}) {
+    for (const std::int64_t budget : {std::int64_t{0}, 3 * case_bytes, everything}) {
+      for (const std::int64_t first : {0, 4}) {
+        CaseCache cache(case_count, made_case, budget);
+        BatchLoader loader(cache, options_for(workers));
+        ASSERT_EQ(loader.steps_per_epoch(), 3);
+        for (std::int64_t step = first; step < 9; ++step) {
+          expect_equal(loader.take(step), expected[static_cast<std::size_t>(step)]);
+        }
+        EXPECT_LE(cache.bytes(), budget);
+      }
+    }
+  }
+}
+
+TEST(BatchLoader, EveryEpochHasEveryCaseOnceInAnotherOrder) {
+  CaseCache cache(case_count, made_case, everything);
+  BatchLoader loader(cache, options_for(3));
+  std::set<std::vector<std::string>> orders;
+  for (std::int64_t epoch = 0; epoch < 3; ++epoch) {
+    std::vector<std::string> ids;
+    for (std::int64_t i = 0; i < 3; ++i) {
+      const SampleBatch batch = loader.take(3 * epoch + i);
+      ids.insert(ids.end(), batch.ids.begin(), batch.ids.end());
+    }
+    EXPECT_EQ(std::set<std::string>(ids.begin(), ids.end()).size(), 11U);
+    EXPECT_EQ(ids.size(), 11U);
+    orders.insert(ids);
+  }
+  EXPECT_EQ(orders.size(), 3U);
+}
+
+// Nobody takes more: the workers come to rest after the batches that may be ahead.
+TEST(BatchLoader, RunsAheadByItsBoundAndNoFurther) {
+  for (const std::int64_t ahead : {1, 3}) {
+    std::atomic<int> reads = 0;
+    CaseCache cache(
+        case_count,
+        [&](std::size_t index) {
+          ++reads;
+          return made_case(index);
+        },
+        0);
+    LoaderOptions options = options_for(4);
+    options.ahead = ahead;
+    BatchLoader loader(cache, options);
+    static_cast<void>(loader.take(0));
+    const int most = static_cast<int>(4 + (ahead == 1 ? 4 : 4 + 3 + 4));
+    const auto limit = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+    while (reads < most && std::chrono::steady_clock::now() < limit) {
+      std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    }
+    std::this_thread::sleep_for(std::chrono::milliseconds(50));
+    EXPECT_EQ(reads, most);
+  }
+}
+
+TEST(CaseCache, ReadsOnceWhatFitsAndTheRestEachTime) {
+  std::vector<int> reads(6, 0);
+  CaseCache cache(
+      6,
+      [&](std::size_t index) {
+        ++reads[index];
+        return made_case(index);
+      },
+      2 * case_bytes + 1);
+  for (int round = 0; round < 3; ++round) {
+    for (std::size_t i = 0; i < 6; ++i) EXPECT_EQ(cache.get(i)->id, concat("case", i));
+  }
+  EXPECT_EQ(reads, (std::vector<int>{1, 1, 3, 3, 3, 3}));
+  EXPECT_EQ(cache.bytes(), 2 * case_bytes);
+}
+
+TEST(CaseCache, ManyThreadsGetWhatOneGets) {
+  for (const std::int64_t budget : {std::int64_t{0}, 5 * case_bytes, everything}) {
+    CaseCache cache(case_count, made_case, budget);
+    std::vector<std::thread> threads;
+    std::atomic<int> wrong = 0;
+    for (std::size_t t = 0; t < 8; ++t) {
+      threads.emplace_back([&, t] {
+        for (std::size_t i = 0; i < 40; ++i) {
+          const std::size_t index = (i * (t + 1) + t) % case_count;
+          if (cache.get(index)->image.bytes != made_case(index).image.bytes) ++wrong;
+          if (cache.bytes() > budget) ++wrong;
+        }
+      });
+    }
+    for (std::thread& thread : threads) thread.join();
+    EXPECT_EQ(wrong, 0);
+  }
+}
+
+/// The message that take(step) fails with; empty when it succeeds.
+std::string failure_of(BatchLoader& loader, std::int64_t step) {
+  try {
+    static_cast<void>(loader.take(step));
+  } catch (const Error& error) {
+    return error.what();
+  }
+  return "";
+}
+
+// The batch with the bad cases fails with the one that comes first in it, those before it do not.
+TEST(BatchLoader, ABadCaseFailsItsBatchByName) {
+  const std::vector<SampleBatch> expected = expected_batches();
+  const std::string first_bad = expected[1].ids[1];
+  const std::string second_bad = expected[1].ids[3];
+  for (const int workers : {1, 4}) {
+    CaseCache cache(
+        case_count,
+        [&](std::size_t index) {
+          LoadedCase item = made_case(index);
+          if (item.id == first_bad) std::this_thread::sleep_for(std::chrono::milliseconds(20));
+          if (item.id == first_bad || item.id == second_bad) {
+            throw_failure("/data/" + item.id + ".png: is gone");
+          }
+          return item;
+        },
+        everything);
+    BatchLoader loader(cache, options_for(workers));
+    EXPECT_EQ(failure_of(loader, 0), "");
+    EXPECT_EQ(failure_of(loader, 1), "/data/" + first_bad + ".png: is gone");
+  }
+}
+
+// What augmentation refuses is told with the case it was.
+TEST(BatchLoader, AnImageThatDoesNotFitTheNetworkIsNamed) {
+  CaseCache cache(
+      case_count,
+      [](std::size_t index) {
+        LoadedCase item = made_case(index);
+        item.image = test::make_image(20, 16, 2, [](auto, auto, auto) { return 1; });
+        return item;
+      },
+      everything);
+  BatchLoader loader(cache, options_for(2));
+  const std::string message = failure_of(loader, 0);
+  EXPECT_EQ(message.find("case case"), 0U) << message;
+  EXPECT_NE(message.find("2 channels"), std::string::npos) << message;
+}
+
+// A run that is stopped does not wait for batches that nobody wants.
+TEST(BatchLoader, EndsInTheMidstOfItsWork) {
+  for (int round = 0; round < 5; ++round) {
+    std::atomic<int> reads = 0;
+    CaseCache cache(
+        case_count,
+        [&](std::size_t index) {
+          ++reads;
+          std::this_thread::sleep_for(std::chrono::milliseconds(3));
+          return made_case(index);
+        },
+        0);
+    {
+      LoaderOptions options = options_for(2);
+      options.ahead = 8;
+      BatchLoader loader(cache, options);
+      if (round > 0) static_cast<void>(loader.take(0));
+    }
+    EXPECT_LE(reads, 12) << "of the 33 that could be read ahead";
+  }
+}
+
+TEST(BatchLoader, MakesNothingAfterTheLastStep) {
+  std::atomic<int> reads = 0;
+  CaseCache cache(
+      case_count,
+      [&](std::size_t index) {
+        ++reads;
+        return made_case(index);
+      },
+      0);
+  LoaderOptions options = options_for(4);
+  options.ahead = 5;
+  BatchLoader loader(cache, options);
+  for (std::int64_t step = 7; step < 9; ++step) static_cast<void>(loader.take(step));
+  std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  EXPECT_EQ(reads, 7);  // 4 + 3
+}
+
+// The time that take() waits is the reader's when nothing was made ahead of it.
+TEST(BatchLoader, CountsTheTimeItWaits) {
+  CaseCache cache(
+      case_count,
+      [](std::size_t index) {
+        std::this_thread::sleep_for(std::chrono::milliseconds(10));
+        return made_case(index);
+      },
+      0);
+  BatchLoader loader(cache, options_for(1));
+  static_cast<void>(loader.take(0));
+  EXPECT_GE(loader.waited_seconds(), 0.04);
+}
+
+}  // namespace
+}  // namespace medurwkv::data
