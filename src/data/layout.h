@@ -37,7 +37,7 @@ struct Layout {
 
 /// Files below image folders (images, img, ...) and mask folders (masks, labels, gt, ...), or
 /// beside each other with masks named `..._mask`; paired by stem without mask suffix, never by
-/// order. Known sets are recognised by their folders' and files' names (docs/data.md). Throws Error
+/// order. Known sets are recognised by their folders' and files' names (docs/read-data.md). Throws Error
 /// when `root` is no folder.
 Layout find_layout(const std::filesystem::path& root);
 

@@ -1,4 +1,4 @@
-// Published sets by the names of their folders and files (sources: docs/data.md): what is paired,
+// Published sets by the names of their folders and files (sources: docs/read-data.md): what is paired,
 // which parts, groups and classes the set names, what is left out. Files hold no pixels: nothing
 // here is decoded.
 #include <gtest/gtest.h>
