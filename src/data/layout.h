@@ -37,8 +37,8 @@ struct Layout {
 
 /// Files below image folders (images, img, ...) and mask folders (masks, labels, gt, ...), or
 /// beside each other with masks named `..._mask`; paired by stem without mask suffix, never by
-/// order. Known sets are recognised by their folders' and files' names (docs/read-data.md). Throws Error
-/// when `root` is no folder.
+/// order. Known sets are recognised by their folders' and files' names (docs/read-data.md). Throws
+/// Error when `root` is no folder.
 Layout find_layout(const std::filesystem::path& root);
 
 /// True for a name with the suffix of an image format (read or not), without regard to case.

@@ -1,6 +1,6 @@
-// Published sets by the names of their folders and files (sources: docs/read-data.md): what is paired,
-// which parts, groups and classes the set names, what is left out. Files hold no pixels: nothing
-// here is decoded.
+// Published sets by the names of their folders and files (sources: docs/read-data.md): what is
+// paired, which parts, groups and classes the set names, what is left out. Files hold no pixels:
+// nothing here is decoded.
 #include <gtest/gtest.h>
 
 #include <algorithm>
