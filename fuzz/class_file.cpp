@@ -1,20 +1,25 @@
-// Bytes as a file of classes, TOML and labelmap.txt: classes that obey the rules, or an Error.
-#include <cstddef>
-#include <cstdint>
-#include <cstdlib>
+// Bytes as a file of classes, TOML and labelmap.txt: two classes or more, or an Error.
 #include <string>
 
-#include "core/error.h"
 #include "data/class_file.h"
+#include "entry.h"
 
-extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-  const std::string text(reinterpret_cast<const char*>(data), size);
+namespace {
+
+void parse(std::string_view bytes) {
   for (const char* name : {"fuzzed.toml", "labelmap.txt"}) {
     try {
-      if (medurwkv::data::parse_classes(name, text).size() < 2) std::abort();
+      if (medurwkv::data::parse_classes(name, std::string(bytes)).size() < 2) {
+        medurwkv::throw_internal("a file of fewer than two classes was taken");
+      }
     } catch (const medurwkv::Error& error) {
       if (error.kind() == medurwkv::ErrorKind::internal) throw;
     }
   }
-  return 0;
+}
+
+}  // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  return medurwkv::fuzz::run(data, size, parse);
 }

@@ -8,7 +8,6 @@
 #include "data/class_file.h"
 #include "data/encoding.h"
 #include "data/layout.h"
-#include "data/layout_names.h"
 
 namespace medurwkv::data {
 namespace {

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "data/dataset.h"
+#include "data/layout_names.h"
 
 namespace medurwkv::data {
 
@@ -41,14 +42,8 @@ struct Layout {
 /// Error when `root` is no folder.
 Layout find_layout(const std::filesystem::path& root);
 
-/// True for a name with the suffix of an image format (read or not), without regard to case.
-bool has_image_suffix(const std::filesystem::path& path);
-
 /// True for valid UTF-8, the only text that JSON files can hold.
 bool is_utf8(std::string_view text);
-
-/// The pairing key of a file: its stem without suffixes such as _mask, _segmentation, _0000.
-std::string pairing_key(const std::filesystem::path& path);
 
 /// Regular files (and broken links) below `root`, sorted, without hidden ones and what archives
 /// leave behind. Links to folders are not followed, so a loop of links ends.
