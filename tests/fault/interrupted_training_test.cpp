@@ -69,7 +69,7 @@ class InterruptedTraining : public ::testing::Test {
     state["state"]["step"] = 0;
     state["state"]["rows"] = nlohmann::json::array();
     metadata["checkpoint"] = state.dump();
-    metadata.erase("checkpoint_sha256");  // and it need not have one
+    metadata.erase("content_sha256");  // and it need not have one
     std::vector<weights::TensorView> tensors;
     std::vector<float> poisoned;
     for (const weights::TensorInfo& tensor : file.tensors()) {
