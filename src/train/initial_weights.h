@@ -18,6 +18,7 @@
 namespace medurwkv::train {
 
 /// What a run must remember of the file that its weights came from.
+// NOLINTNEXTLINE(bugprone-exception-escape): moving JSON checks its invariant, it does not throw.
 struct Origin {
   /// "option" ("--pretrained" or "--init"), "sha256" of the file, "content", "network" (preset),
   /// "used", "new", "new_in_encoder", "unused", "mismatched" (counts), "resized" (names).

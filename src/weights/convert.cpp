@@ -43,11 +43,12 @@ std::string wrapper_of(const TensorFile& file, const Contents& contents) {
     }
     return "";
   }
+  const std::string_view whole = contents.whole;
   std::size_t length = 0;
   for (bool found = true; found;) {
     found = false;
     for (const std::string_view wrapper : wrappers) {
-      if (std::string_view(contents.whole).substr(length).starts_with(wrapper)) {
+      if (whole.substr(length).starts_with(wrapper)) {
         length += wrapper.size();
         found = true;
       }

@@ -362,7 +362,7 @@ void write_model_file(const std::filesystem::path& path, const std::vector<Tenso
 }
 
 TensorFile read_checked(const std::filesystem::path& path) {
-  const TensorFile file = with_metadata(read_weights(path));
+  TensorFile file = with_metadata(read_weights(path));
   const auto expected = file.metadata().find(checksum_key);
   if (expected == file.metadata().end()) return file;
   std::vector<TensorView> tensors;
