@@ -9,11 +9,11 @@ namespace {
 constexpr std::int64_t fuzzed_pixels = 1 << 20;
 
 void decode(std::string_view bytes) {
-  using namespace medurwkv::data;
-  if (kind_of("fuzzed", bytes) == FileKind::arrays) return;
-  const ImageSize size = image_size("fuzzed", bytes);
+  namespace data = medurwkv::data;
+  if (data::kind_of("fuzzed", bytes) == data::FileKind::arrays) return;
+  const data::ImageSize size = data::image_size("fuzzed", bytes);
   if (size.width * size.height > fuzzed_pixels) return;
-  const DecodedImage decoded = decode_image("fuzzed", bytes);
+  const data::DecodedImage decoded = data::decode_image("fuzzed", bytes);
   if (decoded.image.width != size.width || decoded.image.height != size.height) {
     medurwkv::throw_internal("an image has another size than its header says");
   }

@@ -33,7 +33,7 @@ class WeightsCommands : public test::TrainedWorld {
   /// A file as others publish it.
   static std::string adapter(const std::string& preset = "nano",
                              const std::string& prefix = "backbone.") {
-    const std::string file = path("adapter_" + preset + ".safetensors").string();
+    std::string file = path("adapter_" + preset + ".safetensors").string();
     WeightFile().add(net::encoder_preset(preset), prefix).write(file);
     return file;
   }

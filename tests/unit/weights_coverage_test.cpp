@@ -373,9 +373,10 @@ TEST_F(Weights, OfOurModelsForAnotherNetworkAreRefused) {
       {net::preset("unet", 2), "architecture med_urwkv"},
       {post, "post_norm 0, the run's has 1"},
       {deeper, "depth of bottleneck or decoder"}};
-  for (const auto& [config, words] : others) {
+  for (const auto& other : others) {
+    const std::string& words = other.second;
     const auto refused = test::refusal_of(
-        [&] { return cover_network(file, from, config, plan::parameters_of(config)); });
+        [&] { return cover_network(file, from, other.first, plan::parameters_of(other.first)); });
     ASSERT_TRUE(refused) << words;
     EXPECT_TRUE(refused->names("some.pth") && refused->names(words)) << refused->message;
   }
