@@ -255,9 +255,9 @@ void StepMemory::backward() {
   meter_.take(2 * bytes(logits));  // what softmax and log-softmax contribute
   meter_.give(2 * bytes(logits) + loss_bytes_);
   add_gradient(logits, gradient);
-  for (auto step = steps_.rbegin(); step != steps_.rend(); ++step) {
-    if (step->trained) back_through(*step);
-  }
+  std::for_each(steps_.rbegin(), steps_.rend(), [this](const Step& step) {
+    if (step.trained) back_through(step);
+  });
 }
 
 }  // namespace
