@@ -255,9 +255,10 @@ void StepMemory::backward() {
   meter_.take(2 * bytes(logits));  // what softmax and log-softmax contribute
   meter_.give(2 * bytes(logits) + loss_bytes_);
   add_gradient(logits, gradient);
-  std::for_each(steps_.rbegin(), steps_.rend(), [this](const Step& step) {
+  std::reverse(steps_.begin(), steps_.end());
+  for (const Step& step : steps_) {
     if (step.trained) back_through(step);
-  });
+  }
 }
 
 }  // namespace
