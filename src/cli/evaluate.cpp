@@ -12,6 +12,7 @@
 #include "core/files.h"
 #include "core/text.h"
 #include "data/dataset.h"
+#include "data/split.h"
 #include "judge/evaluation.h"
 #include "judge/report.h"
 #include "predict/overlay.h"

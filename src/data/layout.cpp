@@ -12,6 +12,7 @@
 #include "core/text.h"
 #include "data/layout_names.h"
 #include "data/layout_sets.h"
+#include "data/pack.h"
 
 namespace medurwkv::data {
 namespace {
@@ -295,7 +296,10 @@ std::vector<fs::path> list_files(const fs::path& root) {
 }
 
 Layout find_layout(const fs::path& root) {
-  if (!fs::is_directory(root)) throw_failure(concat(root.string(), ": is not a folder"));
+  if (is_pack(root)) return pack_layout(root);
+  if (!fs::is_directory(root)) {
+    throw_failure(concat(root.string(), ": is neither a folder nor a pack of `medurwkv data pack`"));
+  }
   const std::vector<fs::path> files = list_files(root);
   Layout out;
   std::vector<Found> found = classify(root, files);

@@ -17,6 +17,7 @@
 #include "core/text.h"
 #include "core/threads.h"
 #include "core/version.h"
+#include "data/split.h"
 #include "judge/metrics.h"
 #include "net/presets.h"
 #include "plan/counting.h"
