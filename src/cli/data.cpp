@@ -37,6 +37,7 @@ void add_data(CLI::App& root) {
   add_data_check(*data);
   add_data_split(*data);
   add_data_pack(*data);
+  add_data_preview(*data);
 }
 
 }  // namespace medurwkv::cli

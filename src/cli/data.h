@@ -23,5 +23,6 @@ std::string counted(std::int64_t count, const std::string& thing);
 void add_data_check(CLI::App& data);
 void add_data_split(CLI::App& data);
 void add_data_pack(CLI::App& data);
+void add_data_preview(CLI::App& data);
 
 }  // namespace medurwkv::cli

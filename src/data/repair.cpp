@@ -16,6 +16,7 @@
 #include "data/case_loop.h"
 #include "data/checks.h"
 #include "data/codecs.h"
+#include "data/geometry.h"
 
 namespace medurwkv::data {
 namespace {

@@ -60,6 +60,10 @@ InputContract input_of(const Config& config) {
   return out;
 }
 
+std::optional<int> fold_of(const Config& config) {
+  return config.run.fold > 0 ? std::optional(static_cast<int>(config.run.fold)) : std::nullopt;
+}
+
 net::NetworkConfig network_of(const Config& config, std::int64_t classes) {
   net::NetworkConfig out = net::preset(config.network.preset, classes, config.network.channels);
   out.wkv = net::wkv_mode_from(config.network.wkv);
@@ -74,7 +78,7 @@ class Run {
         listener_(listener),
         config_(load_config(request.config, request.settings)),
         dataset_(data::open_dataset(request.data, data::split_options(request.split))),
-        split_(data::read_split(request.split, dataset_)),
+        split_(data::read_split(request.split, dataset_, fold_of(config_))),
         device_(device_from(request.device)) {
     info_.network = network_of(config_, static_cast<std::int64_t>(dataset_.classes.size()));
     info_.input = input_of(config_);
