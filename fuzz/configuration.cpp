@@ -36,9 +36,9 @@ class MemoryFile {
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   return medurwkv::fuzz::run(data, size, [](std::string_view bytes) {
-    using namespace medurwkv::train;
-    const std::string written = to_toml(load_config(MemoryFile(bytes).path(), {}));
-    if (to_toml(load_config(MemoryFile(written).path(), {})) != written) {
+    namespace train = medurwkv::train;
+    const std::string written = train::to_toml(train::load_config(MemoryFile(bytes).path(), {}));
+    if (train::to_toml(train::load_config(MemoryFile(written).path(), {})) != written) {
       medurwkv::throw_internal("a configuration does not read back");
     }
   });

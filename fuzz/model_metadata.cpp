@@ -6,11 +6,11 @@
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   return medurwkv::fuzz::run(data, size, [](std::string_view bytes) {
-    using namespace medurwkv::weights;
+    namespace weights = medurwkv::weights;
     constexpr std::uint64_t data_bytes = 64;
-    const TensorHeader header = parse_header("fuzzed", bytes, data_bytes);
-    const ModelInfo info = model_info("fuzzed", header.metadata);
-    if (!(model_info("written", to_metadata(info)).network == info.network)) {
+    const weights::TensorHeader header = weights::parse_header("fuzzed", bytes, data_bytes);
+    const weights::ModelInfo info = weights::model_info("fuzzed", header.metadata);
+    if (!(weights::model_info("written", weights::to_metadata(info)).network == info.network)) {
       medurwkv::throw_internal("a model's description does not read back");
     }
   });

@@ -17,10 +17,11 @@ void read_file(std::string_view bytes) {
 
 /// The archive's CRCs keep a fuzzer from what is behind them.
 void read_pickle(std::string_view bytes) {
-  using namespace medurwkv::weights;
-  Budget budget("fuzzed", bytes.size());
-  const Pickle pickle = Pickle::parse("fuzzed", bytes, 0, torch_globals(), budget);
-  static_cast<void>(torch_objects("fuzzed", pickle, budget));
+  namespace weights = medurwkv::weights;
+  weights::Budget budget("fuzzed", bytes.size());
+  const weights::Pickle pickle =
+      weights::Pickle::parse("fuzzed", bytes, 0, weights::torch_globals(), budget);
+  static_cast<void>(weights::torch_objects("fuzzed", pickle, budget));
 }
 
 }  // namespace

@@ -60,5 +60,7 @@ void add_predict(CLI::App& root);
 void add_inspect(CLI::App& root);
 void add_doctor(CLI::App& root);
 void add_bench(CLI::App& root);
+void add_convert(CLI::App& root);
+void add_features(CLI::App& root);
 
 }  // namespace medurwkv::cli

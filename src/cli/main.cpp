@@ -182,6 +182,8 @@ int run(int count, char** arguments) {
   add_evaluate(root);
   add_predict(root);
   add_inspect(root);
+  add_convert(root);
+  add_features(root);
   add_bench(root);
   try {
     root.parse(count, arguments);

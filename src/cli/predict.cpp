@@ -27,7 +27,7 @@ struct PredictOptions {
 int run_predict(const PredictOptions& options) {
   apply_threads(options.common);
   const auto jobs = predict::plan_outputs(options.inputs, options.common.out, options.outputs);
-  if (jobs.empty()) throw_failure("no image found in the inputs (PNG and JPEG files are read)");
+  if (jobs.empty()) throw_failure("no image found in the inputs");
   const auto engine = open_engine(options.model, options.common.device, options.common.threads);
   const predict::RunOptions run{options.common.out, options.outputs, options.force,
                                 options.common.quiet};

@@ -15,13 +15,14 @@ namespace {
 
 struct TrainOptions {
   CommonOptions common;
-  std::string data, split, config, preset;
+  std::string data, split, config, preset, pretrained, init, wkv;
   std::vector<std::string> settings;
   int epochs = 0;
   int batch = 0;
   int size = 0;
   int fold = 0;
   bool resume = false;
+  bool names = false;
   double max_minutes = 0;
   double save_every = 1;
   double cache = -1;
@@ -32,6 +33,7 @@ struct TrainOptions {
 std::vector<std::string> all_settings(const TrainOptions& options, bool seed_given) {
   std::vector<std::string> settings;
   if (!options.preset.empty()) settings.push_back("network.preset=" + options.preset);
+  if (!options.wkv.empty()) settings.push_back("network.wkv=" + options.wkv);
   if (options.epochs > 0) settings.push_back(concat("run.epochs=", options.epochs));
   if (options.batch > 0) settings.push_back(concat("run.batch=", options.batch));
   if (options.size > 0) {
@@ -64,6 +66,9 @@ int run_train(const TrainOptions& options, bool seed_given) {
        {"settings", all_settings(options, seed_given)},
        {"device", options.common.device},
        {"threads", options.common.threads > 0 ? options.common.threads : available_cores()},
+       {"pretrained", options.pretrained},
+       {"init", options.init},
+       {"names", options.names},
        {"resume", options.resume},
        {"max_minutes", options.max_minutes},
        {"save_every", 60 * options.save_every},
@@ -98,6 +103,19 @@ void add_train(CLI::App& root) {
   command->add_option("--config", options->config, "TOML configuration")->check(CLI::ExistingFile);
   command->add_option("--preset", options->preset,
                       "network: nano, tiny, small, base, large, unet or unet_small");
+  auto* pretrained =
+      command
+          ->add_option("--pretrained", options->pretrained,
+                       "start the encoder from a Vision-RWKV classifier or adapter, or one of ours")
+          ->check(CLI::ExistingFile);
+  command
+      ->add_option("--init", options->init,
+                   "start from a model of ours, on other data or classes; its network is kept")
+      ->check(CLI::ExistingFile)
+      ->excludes(pretrained);
+  command->add_flag("--names", options->names,
+                    "with --pretrained or --init: list every tensor by what became of it");
+  command->add_option("--wkv", options->wkv, "bi-WKV mode: exact, released32 or released16");
   command->add_option("--epochs", options->epochs, "passes over the training part")
       ->check(above_zero());
   command->add_option("--batch", options->batch, "images per step")->check(above_zero());

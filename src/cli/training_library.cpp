@@ -162,6 +162,14 @@ json run_bench(const json& request, bool quiet, std::function<void()> matrix_pro
   return host.answer();
 }
 
+json compute_features(const json& request, bool quiet) {
+  const Host host("features", quiet);
+  MedurwkvStatus status{};
+  library().features(request.dump().c_str(), host.get(), &status);
+  throw_on_failure(status);
+  return host.answer();
+}
+
 std::unique_ptr<Engine> open_engine(const fs::path& model, const std::string& device, int threads) {
   const Host host("", true);
   const json request{{"model", model.string()},

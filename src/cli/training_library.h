@@ -28,6 +28,9 @@ nlohmann::json run_training(const nlohmann::json& request, bool quiet);
 nlohmann::json run_bench(const nlohmann::json& request, bool quiet,
                          std::function<void()> matrix_product);
 
+/// Runs a features request (train/entry.h); returns what was written. Throws Error or Stopped.
+nlohmann::json compute_features(const nlohmann::json& request, bool quiet);
+
 /// A model file, ready to run. `device`: cpu, cuda or auto; `threads`: 0 = all cores.
 std::unique_ptr<Engine> open_engine(const std::filesystem::path& model, const std::string& device,
                                     int threads);

@@ -115,7 +115,7 @@ class HeaderParser {
     const char quote = text_[at_];
     const std::size_t end = text_.find(quote, at_ + 1);
     if (end == std::string_view::npos) refuse("a text without an end");
-    const std::string out(text_.substr(at_ + 1, end - at_ - 1));
+    std::string out(text_.substr(at_ + 1, end - at_ - 1));
     if (out.find('\\') != std::string::npos) refuse("a text with an escape");
     at_ = end + 1;
     return out;
@@ -325,7 +325,7 @@ NpyArray NpyArray::parse(const std::string& file, std::string bytes) {
   const auto size = static_cast<std::uint64_t>(size_of(type));
   if (swapped) swap_bytes(bytes, out.start_, size);
   if (preamble.header.fortran && out.shape_.size() > 1) {
-    bytes = row_major(std::string_view(bytes).substr(out.start_), out.shape_, size);
+    bytes = row_major(std::string_view{bytes}.substr(out.start_), out.shape_, size);
     out.start_ = 0;
   }
   out.bytes_ = std::move(bytes);

@@ -41,7 +41,7 @@ class NpyArray {
   [[nodiscard]] NpyType type() const { return type_; }
   [[nodiscard]] const Shape& shape() const { return shape_; }
   /// element_count(shape()) elements of type().
-  [[nodiscard]] std::string_view data() const { return std::string_view(bytes_).substr(start_); }
+  [[nodiscard]] std::string_view data() const { return std::string_view{bytes_}.substr(start_); }
   /// Elements converted to double (exact for every type but large 64-bit integers).
   [[nodiscard]] std::vector<double> doubles() const;
   /// Elements rounded to float.

@@ -459,8 +459,8 @@ std::string ZipArchive::start(const ZipMember& member, std::size_t most) const {
   Inflater inflater;
   z_stream& stream = inflater.stream();
   stream.next_in = const_cast<Bytef*>(reinterpret_cast<const Bytef*>(packed.data()));
-  stream.avail_in = static_cast<uInt>(
-      std::min<std::uint64_t>(packed.size(), std::numeric_limits<uInt>::max()));
+  stream.avail_in =
+      static_cast<uInt>(std::min<std::uint64_t>(packed.size(), std::numeric_limits<uInt>::max()));
   stream.next_out = reinterpret_cast<Bytef*>(out.data());
   stream.avail_out = static_cast<uInt>(out.size());
   const int status = inflate(&stream, Z_SYNC_FLUSH);

@@ -162,15 +162,15 @@ NpyArray read_elements(const ImageSource& source, const Chosen& chosen) {
       throw_failure(concat(what, ": ", message.data()));
     }
   } else {
-    const std::string file = read_file(source.file, file_limit);
+    const std::string contents = read_file(source.file, file_limit);
     NpyArray all;
     if (kind == ArrayFile::npz) {
-      const ZipArchive archive(source.file.string(), file);
+      const ZipArchive archive(source.file.string(), contents);
       const ZipMember* member = archive.find(chosen.info.name + ".npy");
       if (member == nullptr) throw_failure(concat(what, ": vanished while it was read"));
       all = NpyArray::parse(what, archive.read(*member, file_limit));
     } else {
-      all = NpyArray::parse(what, file);
+      all = NpyArray::parse(what, contents);
     }
     const auto first = static_cast<std::size_t>(source.slice.value_or(0)) * bytes;
     elements = std::string(all.data().substr(first, bytes));

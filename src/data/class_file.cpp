@@ -158,7 +158,10 @@ void refuse_repeats(const std::string& file, const std::vector<Entry>& entries) 
 }  // namespace
 
 std::vector<ClassInfo> read_class_file(const std::filesystem::path& file) {
-  const std::string text = read_file(file, file_limit);
+  return parse_classes(file, read_file(file, file_limit));
+}
+
+std::vector<ClassInfo> parse_classes(const std::filesystem::path& file, const std::string& text) {
   const std::string name = file.string();
   std::vector<Entry> entries;
   if (lower(file.extension().string()) == ".toml") {

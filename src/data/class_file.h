@@ -2,6 +2,7 @@
 #pragma once
 
 #include <filesystem>
+#include <string>
 #include <vector>
 
 #include "core/model_description.h"
@@ -15,5 +16,7 @@ namespace medurwkv::data {
 /// so or, with no such name, black; where there is none a black one is put first. Throws Error
 /// naming file and line for anything else and for a name, an index or a colour that occurs twice.
 std::vector<ClassInfo> read_class_file(const std::filesystem::path& file);
+/// The same from the file's text; the file is named in messages and by its suffix.
+std::vector<ClassInfo> parse_classes(const std::filesystem::path& file, const std::string& text);
 
 }  // namespace medurwkv::data

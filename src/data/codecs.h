@@ -16,7 +16,7 @@ enum class FileKind { png, jpeg, tiff, bmp, gif, arrays };
 
 /// Throws Error for an empty file, a Git LFS pointer, formats that are known but not read, each by
 /// its name, and for anything else.
-FileKind kind_of(const std::string& file, std::string_view start);
+FileKind kind_of(const std::string& file, std::string_view bytes);
 
 /// No image file that is read whole is larger.
 inline constexpr std::uint64_t file_limit = std::uint64_t{1} << 30;

@@ -8,7 +8,6 @@
 #include "data/class_file.h"
 #include "data/encoding.h"
 #include "data/layout.h"
-#include "data/layout_names.h"
 #include "data/pack.h"
 
 namespace medurwkv::data {
@@ -107,7 +106,9 @@ Dataset open_dataset(const fs::path& root, const DatasetOptions& options) {
 std::vector<fs::path> list_images(const fs::path& root) {
   if (!fs::is_directory(root)) return {root};
   std::vector<fs::path> out = list_files(root);
-  std::erase_if(out, [](const fs::path& path) { return !has_image_suffix(path); });
+  std::erase_if(out, [](const fs::path& path) {
+    return !has_image_suffix(path) && !has_container_suffix(path);
+  });
   return out;
 }
 

@@ -172,6 +172,7 @@ void MaskUse::add(const MaskUse& other) {
   for (std::size_t i = 0; i < values.size(); ++i) {
     values[i] += other.values[i];
     indices[i] += other.indices[i];
+    gray_indices[i] += other.gray_indices[i];
   }
   for (const auto& [color, pixels] : other.colors) {
     if (colors.size() < most_colors || colors.contains(color)) colors[color] += pixels;
@@ -197,6 +198,9 @@ MaskUse use_of(const MaskPixels& mask) {
   (mask.colored_palette() ? out.palette_files : out.gray_files) = 1;
   ValueUse& use = mask.colored_palette() ? out.indices : out.values;
   for (const std::uint8_t value : mask.values) ++use[value];
+  if (!mask.colored_palette()) {
+    for (const std::uint8_t index : mask.indices) ++out.gray_indices[index];
+  }
   const std::size_t largest = largest_below(use, use.size());
   if (largest == 0) return out;
   const bool gap = std::any_of(use.begin() + 1, use.begin() + static_cast<std::ptrdiff_t>(largest),
@@ -271,8 +275,11 @@ std::size_t class_count(MaskEncoding encoding, const MaskUse& use,
                         std::optional<std::uint8_t> ignored) {
   if (encoding == MaskEncoding::binary || encoding == MaskEncoding::instances) return 2;
   const std::size_t end = ignored.value_or(ignore_label);
+  const std::size_t gray_indices = largest_below(use.gray_indices, end);
+  const bool indices_count = encoding == MaskEncoding::palette && gray_indices > 0;
   const std::size_t largest =
-      std::max(largest_below(use.values, end), largest_below(use.indices, end));
+      std::max(largest_below(use.indices, end),
+               indices_count ? gray_indices : largest_below(use.values, end));
   return std::max<std::size_t>(1, largest) + 1;
 }
 

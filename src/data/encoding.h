@@ -19,8 +19,9 @@ using ValueUse = std::array<std::int64_t, 256>;
 
 /// What one mask, or all of a set, holds.
 struct MaskUse {
-  ValueUse values{};                     ///< of files without colours
-  ValueUse indices{};                    ///< of files with a coloured palette
+  ValueUse values{};        ///< of files without colours
+  ValueUse indices{};       ///< of files with a coloured palette
+  ValueUse gray_indices{};  ///< of files with a palette of grays, whose values are counted too
   std::map<Color, std::int64_t> colors;  ///< pixels per colour of colour files, the first 256 met
   std::int64_t gray_files = 0, palette_files = 0, color_files = 0;
   /// Files without colours whose values are 0 and 1 to k without a gap, as numbered objects are,

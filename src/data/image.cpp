@@ -95,7 +95,7 @@ FileKind kind_of(const std::string& file, std::string_view bytes) {
     }
   }
   throw_failure(concat(file,
-                       ": is no image that is read (PNG, JPEG, TIFF, BMP, GIF, .npy, .npz, "
+                       ": is not an image that is read (PNG, JPEG, TIFF, BMP, GIF, .npy, .npz, "
                        "HDF5)"));
 }
 

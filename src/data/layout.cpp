@@ -10,7 +10,6 @@
 
 #include "core/error.h"
 #include "core/text.h"
-#include "data/layout_names.h"
 #include "data/layout_sets.h"
 #include "data/pack.h"
 
@@ -114,6 +113,22 @@ void drop_second_format(std::vector<Found>& files) {
   std::erase_if(files, below("tif"));
 }
 
+/// Numbered from 0, or with several masks of one image in different ones: a folder per patient is
+/// no class.
+bool are_classes(const std::vector<std::string>& folders, const std::vector<Found>& files) {
+  bool numbered = true;
+  for (std::size_t i = 0; i < folders.size(); ++i) {
+    numbered = numbered && folders[i] == std::to_string(i);
+  }
+  if (numbered) return true;
+  std::map<std::string, std::set<std::string>> folders_of_key;
+  for (const Found& file : files) {
+    if (!file.class_folder.empty()) folders_of_key[file.full_key()].insert(file.class_folder);
+  }
+  return std::any_of(folders_of_key.begin(), folders_of_key.end(),
+                     [](const auto& entry) { return entry.second.size() > 1; });
+}
+
 /// masks/0, masks/1, ...: a folder per class, where images have no folders of these names. One such
 /// folder alone is as good as none. Returns the folders by class index less one.
 std::vector<std::string> part_class_folders(std::vector<Found>& files) {
@@ -136,7 +151,7 @@ std::vector<std::string> part_class_folders(std::vector<Found>& files) {
   std::sort(names.begin(), names.end(), [](const std::string& a, const std::string& b) {
     return std::pair(a.size(), a) < std::pair(b.size(), b);
   });
-  return names;
+  return are_classes(names, files) ? names : std::vector<std::string>{};
 }
 
 class Pairing {

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "data/dataset.h"
+#include "data/layout_names.h"
 
 namespace medurwkv::data {
 
@@ -39,18 +40,12 @@ struct Layout {
 
 /// Files below image folders (images, img, ...) and mask folders (masks, labels, gt, ...), or
 /// beside each other with masks named `..._mask`; paired by stem without mask suffix, never by
-/// order. Known sets are recognised by their folders' and files' names (docs/data.md). `root` may be
-/// a pack. Throws Error when it is neither.
+/// order. Known sets are recognised by their folders' and files' names (docs/read-data.md). `root`
+/// may be a pack. Throws Error when it is neither.
 Layout find_layout(const std::filesystem::path& root);
-
-/// True for a name with the suffix of an image format (read or not), without regard to case.
-bool has_image_suffix(const std::filesystem::path& path);
 
 /// True for valid UTF-8, the only text that JSON files can hold.
 bool is_utf8(std::string_view text);
-
-/// The pairing key of a file: its stem without suffixes such as _mask, _segmentation, _0000.
-std::string pairing_key(const std::filesystem::path& path);
 
 /// Regular files (and broken links) below `root`, sorted, without hidden ones and what archives
 /// leave behind. Links to folders are not followed, so a loop of links ends.

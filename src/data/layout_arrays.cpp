@@ -8,7 +8,6 @@
 #include "core/error.h"
 #include "core/text.h"
 #include "data/arrays.h"
-#include "data/layout_names.h"
 #include "data/layout_sets.h"
 
 namespace medurwkv::data {

@@ -15,7 +15,6 @@
 #include "core/text.h"
 #include "data/class_file.h"
 #include "data/encoding.h"
-#include "data/layout_names.h"
 
 namespace medurwkv::data {
 namespace {
@@ -190,6 +189,11 @@ struct Features {
       return name.find(part) != std::string::npos;
     });
   }
+  [[nodiscard]] bool masks(const char* suffix) const {
+    return std::all_of(cases->begin(), cases->end(), [&](const Case& item) {
+      return item.masks.front().file.stem().string().ends_with(suffix);
+    });
+  }
   [[nodiscard]] bool ids(const char* pattern) const {
     const std::regex wanted(pattern, std::regex::icase);
     return !cases->empty() && std::all_of(cases->begin(), cases->end(), [&](const Case& item) {
@@ -211,7 +215,8 @@ const std::vector<KnownSet>& known_sets() {
        [](const Features& f) { return f.folder("train_npz") || f.folder("test_vol_h5"); }},
       {"ACDC", [](const Features& f) { return f.ids("patient[0-9]{3}_frame[0-9]{2}.*"); }},
       {"nnU-Net raw", [](const Features& f) { return f.folder("imagestr"); }},
-      {"GlaS", [](const Features& f) { return f.ids("(train|testA|testB)_[0-9]+"); }},
+      {"GlaS",
+       [](const Features& f) { return f.ids("(train|testA|testB)_[0-9]+") && f.masks("_anno"); }},
       {"DRIVE", [](const Features& f) { return f.folder("1st_manual"); }},
       {"CHASE_DB1", [](const Features& f) { return f.ids("Image_[0-9]+[LR]"); }},
       {"PH2", [](const Features& f) { return f.ids("IMD[0-9]+") && f.folder_with("_lesion"); }},

@@ -317,11 +317,11 @@ class Reader {
       throw_failure(concat(file_, ": broken TIFF: a palette image without palette"));
     }
     const std::size_t count = std::size_t{1} << page_.bits;
-    // Some programs write colours of 8 bits where 16 are due.
+    // Some programs write 255 as 65280, some as 65535, some as 255.
     const auto small = [&](const std::uint16_t* of) {
       return std::all_of(of, of + count, [](std::uint16_t v) { return v < 256; });
     };
-    const unsigned divisor = small(red) && small(green) && small(blue) ? 1 : 257;
+    const unsigned divisor = small(red) && small(green) && small(blue) ? 1 : 256;
     for (std::size_t i = 0; i < count; ++i) {
       out.palette.push_back({static_cast<std::uint8_t>(red[i] / divisor),
                              static_cast<std::uint8_t>(green[i] / divisor),

@@ -142,7 +142,8 @@ NetworkOutput<typename O::Tensor> network(O& ops, const NetworkConfig& config,
     }
     case Architecture::encoder: {
       NetworkOutput<typename O::Tensor> out;
-      const auto maps = encoder(ops, Scope(), config.encoder, config.wkv, config.channels, image);
+      const auto maps = encoder(ops, Scope(), config.encoder, config.wkv, config.channels,
+                                pad_to_multiple(ops, image, 32));
       out.features.assign(maps.begin(), maps.end());
       return out;
     }

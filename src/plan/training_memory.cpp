@@ -255,8 +255,9 @@ void StepMemory::backward() {
   meter_.take(2 * bytes(logits));  // what softmax and log-softmax contribute
   meter_.give(2 * bytes(logits) + loss_bytes_);
   add_gradient(logits, gradient);
-  for (auto step = steps_.rbegin(); step != steps_.rend(); ++step) {
-    if (step->trained) back_through(*step);
+  std::reverse(steps_.begin(), steps_.end());
+  for (const Step& step : steps_) {
+    if (step.trained) back_through(step);
   }
 }
 

@@ -40,7 +40,9 @@ data::Image shrink(const data::Image& image, data::ImageSize size) {
   contract.channels = 3;
   contract.mean = {0, 0, 0};
   contract.deviation = {1, 1, 1};
-  const std::vector<float> planes = data::to_network_input(image, contract);
+  // Of other channels than gray or colour the first three are shown.
+  const bool shown = image.channels == 1 || image.channels == 3;
+  const std::vector<float> planes = data::to_network_input(shown ? image : to_rgb(image), contract);
   data::Image out{size.width, size.height, 3, data::SampleType::u8, {}};
   const auto pixels = static_cast<std::size_t>(size.width * size.height);
   out.bytes.reserve(pixels * 3);

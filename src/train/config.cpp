@@ -13,6 +13,7 @@
 #include "core/error.h"
 #include "core/files.h"
 #include "core/text.h"
+#include "net/presets.h"
 
 namespace medurwkv::train {
 namespace {
@@ -23,7 +24,9 @@ constexpr const char* preset_key = "input.augment";
 /// A setting's place in the configuration, with the range of numbers.
 struct Field {
   std::string key;
-  std::variant<std::int64_t*, std::uint64_t*, double*, std::string*> value;
+  std::variant<std::int64_t*, std::uint64_t*, double*, std::string*, std::optional<bool>*,
+               std::optional<double>*>
+      value;
   double least = 0;
   double most = 1e18;
 };
@@ -35,6 +38,9 @@ std::vector<Field> fields_of(Config& c) {
       {"network.channels", &c.network.channels, 1, 1024},
       {"network.wkv", &c.network.wkv},
       {"network.drop_path", &c.network.drop_path, 0, 0.9},
+      {"encoder.post_norm", &c.encoder.post_norm},
+      {"encoder.key_norm", &c.encoder.key_norm},
+      {"encoder.layer_scale", &c.encoder.layer_scale, 0, 1000},
       {"input.width", &c.input.width, 1, 16384},
       {"input.height", &c.input.height, 1, 16384},
       {"input.fit", &c.input.fit},
@@ -69,8 +75,8 @@ Field& find(std::vector<Field>& fields, const std::string& key) {
   throw_usage(concat("setting '", key, "' is not known", suggestion(key, known)));
 }
 
-template <class Number>
-void set_number(const Field& field, Number* place, Number value) {
+template <class Place, class Number>
+void set_number(const Field& field, Place* place, Number value) {
   const auto real = static_cast<double>(value);
   if (!(real >= field.least && real <= field.most)) {
     throw_usage(concat("setting ", field.key, " = ", value, " is out of range (", field.least,
@@ -87,7 +93,12 @@ void set_from_toml(const Field& field, const toml::node& node) {
           const auto text = node.value_exact<std::string>();
           if (!text) throw_usage(concat("setting ", field.key, " wants a text"));
           *place = *text;
-        } else if constexpr (std::is_same_v<Value, double>) {
+        } else if constexpr (std::is_same_v<Value, std::optional<bool>>) {
+          const auto flag = node.value_exact<bool>();
+          if (!flag) throw_usage(concat("setting ", field.key, " wants true or false"));
+          *place = *flag;
+        } else if constexpr (std::is_same_v<Value, double> ||
+                             std::is_same_v<Value, std::optional<double>>) {
           const auto number = node.value<double>();
           if (!number) throw_usage(concat("setting ", field.key, " wants a number"));
           set_number(field, place, *number);
@@ -139,6 +150,10 @@ std::string toml_text(const std::string& text) {
   return out.str();
 }
 
+std::string toml_text(bool flag) {
+  return flag ? "true" : "false";
+}
+
 /// The shortest text that reads back as the same number. A floating one keeps a point or an
 /// exponent, so that TOML takes it for one.
 template <class Number>
@@ -152,10 +167,17 @@ std::string toml_text(Number number) {
   return text;
 }
 
+/// Empty for what is not set.
+template <class Value>
+std::string toml_text(const std::optional<Value>& value) {
+  return value ? toml_text(*value) : std::string();
+}
+
 }  // namespace
 
-Config load_config(const std::filesystem::path& file, const std::vector<std::string>& settings) {
-  Config config;
+Config load_config(const std::filesystem::path& file, const std::vector<std::string>& settings,
+                   const Config& defaults) {
+  Config config = defaults;
   std::vector<Field> fields = fields_of(config);
   if (!file.empty()) {
     try {
@@ -184,15 +206,43 @@ std::string to_toml(const Config& config) {
       "# input.augment.\n";
   std::string section;
   for (const Field& field : fields_of(copy)) {
+    const std::string value =
+        std::visit([](const auto* place) { return toml_text(*place); }, field.value);
+    if (value.empty()) continue;
     const std::size_t dot = field.key.find('.');
     if (field.key.substr(0, dot) != section) {
       section = field.key.substr(0, dot);
       out += concat("\n[", section, "]\n");
     }
-    const std::string value =
-        std::visit([](const auto* place) { return toml_text(*place); }, field.value);
     out += concat(field.key.substr(dot + 1), " = ", value, "\n");
   }
+  return out;
+}
+
+void apply(const Config::Encoder& settings, net::EncoderConfig& encoder) {
+  if (settings.post_norm) encoder.post_norm = *settings.post_norm;
+  if (settings.key_norm) encoder.key_norm = *settings.key_norm;
+  if (settings.layer_scale) {
+    encoder.layer_scale = *settings.layer_scale > 0 ? settings.layer_scale : std::nullopt;
+  }
+}
+
+net::NetworkConfig resolve_network(Config& config, std::int64_t classes) {
+  net::NetworkConfig out = net::preset(config.network.preset, classes, config.network.channels);
+  out.wkv = net::wkv_mode_from(config.network.wkv);
+  out.encoder.drop_path = config.network.drop_path;
+  Config::Encoder& encoder = config.encoder;
+  if (out.architecture != net::Architecture::med_urwkv) {
+    if (encoder.post_norm || encoder.key_norm || encoder.layer_scale) {
+      throw_usage(concat("settings of encoder have no meaning for ", config.network.preset,
+                         ", which has none"));
+    }
+    return out;
+  }
+  apply(encoder, out.encoder);
+  encoder = {.post_norm = out.encoder.post_norm,
+             .key_norm = out.encoder.key_norm,
+             .layer_scale = out.encoder.layer_scale.value_or(0)};
   return out;
 }
 

@@ -1,13 +1,15 @@
 // A training run's complete configuration: TOML in, `--set key=value` over it, TOML out as used.
-// Relies on core and data/augment.h; toml++ for parsing.
+// Relies on core, net and data/augment.h; toml++ for parsing.
 #pragma once
 
 #include <cstdint>
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "data/augment.h"
+#include "net/config.h"
 
 namespace medurwkv::train {
 
@@ -19,6 +21,12 @@ struct Config {
     std::string wkv = "exact";
     double drop_path = 0.1;
   } network;
+  /// Where the encoder is another one than the preset's; unset: the preset's.
+  struct Encoder {
+    std::optional<bool> post_norm;
+    std::optional<bool> key_norm;
+    std::optional<double> layer_scale;  ///< start value of the gammas; 0 = no layer scale
+  } encoder;
   struct Input {
     std::int64_t width = 256;
     std::int64_t height = 256;
@@ -49,9 +57,18 @@ struct Config {
   } run;
 };
 
-/// Defaults, then `file` (when not empty), then `settings` ("optimizer.rate=1e-3"). Throws a usage
-/// Error that names the nearest known key, or the key whose value has the wrong type or range.
-Config load_config(const std::filesystem::path& file, const std::vector<std::string>& settings);
+/// `defaults`, then `file` (when not empty), then `settings` ("optimizer.rate=1e-3"). Throws a
+/// usage Error that names the nearest known key, or the key whose value has the wrong type or
+/// range.
+Config load_config(const std::filesystem::path& file, const std::vector<std::string>& settings,
+                   const Config& defaults = {});
+
+/// Overrides what is set.
+void apply(const Config::Encoder& settings, net::EncoderConfig& encoder);
+
+/// The network that is to be trained; the settings of `config.encoder` that were unset are filled
+/// in. Throws a usage Error for a network that cannot be.
+net::NetworkConfig resolve_network(Config& config, std::int64_t classes);
 
 /// The complete configuration as TOML that load_config reads back.
 std::string to_toml(const Config& config);

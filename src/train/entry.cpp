@@ -23,6 +23,7 @@
 #include "core/stop.h"
 #include "core/threads.h"
 #include "train/bench.h"
+#include "train/features.h"
 #include "train/torch_engine.h"
 #include "train/trainer.h"
 
@@ -105,6 +106,9 @@ void train_call(const char* text, const MedurwkvHost* host, MedurwkvStatus* stat
                                .settings = from.at("settings").get<std::vector<std::string>>(),
                                .device = from.at("device").get<std::string>(),
                                .threads = from.at("threads").get<int>(),
+                               .pretrained = from.at("pretrained").get<std::string>(),
+                               .init = from.at("init").get<std::string>(),
+                               .names = from.at("names").get<bool>(),
                                .resume = from.at("resume").get<bool>(),
                                .max_minutes = from.at("max_minutes").get<double>(),
                                .save_every = from.at("save_every").get<double>(),
@@ -181,13 +185,34 @@ void bench_call(const char* text, const MedurwkvHost* host, MedurwkvStatus* stat
   });
 }
 
+void features_call(const char* text, const MedurwkvHost* host, MedurwkvStatus* status) {
+  guarded(status, [&] {
+    const json from = json::parse(text);
+    const FeaturesRequest request{.model = from.at("model").get<std::string>(),
+                                  .input = from.at("input").get<std::string>(),
+                                  .out = from.at("out").get<std::string>(),
+                                  .preset = from.at("preset").get<std::string>(),
+                                  .wkv = from.at("wkv").get<std::string>(),
+                                  .dtype = from.at("dtype").get<std::string>(),
+                                  .settings = from.at("settings").get<std::vector<std::string>>(),
+                                  .device = from.at("device").get<std::string>(),
+                                  .threads = from.at("threads").get<int>(),
+                                  .force = from.at("force").get<bool>()};
+    const FeaturesListener listener{
+        .line = [&](const std::string& line) { host->line(host->user, line.c_str()); },
+        .stop_signal = [&] { return host->stop_signal(host->user); }};
+    host->deliver(host->user, features(request, listener).dump().c_str());
+  });
+}
+
 constexpr MedurwkvTrainingLibrary library{.abi = medurwkv_training_abi,
                                           .describe = describe,
                                           .train = train_call,
                                           .open_engine = open_engine,
                                           .run_engine = run_engine,
                                           .close_engine = close_engine,
-                                          .bench = bench_call};
+                                          .bench = bench_call,
+                                          .features = features_call};
 
 }  // namespace
 }  // namespace medurwkv::train

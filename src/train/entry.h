@@ -45,7 +45,8 @@ struct MedurwkvTrainingLibrary {
   /// Delivers {"libtorch": version, "devices": [...], "blas": ..., "onednn": ...}.
   void (*describe)(const MedurwkvHost* host, MedurwkvStatus* status);
   /// Trains. Request: {"data", "split", "out", "config", "settings": [...], "device", "threads",
-  /// "resume", "max_minutes"}. Delivers a summary of the run.
+  /// "pretrained", "init", "names", "resume", "max_minutes", "save_every"}. Delivers a summary of
+  /// the run.
   void (*train)(const char* request, const MedurwkvHost* host, MedurwkvStatus* status);
   /// Opens a model file for running. Request: {"model", "device", "threads"}. Delivers what
   /// core/model_description.h holds.
@@ -59,6 +60,10 @@ struct MedurwkvTrainingLibrary {
   /// "rounds", "quick", "matrix_flops"}, the last of one call of the host's matrix_product.
   /// Delivers the figures (train/bench.h).
   void (*bench)(const char* request, const MedurwkvHost* host, MedurwkvStatus* status);
+  /// Writes the maps and logits of arrays. Request: {"model", "input", "out", "preset", "wkv",
+  /// "dtype", "settings": [...], "device", "threads", "force"}. Delivers what was written
+  /// (train/features.h).
+  void (*features)(const char* request, const MedurwkvHost* host, MedurwkvStatus* status);
 };
 
 /// The library's one exported function.
@@ -66,5 +71,5 @@ __attribute__((visibility("default"))) const MedurwkvTrainingLibrary* medurwkv_t
 
 }  // extern "C"
 
-inline constexpr int medurwkv_training_abi = 2;
+inline constexpr int medurwkv_training_abi = 3;
 inline constexpr char medurwkv_training_symbol[] = "medurwkv_training_library";

@@ -8,6 +8,7 @@
 #include <cmath>
 #include <cstring>
 #include <limits>
+#include <utility>
 
 #include "core/error.h"
 #include "core/files.h"
@@ -20,39 +21,6 @@ using nlohmann::json;
 
 constexpr const char* moment1_prefix = "optimizer.moment1.";
 constexpr const char* moment2_prefix = "optimizer.moment2.";
-
-constexpr const char* checksum_key = "checkpoint_sha256";
-
-/// SHA-256 over everything that a checkpoint says: the metadata but for the checksum itself, and
-/// the tensors in their order.
-std::string content_sha256(const weights::Metadata& metadata,
-                           const std::vector<weights::TensorView>& tensors) {
-  std::string text;
-  for (const auto& [key, value] : metadata) {
-    if (key != checksum_key) text += concat(key.size(), ":", key, value.size(), ":", value);
-  }
-  for (const weights::TensorView& tensor : tensors) {
-    text += concat(tensor.name.size(), ":", tensor.name, weights::to_string(tensor.type), " ",
-                   shape_text(tensor.shape), " ", sha256(tensor.data), "\n");
-  }
-  return sha256(text);
-}
-
-/// A damaged file can be a valid one with other numbers. A file without a checksum is taken as it
-/// is.
-void check_content(const std::filesystem::path& path, const weights::TensorFile& file) {
-  const auto expected = file.metadata().find(checksum_key);
-  if (expected == file.metadata().end()) return;
-  std::vector<weights::TensorView> tensors;
-  for (const weights::TensorInfo& one : file.tensors()) {
-    tensors.push_back({one.name, one.type, one.shape, file.data(one)});
-  }
-  if (const std::string got = content_sha256(file.metadata(), tensors); got != expected->second) {
-    throw_failure(concat(path.string(), ": is damaged: the SHA-256 of its content is ", got,
-                         ", expected ", expected->second,
-                         "; restore the file from a copy, or train anew into another --out"));
-  }
-}
 
 /// JSON has no NaN; an epoch without validation is null there.
 json number_or_null(double value) {
@@ -131,17 +99,15 @@ void write_checkpoint(const std::filesystem::path& file, const weights::ModelInf
       {"optimizer_steps", optimizer.steps()},
       {"started_with",
        started_with}}.dump();
-  metadata[checksum_key] = content_sha256(metadata, tensors);
-  weights::write_tensor_file(file, tensors, metadata);
+  weights::write_model_file(file, tensors, std::move(metadata));
 }
 
 Resumed read_checkpoint(const std::filesystem::path& path, torch_backend::ParameterStore& store,
                         AdamW& optimizer) {
-  const weights::TensorFile file = weights::TensorFile::read(path);
+  const weights::TensorFile file = weights::read_checked(path);
   if (!file.metadata().contains("checkpoint")) {
     throw_failure(concat(path.string(), ": is not a checkpoint of a training run"));
   }
-  check_content(path, file);
   const json checkpoint = weights::metadata_json(path.string(), file.metadata(), "checkpoint");
   try {
     Resumed out{.state = state_from(checkpoint.at("state")),
@@ -171,7 +137,7 @@ Resumed read_checkpoint(const std::filesystem::path& path, torch_backend::Parame
 void write_model(const std::filesystem::path& file, const weights::ModelInfo& info,
                  const torch_backend::ParameterStore& store) {
   std::vector<at::Tensor> keep_alive;
-  weights::write_tensor_file(file, store.views(keep_alive), weights::to_metadata(info));
+  weights::write_model_file(file, store.views(keep_alive), weights::to_metadata(info));
 }
 
 std::string log_csv(const std::vector<EpochRow>& rows) {

@@ -53,7 +53,7 @@ std::vector<float> TorchEngine::logits(std::span<const float> input, std::int64_
 }
 
 std::unique_ptr<Engine> open_model(const std::filesystem::path& path, const at::Device& device) {
-  const weights::TensorFile file = weights::TensorFile::read(path);
+  const weights::TensorFile file = weights::read_checked(path);
   const weights::ModelInfo info = weights::model_info(path.string(), file.metadata());
   auto store = std::make_unique<torch_backend::ParameterStore>(plan::parameters_of(info.network), 0,
                                                                at::kFloat, device);

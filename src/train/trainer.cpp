@@ -6,6 +6,7 @@
 #include <limits>
 #include <memory>
 #include <optional>
+#include <utility>
 
 #include <ATen/Parallel.h>
 #include <torch/version.h>
@@ -19,11 +20,11 @@
 #include "core/version.h"
 #include "data/split.h"
 #include "judge/metrics.h"
-#include "net/presets.h"
 #include "plan/counting.h"
 #include "predict/predictor.h"
 #include "torch/torch_ops.h"
 #include "train/config.h"
+#include "train/initial_weights.h"
 #include "train/loss.h"
 #include "train/memory.h"
 #include "train/run_folder.h"
@@ -64,11 +65,15 @@ std::optional<int> fold_of(const Config& config) {
   return config.run.fold > 0 ? std::optional(static_cast<int>(config.run.fold)) : std::nullopt;
 }
 
-net::NetworkConfig network_of(const Config& config, std::int64_t classes) {
-  net::NetworkConfig out = net::preset(config.network.preset, classes, config.network.channels);
-  out.wkv = net::wkv_mode_from(config.network.wkv);
-  out.encoder.drop_path = config.network.drop_path;
-  return out;
+std::optional<InitialWeights> initial_weights_of(const TrainRequest& request) {
+  if (!request.pretrained.empty()) {
+    return std::optional<InitialWeights>(std::in_place, InitialWeights::pretrained,
+                                         request.pretrained);
+  }
+  if (!request.init.empty()) {
+    return std::optional<InitialWeights>(std::in_place, InitialWeights::init, request.init);
+  }
+  return std::nullopt;
 }
 
 class Run {
@@ -76,11 +81,13 @@ class Run {
   Run(const TrainRequest& request, const TrainListener& listener)
       : request_(request),
         listener_(listener),
-        config_(load_config(request.config, request.settings)),
+        initial_(initial_weights_of(request)),
+        config_(load_config(request.config, request.settings,
+                            initial_ ? initial_->defaults() : Config())),
         dataset_(data::open_dataset(request.data, data::split_options(request.split))),
         split_(data::read_split(request.split, dataset_, fold_of(config_))),
         device_(device_from(request.device)) {
-    info_.network = network_of(config_, static_cast<std::int64_t>(dataset_.classes.size()));
+    info_.network = resolve_network(config_, static_cast<std::int64_t>(dataset_.classes.size()));
     info_.input = input_of(config_);
     lock_.emplace(prepared_folder(request.out, request.resume));
     info_.classes = dataset_.classes;
@@ -109,10 +116,13 @@ class Run {
     if (request_.resume) {
       resume();
     } else {
+      fill_initial_weights();
       // config.toml comes last: a folder with it holds a run that can be resumed.
       write_file(request_.out / "split.json", read_file(request_.split));
+      write_run();
       write_file(request_.out / "config.toml", to_toml(config_));
     }
+    initial_.reset();
     announce();
     while (state_.step < total_steps_) {
       step();
@@ -192,11 +202,51 @@ class Run {
                        "the same (its configuration is in config.toml)"));
   }
 
+  void fill_initial_weights() {
+    if (!initial_) return;
+    const weights::Coverage coverage = initial_->fill(info_.network, *store_);
+    Origin origin = initial_->origin(coverage);
+    info_.provenance["initial_weights"] = std::move(origin.record);
+    initial_tensors_ = std::move(origin.tensors);
+    for (const std::string& line : initial_->report(info_.network, coverage, request_.names)) {
+      listener_.line(line);
+    }
+  }
+
+  /// A resumed run has its weights already; a file named again must be the one it started from.
+  void refuse_another_origin(const json& recorded) const {
+    if (!initial_) return;
+    if (recorded.value("option", "") == initial_->option() &&
+        recorded.value("sha256", "") == initial_->sha256()) {
+      return;
+    }
+    throw_usage(concat(initial_->option(), ": the run in ", request_.out.string(),
+                       " did not start from this file; leave the option out to resume it"));
+  }
+
+  /// The run was ended before its first checkpoint.
+  void start_over() {
+    refuse_another_run(to_toml(load_config(request_.out / "config.toml", {})),
+                       sha256_file(request_.out / "split.json"));
+    const std::filesystem::path run = request_.out / "run.json";
+    const json recorded = std::filesystem::exists(run)
+                              ? json::parse(read_file(run)).value("initial_weights", json::object())
+                              : json::object();
+    refuse_another_origin(recorded);
+    if (!recorded.empty() && !initial_) {
+      throw_usage(concat(request_.out.string(),
+                         ": the run was ended before its first checkpoint; name the file that it "
+                         "started from again: ",
+                         recorded.at("option").get<std::string>(), " FILE (SHA-256 ",
+                         recorded.at("sha256").get<std::string>(), ")"));
+    }
+    listener_.line("the run was ended before its first checkpoint: starting from the beginning");
+    fill_initial_weights();
+  }
+
   void resume() {
     if (!std::filesystem::exists(request_.out / "last.ckpt")) {
-      refuse_another_run(to_toml(load_config(request_.out / "config.toml", {})),
-                         sha256_file(request_.out / "split.json"));
-      listener_.line("the run was ended before its first checkpoint: starting from the beginning");
+      start_over();
       return;
     }
     const Resumed resumed = read_checkpoint(request_.out / "last.ckpt", *store_, optimizer_);
@@ -208,6 +258,13 @@ class Run {
                             environment().dump(), " now); bits may differ from an unbroken run"));
     }
     state_ = resumed.state;
+    const json none = json::object();
+    const json recorded = resumed.started_with.value("initial_weights", none);
+    refuse_another_origin(recorded);
+    if (!recorded.empty()) {
+      info_.provenance["initial_weights"] = recorded;
+      resumed.started_with.at("initial_tensors").get_to(initial_tensors_);
+    }
     if (std::filesystem::exists(request_.out / "run.json")) {
       const json run = json::parse(read_file(request_.out / "run.json"));
       earlier_seconds_ = run.value("seconds", 0.0);
@@ -346,10 +403,19 @@ class Run {
   }
 
   void save() {
-    write_checkpoint(request_.out / "last.ckpt", info_, *store_, optimizer_, state_,
-                     {{"configuration", to_toml(config_)},
+    json started_with{{"configuration", to_toml(config_)},
                       {"split_sha256", info_.provenance.at("split_sha256")},
-                      {"environment", environment()}});
+                      {"environment", environment()}};
+    if (!initial_tensors_.empty()) {
+      started_with["initial_weights"] = info_.provenance.at("initial_weights");
+      started_with["initial_tensors"] = initial_tensors_;
+    }
+    write_checkpoint(request_.out / "last.ckpt", info_, *store_, optimizer_, state_, started_with);
+    write_run();
+    last_save_ = Clock::now();
+  }
+
+  void write_run() const {
     json run = info_.provenance;
     run["environment"] = environment();
     run["seconds"] = total_seconds();
@@ -359,7 +425,6 @@ class Run {
     run["finished_steps"] = state_.step;
     run["total_steps"] = total_steps_;
     write_file(request_.out / "run.json", run.dump(2) + "\n");
-    last_save_ = Clock::now();
   }
 
   [[nodiscard]] double total_seconds() const { return earlier_seconds_ + seconds_since(start_); }
@@ -375,6 +440,7 @@ class Run {
 
   const TrainRequest& request_;
   const TrainListener& listener_;
+  std::optional<InitialWeights> initial_;  ///< until they are in the store
   Config config_;
   data::Dataset dataset_;
   data::Split split_;
@@ -387,6 +453,7 @@ class Run {
   std::optional<data::CaseCache> cases_;  ///< of the training part, then of the validation part
   std::optional<data::BatchLoader> loader_;
   std::unique_ptr<torch_backend::ParameterStore> store_;
+  std::vector<std::string> initial_tensors_;  ///< the network's, whose first values were a file's
   AdamW optimizer_{{.beta1 = config_.optimizer.beta1, .beta2 = config_.optimizer.beta2}};
   std::int64_t total_steps_ = 0;
   std::int64_t warmup_ = 0;

@@ -16,6 +16,9 @@ struct TrainRequest {
   std::vector<std::string> settings;  ///< "key=value"
   std::string device = "auto";
   int threads = 1;
+  /// Files that the weights start from, at most one of them; empty: random start values.
+  std::filesystem::path pretrained, init;
+  bool names = false;  ///< list every tensor by what became of it
   bool resume = false;
   double max_minutes = 0;  ///< 0 = no limit; resumed time counts
   double save_every = 60;  ///< seconds between checkpoints

@@ -3,8 +3,11 @@
 #include <utility>
 
 #include "core/error.h"
+#include "core/files.h"
 #include "core/text.h"
 #include "core/version.h"
+#include "weights/pth_file.h"
+#include "weights/read_weights.h"
 
 namespace medurwkv::weights {
 namespace {
@@ -12,6 +15,8 @@ namespace {
 using nlohmann::json;
 
 constexpr const char* format_name = "medurwkv-model";
+constexpr const char* tensors_format_name = "medurwkv-tensors";
+constexpr const char* checksum_key = "content_sha256";
 
 json encoder_to_json(const net::EncoderConfig& encoder) {
   return {{"width", encoder.width},
@@ -94,31 +99,6 @@ void check_network(const net::NetworkConfig& config) {
   }
 }
 
-net::NetworkConfig network_from_json(const json& from) {
-  net::NetworkConfig out;
-  const auto get = [&](const char* key, std::int64_t least, std::int64_t most) {
-    return whole(from.at(key), key, least, most);
-  };
-  from.at("preset").get_to(out.preset);
-  out.architecture = net::architecture_from(from.at("architecture").get<std::string>());
-  out.channels = get("channels", 1, 1 << 10);
-  out.classes = get("classes", 1, 1 << 16);
-  out.wkv = net::wkv_mode_from(from.at("wkv").get<std::string>());
-  out.encoder = encoder_from_json(from.at("encoder"));
-  out.bottleneck_depth = get("bottleneck_depth", 0, most_blocks);
-  const json& depths = from.at("decoder_depths");
-  if (!depths.is_array() || depths.size() != out.decoder_depths.size()) {
-    throw_failure(concat("decoder_depths is no list of ", out.decoder_depths.size()));
-  }
-  for (std::size_t i = 0; i < depths.size(); ++i) {
-    out.decoder_depths[i] = whole(depths[i], "decoder_depths", 0, most_blocks);
-  }
-  out.unet_width = get("unet_width", 0, most_width);
-  out.classifier_hidden = get("classifier_hidden", 0, most_width);
-  check_network(out);
-  return out;
-}
-
 json input_to_json(const InputContract& input) {
   return {{"fit", to_string(input.fit)},
           {"width", input.width},
@@ -188,6 +168,20 @@ std::vector<ClassInfo> classes_from_json(const json& heads) {
   return out;
 }
 
+/// SHA-256 over everything that a file says: the metadata but for the checksum itself, and the
+/// tensors in their order.
+std::string content_sha256(const Metadata& metadata, const std::vector<TensorView>& tensors) {
+  std::string text;
+  for (const auto& [key, value] : metadata) {
+    if (key != checksum_key) text += concat(key.size(), ":", key, value.size(), ":", value);
+  }
+  for (const TensorView& tensor : tensors) {
+    text += concat(tensor.name.size(), ":", tensor.name, to_string(tensor.type), " ",
+                   shape_text(tensor.shape), " ", sha256(tensor.data), "\n");
+  }
+  return sha256(text);
+}
+
 const std::string& entry(const std::string& file, const Metadata& metadata,
                          const std::string& key) {
   const auto found = metadata.find(key);
@@ -214,6 +208,39 @@ json json_of(const std::string& key, const std::string& text) {
     return true;
   };
   return json::parse(text, watch);
+}
+
+void check_version(const std::string& file, const Metadata& metadata) {
+  const std::string& version = entry(file, metadata, "format_version");
+  if (version == std::to_string(model_format_version)) return;
+  throw_failure(concat(file, ": is of model format ", shown(version), "; medurwkv ",
+                       medurwkv::version, " reads format ", model_format_version,
+                       "; use a newer medurwkv"));
+}
+
+/// What `read` gives; what is wrong with the metadata's texts is told of the file.
+template <class Read>
+auto parsed(const std::string& file, const Read& read) {
+  try {
+    return read();
+  } catch (const json::exception& error) {
+    throw_failure(concat(file, ": its metadata are broken: ", shown(error.what())));
+  } catch (const Error& error) {
+    throw_failure(concat(file, ": ", shown(error.what())));
+  }
+}
+
+/// A .pth of ours as what was written into it.
+TensorFile with_metadata(TensorFile file) {
+  const std::string key(pth_metadata);
+  if (!file.contains(key)) return file;
+  const std::string text(file.data(file.info(key)));
+  Metadata metadata =
+      parsed(file.file(), [&] { return json_of("metadata", text).get<Metadata>(); });
+  const auto rename = [&](const std::string& name) {
+    return name.starts_with(pth_state_dict) ? name.substr(pth_state_dict.size()) : std::string();
+  };
+  return file.renamed(rename, std::move(metadata));
 }
 
 }  // namespace
@@ -251,17 +278,37 @@ Metadata to_metadata(const ModelInfo& info) {
           {"provenance", info.provenance.dump()}};
 }
 
+net::NetworkConfig network_from_json(const json& from) {
+  net::NetworkConfig out;
+  const auto get = [&](const char* key, std::int64_t least, std::int64_t most) {
+    return whole(from.at(key), key, least, most);
+  };
+  from.at("preset").get_to(out.preset);
+  out.architecture = net::architecture_from(from.at("architecture").get<std::string>());
+  out.channels = get("channels", 1, 1 << 10);
+  out.classes = get("classes", 1, 1 << 16);
+  out.wkv = net::wkv_mode_from(from.at("wkv").get<std::string>());
+  out.encoder = encoder_from_json(from.at("encoder"));
+  out.bottleneck_depth = get("bottleneck_depth", 0, most_blocks);
+  const json& depths = from.at("decoder_depths");
+  if (!depths.is_array() || depths.size() != out.decoder_depths.size()) {
+    throw_failure(concat("decoder_depths is no list of ", out.decoder_depths.size()));
+  }
+  for (std::size_t i = 0; i < depths.size(); ++i) {
+    out.decoder_depths[i] = whole(depths[i], "decoder_depths", 0, most_blocks);
+  }
+  out.unet_width = get("unet_width", 0, most_width);
+  out.classifier_hidden = get("classifier_hidden", 0, most_width);
+  check_network(out);
+  return out;
+}
+
 ModelInfo model_info(const std::string& file, const Metadata& metadata) {
   if (entry(file, metadata, "format") != format_name) {
     throw_failure(
         concat(file, ": is not a medurwkv model (format '", shown(metadata.at("format")), "')"));
   }
-  const std::string& version = entry(file, metadata, "format_version");
-  if (version != std::to_string(model_format_version)) {
-    throw_failure(concat(file, ": is of model format ", shown(version), "; medurwkv ",
-                         medurwkv::version, " reads format ", model_format_version,
-                         "; use a newer medurwkv"));
-  }
+  check_version(file, metadata);
   const auto text = [&](const char* key) -> const std::string& {
     return entry(file, metadata, key);
   };
@@ -269,23 +316,65 @@ ModelInfo model_info(const std::string& file, const Metadata& metadata) {
   const std::string& input = text("input");
   const std::string& heads = text("heads");
   const std::string& provenance = text("provenance");
-  ModelInfo out;
-  try {
-    out.network = network_from_json(json_of("network", network));
-    out.input = input_from_json(json_of("input", input));
-    out.classes = classes_from_json(json_of("heads", heads));
-    out.provenance = json_of("provenance", provenance);
-    if (!out.provenance.is_object()) throw_failure("its metadata 'provenance' are no object");
-  } catch (const json::exception& error) {
-    throw_failure(concat(file, ": its metadata are broken: ", shown(error.what())));
-  } catch (const Error& error) {
-    throw_failure(concat(file, ": ", shown(error.what())));
+  ModelInfo out = parsed(file, [&]() -> ModelInfo {
+    return {.network = network_from_json(json_of("network", network)),
+            .input = input_from_json(json_of("input", input)),
+            .classes = classes_from_json(json_of("heads", heads)),
+            .provenance = json_of("provenance", provenance)};
+  });
+  if (!out.provenance.is_object()) {
+    throw_failure(concat(file, ": its metadata 'provenance' are no object"));
   }
   if (static_cast<std::int64_t>(out.classes.size()) != out.network.classes ||
       out.input.channels != out.network.channels) {
     throw_failure(concat(file, ": its classes or channels disagree with its network"));
   }
   return out;
+}
+
+bool is_model(const Metadata& metadata) {
+  const auto found = metadata.find("format");
+  return found != metadata.end() && found->second == format_name;
+}
+
+Metadata to_metadata(const net::NetworkConfig& network) {
+  return {{"format", tensors_format_name},
+          {"format_version", std::to_string(model_format_version)},
+          {"network", to_json(network).dump()}};
+}
+
+std::optional<net::NetworkConfig> stated_network(const std::string& file,
+                                                 const Metadata& metadata) {
+  const auto format = metadata.find("format");
+  if (format == metadata.end() ||
+      (format->second != format_name && format->second != tensors_format_name)) {
+    return std::nullopt;
+  }
+  check_version(file, metadata);
+  const std::string& network = entry(file, metadata, "network");
+  return parsed(file, [&] { return network_from_json(json_of("network", network)); });
+}
+
+void write_model_file(const std::filesystem::path& path, const std::vector<TensorView>& tensors,
+                      Metadata metadata) {
+  metadata[checksum_key] = content_sha256(metadata, tensors);
+  write_tensor_file(path, tensors, metadata);
+}
+
+TensorFile read_checked(const std::filesystem::path& path) {
+  TensorFile file = with_metadata(read_weights(path));
+  const auto expected = file.metadata().find(checksum_key);
+  if (expected == file.metadata().end()) return file;
+  std::vector<TensorView> tensors;
+  for (const TensorInfo& one : file.tensors()) {
+    tensors.push_back({one.name, one.type, one.shape, file.data(one)});
+  }
+  if (const std::string got = content_sha256(file.metadata(), tensors); got != expected->second) {
+    throw_failure(concat(path.string(), ": is damaged: the SHA-256 of its content is ", got,
+                         ", expected ", shown(expected->second),
+                         "; restore the file from a copy, or train anew into another --out"));
+  }
+  return file;
 }
 
 std::vector<TensorInfo> tensor_infos(const std::vector<net::ParameterSpec>& parameters) {

@@ -128,6 +128,20 @@ TensorFile TensorFile::parse(const std::string& file, std::string bytes) {
   return {FileKind::safetensors, file, std::move(content), std::move(header), std::move(data)};
 }
 
+TensorFile TensorFile::renamed(const std::function<std::string(const std::string&)>& rename,
+                               Metadata metadata) const {
+  TensorHeader header{.tensors = {}, .metadata = std::move(metadata)};
+  std::vector<std::string_view> data;
+  for (std::size_t i = 0; i < data_.size(); ++i) {
+    TensorInfo info = header_.tensors[i];
+    info.name = rename(info.name);
+    if (info.name.empty()) continue;
+    header.tensors.push_back(std::move(info));
+    data.push_back(data_[i]);
+  }
+  return {kind_, file_, content_, std::move(header), std::move(data)};
+}
+
 std::optional<std::size_t> TensorFile::find(const std::string& name) const {
   const auto found = std::lower_bound(
       by_name_.begin(), by_name_.end(), name,

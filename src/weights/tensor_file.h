@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <deque>
 #include <filesystem>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -68,6 +69,11 @@ class TensorFile {
   static TensorFile read(const std::filesystem::path& path);
   /// The same from bytes in memory; `file` is its name in messages.
   static TensorFile parse(const std::string& file, std::string bytes);
+
+  /// The same tensors under the names that `rename` gives them (left out where that is empty), with
+  /// other metadata. Shares the bytes.
+  [[nodiscard]] TensorFile renamed(const std::function<std::string(const std::string&)>& rename,
+                                   Metadata metadata) const;
 
   [[nodiscard]] FileKind kind() const { return kind_; }
   [[nodiscard]] const std::string& file() const { return file_; }

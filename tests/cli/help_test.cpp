@@ -103,8 +103,8 @@ TEST(Help, AnOpenedLibraryCanPrint) {
 
 TEST(Help, EveryCommandHasAnExampleOfItself) {
   const std::vector<std::vector<std::string>> commands{
-      {"doctor"},   {"data", "check"}, {"data", "split"}, {"train"},
-      {"evaluate"}, {"predict"},       {"inspect"},       {"bench"}};
+      {"doctor"},  {"data", "check"}, {"data", "split"}, {"train"},   {"evaluate"},
+      {"predict"}, {"inspect"},       {"bench"},         {"convert"}, {"features"}};
   // The list is complete: every name that --help lists is in it.
   std::istringstream help(run_program({"--help"}).out);
   bool listing = false;
@@ -119,7 +119,7 @@ TEST(Help, EveryCommandHasAnExampleOfItself) {
       return words[0] == name;
     })) << name;
   }
-  EXPECT_EQ(listed, 7U);
+  EXPECT_EQ(listed, 9U);
   for (std::vector<std::string> words : commands) {
     std::string name = "medurwkv";
     for (const std::string& word : words) name += " " + word;

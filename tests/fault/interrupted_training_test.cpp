@@ -69,7 +69,7 @@ class InterruptedTraining : public ::testing::Test {
     state["state"]["step"] = 0;
     state["state"]["rows"] = nlohmann::json::array();
     metadata["checkpoint"] = state.dump();
-    metadata.erase("checkpoint_sha256");  // and it need not have one
+    metadata.erase("content_sha256");  // and it need not have one
     std::vector<weights::TensorView> tensors;
     std::vector<float> poisoned;
     for (const weights::TensorInfo& tensor : file.tensors()) {
@@ -354,8 +354,7 @@ TEST_F(InterruptedTraining, AnInfiniteLossStopsAndKeepsTheCheckpoint) {
 // ends with the bits of a run that met no such thing.
 TEST_F(InterruptedTraining, AFileThatVanishesOrRotsEndsTheRunByName) {
   const auto ids = nlohmann::json::parse(read_file(world->split())).at("train");
-  const fs::path image =
-      world->data() / "images" / (ids.at(2).get<std::string>() + ".jpg");
+  const fs::path image = world->data() / "images" / (ids.at(2).get<std::string>() + ".jpg");
   ASSERT_TRUE(fs::exists(image));
   const std::string whole = read_file(image);
   std::vector<std::string> words = world->training("rotten", schedule);
@@ -373,8 +372,8 @@ TEST_F(InterruptedTraining, AFileThatVanishesOrRotsEndsTheRunByName) {
       const Outcome outcome = process.wait();
       write_file(image, whole);
       EXPECT_EQ(outcome.code, 1) << outcome.err;
-      for (const std::string& part : {image.filename().string(), std::string("last.ckpt"),
-                                      std::string("--resume")}) {
+      for (const std::string& part :
+           {image.filename().string(), std::string("last.ckpt"), std::string("--resume")}) {
         EXPECT_TRUE(contains(outcome.err, part)) << outcome.err;
       }
     }

@@ -147,17 +147,19 @@ std::vector<HostileFile> archives() {
         test::put(z.bytes, z.central[0] + 24, 0x7fffffff, 4);
       },
       "more than deflate can");
-  const std::string zeros(100'000'000, '\0');
+  std::string zeros;
+  zeros.resize(100'000'000);
   out.push_back({"100 MB of zeros",
                  test::make_zip({{.name = "data.npy", .content = zeros, .deflate = true}}).bytes,
                  "100000000"});
   out.push_back({"six times 16 MB",
                  [] {
                    std::vector<test::ZipEntry> entries;
+                   std::string sixteen;
+                   sixteen.resize(16'000'000);
                    for (int i = 0; i < 6; ++i) {
                      entries.push_back({.name = std::to_string(i) + ".npy",
-                                        .content = npy(described("'|u1'", "(16000000,)"),
-                                                       std::string(16'000'000, '\0')),
+                                        .content = npy(described("'|u1'", "(16000000,)"), sixteen),
                                         .deflate = true});
                    }
                    return test::make_zip(entries).bytes;

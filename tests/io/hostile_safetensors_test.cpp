@@ -116,10 +116,10 @@ std::vector<HostileFile> floods() {
   header("a shape of millions", R"({"a":{"dtype":"U8","shape":[)" + repeated(8'000'000, "0,"),
          "over 32");
   header("offsets of millions", R"({"a":{"data_offsets":[)" + repeated(8'000'000, "0,"), "over 2");
-  header("a name of 60 MB", "{\"" + std::string(60'000'000, 'n') + "\":5}", "byte");
-  header("a type of 20 MB", R"({"a":{"dtype":")" + std::string(20'000'000, 'n') + "\"}}", "type");
+  header("a name of 60 MB", "{\"" + repeated(60'000'000, "n") + "\":5}", "byte");
+  header("a type of 20 MB", R"({"a":{"dtype":")" + repeated(20'000'000, "n") + "\"}}", "type");
   header("a metadata text of 60 MB",
-         R"({"__metadata__":{"k":")" + std::string(60'000'000, 'n') + "\"},}", "byte");
+         R"({"__metadata__":{"k":")" + repeated(60'000'000, "n") + "\"},}", "byte");
   header("a name of 30 MB in escapes", "{\"" + repeated(5'000'000, "\\u0041") + "\":5}", "byte");
   std::string tensors = "{";
   for (int i = 0; i < 200'000; ++i) {
@@ -175,11 +175,11 @@ TEST(HostileSafetensors, ModelMetadataAreRefused) {
                                           "{\"preset\":}",
                                           "1e999",
                                           "\"\xc3\xa9",
-                                          std::string(1'000'000, '['),
+                                          repeated(1'000'000, "["),
                                           repeated(300'000, "{\"a\":"),
                                           "[" + repeated(1'000'000, "0,") + "0]",
                                           "[" + repeated(500'000, "[],") + "0]",
-                                          std::string(3'000'000, ' ')};
+                                          repeated(3'000'000, " ")};
     for (const std::string& value : values) {
       files.push_back({std::string(key) + " = " + value.substr(0, 20), model_with(key, value), ""});
     }

@@ -18,7 +18,22 @@ namespace {
 using test::HostileFile;
 using test::little;
 using test::ZipBytes;
-using namespace test::pickle;
+using test::pickle::call;
+using test::pickle::dict;
+using test::pickle::four_floats;
+using test::pickle::global;
+using test::pickle::legacy_parts;
+using test::pickle::LegacyParts;
+using test::pickle::start;
+using test::pickle::stop;
+using test::pickle::storage;
+using test::pickle::tensor;
+using test::pickle::TensorText;
+using test::pickle::text;
+using test::pickle::tuple;
+using test::pickle::whole;
+using test::pickle::wholes;
+using test::pickle::zip_entries;
 
 constexpr std::int64_t huge = std::int64_t{1} << 62;
 
@@ -339,7 +354,7 @@ std::vector<HostileFile> archives() {
   members("a storage too long", zip_entries(good(false), {{"0", std::string(17, 'x')}}),
           "17 bytes");
   members("no storages", zip_entries(good(false), {}), "no member archive/data/0");
-  const std::string zeros(100'000'000, '\0');
+  const std::string zeros = repeated(100'000, std::string(1000, '\0'));
   members("a pickle that unpacks to 100 MB",
           {{.name = "archive/data.pkl", .content = zeros, .deflate = true}}, "deflated");
   entries[1] = {.name = "archive/data/0", .content = zeros, .deflate = true};
@@ -389,7 +404,7 @@ std::vector<HostileFile> legacy_files() {
   lie(
       "a key that is no text",
       [](LegacyParts& p) {
-        p.keys = start + "](K\0e";
+        p.keys = start + "](" + whole(0) + "e";
         p.keys += stop;
       },
       "");
@@ -449,7 +464,8 @@ TEST(HostileTorch, TheHarnessCatches) {
     return test::end_of(folder.path() / "x", 1000, read).status;
   };
   if (test::limits_memory()) {
-    const int greedy = end([](const auto&) { std::string(70'000'000, 'x').shrink_to_fit(); });
+    const int greedy =
+        end([](const auto&) { static_cast<void>(repeated(70'000, std::string(1000, 'x'))); });
     EXPECT_EQ(WEXITSTATUS(greedy), test::ended_otherwise);
   }
   EXPECT_TRUE(WIFSIGNALED(end([](const auto&) { ::raise(SIGKILL); })));

@@ -272,7 +272,7 @@ TEST(ImageFiles, OfOtherKindsAreNamed) {
       {"II*\0......"s, "TIFF"},
       {"MM\0*......"s, "TIFF"},
       {"\x1f\x8b......", "gzip"},
-      {"\x93NUMPY\1\0"s, "NumPy"},
+      {"\x93NUMPY\1\0"s, ".npy"},
       {"<!DOCTYPE html>", "HTML"},
       {"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n", "git lfs pull"}};
   for (const auto& [bytes, reason] : kinds) {

@@ -1,6 +1,6 @@
-// Published sets by the names of their folders and files (sources: docs/data.md): what is paired,
-// which parts, groups and classes the set names, what is left out. Files hold no pixels: nothing
-// here is decoded.
+// Published sets by the names of their folders and files (sources: docs/read-data.md): what is
+// paired, which parts, groups and classes the set names, what is left out. Files hold no pixels:
+// nothing here is decoded.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -203,6 +203,14 @@ TEST_F(KnownLayouts, Glas) {
   expect_nothing_left();
 }
 
+// Names alone do not make GlaS: without `_anno` masks of 0 and 255 are what they are.
+TEST_F(KnownLayouts, NamesLikeGlas) {
+  add({"images/train_1.png", "masks/train_1.png"});
+  find();
+  EXPECT_EQ(layout_.name, "images and masks");
+  EXPECT_FALSE(layout_.encoding);
+}
+
 // A mask per nucleus, under names of its own; the test images have none.
 TEST_F(KnownLayouts, Dsb2018) {
   add({"stage1_train/aa/images/aa.png", "stage1_train/aa/masks/x1.png",
@@ -345,6 +353,16 @@ TEST_F(KnownLayouts, UnetPlusPlusWithThreeClasses) {
                             "b: images/b.png <- masks/0/b.png(1)"}));
   EXPECT_EQ(layout_.classes.size(), 5U);
   EXPECT_EQ(layout_.encoding, MaskEncoding::binary);
+  expect_nothing_left();
+}
+
+// Folders of patients are no classes: no image has masks in two of them.
+TEST_F(KnownLayouts, MasksByPatient) {
+  add({"images/a.png", "images/b.png", "masks/john/a.png", "masks/mary/b.png"});
+  find();
+  EXPECT_FALSE(layout_.by_folder);
+  EXPECT_EQ(cases(),
+            (Lines{"a: images/a.png <- masks/john/a.png", "b: images/b.png <- masks/mary/b.png"}));
   expect_nothing_left();
 }
 

@@ -169,8 +169,8 @@ TEST(Counting, PeakLiesBetweenItsBounds) {
   }
 }
 
-// conv 3 -> n, ReLU, conv n -> 2 on 8 x 8, in bytes: the image 768, the first map and its ReLU 256 n
-// each, logits 512 (a plane 256). With n = 16 the most is needed where the gradient passes the
+// conv 3 -> n, ReLU, conv n -> 2 on 8 x 8, in bytes: the image 768, the first map and its ReLU 256
+// n each, logits 512 (a plane 256). With n = 16 the most is needed where the gradient passes the
 // ReLU: image, logits, the gradient of the last weights (128), the ReLU's result and the gradients
 // on both of its sides. With n = 1 it is needed in the loss: image, the ReLU's result, logits, 4 x
 // 512 + 5 x 256 and, while it makes its truth, 3 x 512.

@@ -161,7 +161,8 @@ class VectorChannels {
     const std::int64_t count = queries * head_.samples;
     for (std::int64_t i = 0; i < count; i += lanes) {
       const Vector x = load(weights_ + i);
-      store(samples_.attention + i, x == x ? exponential(x) : x);
+      // At most 0, unless it is a NaN, which stays one.
+      store(samples_.attention + i, x <= 0.F ? exponential(x) : x);
     }
     for (std::int64_t n = 0; n < count; n += head_.samples) {
       float sum = 0;

@@ -1,0 +1,134 @@
+#include "train/initial_weights.h"
+
+#include <algorithm>
+#include <unordered_map>
+#include <utility>
+
+#include "core/error.h"
+#include "core/files.h"
+#include "core/text.h"
+
+namespace medurwkv::train {
+namespace {
+
+using nlohmann::json;
+
+/// The preset, where the sizes are one's.
+std::string network_name(const weights::Contents& contents) {
+  return contents.network ? contents.network->preset : "custom";
+}
+
+std::string content_name(const weights::TensorFile& file, const weights::Contents& contents) {
+  return weights::is_model(file.metadata()) ? "model of medurwkv"
+                                            : weights::to_string(contents.kind);
+}
+
+}  // namespace
+
+InitialWeights::InitialWeights(std::string option, const std::filesystem::path& path)
+    : option_(std::move(option)),
+      path_(path.string()),
+      sha256_(sha256_file(path)),
+      file_(weights::read_checked(path)),
+      contents_(weights::contents_of(file_)) {
+  if (option_ == init && !weights::is_model(file_.metadata())) {
+    throw_usage(concat(path_, ": is no model file of medurwkv, which --init goes on from; a ",
+                       "published encoder is given with --pretrained"));
+  }
+}
+
+Config InitialWeights::defaults() const {
+  Config out;
+  out.network.wkv = net::to_string(net::WkvMode::released32);
+  if (!contents_.network) return out;
+  const net::NetworkConfig& network = *contents_.network;
+  out.network.wkv = net::to_string(network.wkv);
+  if (option_ != init) {
+    if (network.preset != "custom") out.network.preset = network.preset;
+    return out;
+  }
+  out.network.preset = network.preset;
+  out.network.channels = network.channels;
+  if (network.architecture == net::Architecture::med_urwkv) {
+    out.network.drop_path = network.encoder.drop_path;
+    out.encoder = {.post_norm = network.encoder.post_norm,
+                   .key_norm = network.encoder.key_norm,
+                   .layer_scale = network.encoder.layer_scale.value_or(0)};
+  }
+  return out;
+}
+
+weights::Coverage InitialWeights::fill(const net::NetworkConfig& config,
+                                       torch_backend::ParameterStore& store) const {
+  weights::Coverage out =
+      option_ == init
+          ? weights::cover_network(file_, weights::model_info(path_, file_.metadata()).network,
+                                   config, store.specs())
+          : weights::cover_encoder(file_, contents_, config, store.specs());
+  std::unordered_map<std::string, const net::ParameterSpec*> specs;
+  for (const net::ParameterSpec& spec : store.specs()) specs[spec.name] = &spec;
+  for (const weights::UsedTensor& one : out.used) {
+    store.set(one.name, weights::values_for(file_, one, *specs.at(one.name)));
+  }
+  return out;
+}
+
+Origin InitialWeights::origin(const weights::Coverage& coverage) const {
+  Origin out;
+  json changed = json::array();
+  for (const weights::UsedTensor& one : coverage.used) {
+    out.tensors.push_back(one.name);
+    if (one.change != weights::Change::none) changed.push_back(one.name);
+  }
+  out.record = {{"option", option_},
+                {"sha256", sha256_},
+                {"content", content_name(file_, contents_)},
+                {"network", network_name(contents_)},
+                {"used", coverage.used.size()},
+                {"new", coverage.fresh.size()},
+                {"new_in_encoder", weights::fresh_in_encoder(coverage)},
+                {"unused", coverage.unused.size()},
+                {"mismatched", coverage.mismatched.size()},
+                {"changed", changed}};
+  return out;
+}
+
+std::vector<std::string> InitialWeights::report(const net::NetworkConfig& config,
+                                                const weights::Coverage& coverage,
+                                                bool names) const {
+  std::vector<std::string> out;
+  out.push_back(concat(option_, " ", path_, ": ", content_name(file_, contents_), " (",
+                       network_name(contents_), "), SHA-256 ", sha256_.substr(0, 16), "..."));
+  out.push_back(concat("tensors: ", weights::summary(coverage)));
+  for (const weights::UsedTensor& one : coverage.used) {
+    if (one.change != weights::Change::none) out.push_back(weights::line(one));
+  }
+  for (const weights::MismatchedTensor& one : coverage.mismatched) {
+    out.push_back(weights::line(one));
+  }
+  const bool stated = contents_.stated;
+  out.push_back(concat("bi-WKV ", net::to_string(config.wkv),
+                       stated ? ""
+                              : " (the file names no mode; weights published without one were "
+                                "trained in released32; --wkv sets another)"));
+  const bool known = contents_.network && (stated || contents_.known_sizes);
+  if (!known) {
+    out.push_back(
+        concat("note: whether the file's encoder is pre- or post-norm cannot be seen in "
+               "it; taken as ",
+               config.encoder.post_norm ? "post" : "pre",
+               "-norm; --set encoder.post_norm=true or false sets it"));
+  } else if (config.architecture == net::Architecture::med_urwkv &&
+             contents_.network->encoder.post_norm != config.encoder.post_norm) {
+    out.push_back(concat("warning: the file's encoder (", network_name(contents_), ") is ",
+                         config.encoder.post_norm ? "pre" : "post", "-norm, this network is ",
+                         config.encoder.post_norm ? "post" : "pre", "-norm"));
+  }
+  if (names) {
+    const std::vector<std::string> all = weights::listing(coverage);
+    out.insert(out.end(), all.begin(), all.end());
+  }
+  return out;
+}
+
+}  // namespace medurwkv::train

@@ -1,0 +1,65 @@
+// The file that a run's weights start from: a published encoder (--pretrained) or a model of ours
+// (--init). Relies on weights/coverage.h and torch/parameter_store.h.
+#pragma once
+
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <nlohmann/json.hpp>
+
+#include "net/config.h"
+#include "torch/parameter_store.h"
+#include "train/config.h"
+#include "weights/coverage.h"
+#include "weights/model_file.h"
+
+namespace medurwkv::train {
+
+/// What a run must remember of the file that its weights came from.
+// NOLINTNEXTLINE(bugprone-exception-escape): moving JSON checks its invariant, it does not throw.
+struct Origin {
+  /// "option" ("--pretrained" or "--init"), "sha256" of the file, "content", "network" (preset),
+  /// "used", "new", "new_in_encoder", "unused", "mismatched" (counts), "resized" (names).
+  nlohmann::json record;
+  /// The network's tensors whose values are the file's.
+  std::vector<std::string> tensors;
+};
+
+/// Reads the file at once; throws Error naming it.
+class InitialWeights {
+ public:
+  static constexpr const char* pretrained = "--pretrained";
+  static constexpr const char* init = "--init";
+
+  /// `option` is one of the two above.
+  InitialWeights(std::string option, const std::filesystem::path& path);
+
+  [[nodiscard]] const std::string& option() const { return option_; }
+  [[nodiscard]] const std::string& sha256() const { return sha256_; }
+
+  /// The configuration of a run that says nothing else: bi-WKV's mode is the file's, released32
+  /// where the file names none; the preset is that of the file's sizes; with --init the whole
+  /// network is the file's.
+  [[nodiscard]] Config defaults() const;
+
+  /// Overwrites what the file has for `config`, the network of `store`. Throws Error as
+  /// weights::cover_encoder and cover_network do.
+  [[nodiscard]] weights::Coverage fill(const net::NetworkConfig& config,
+                                       torch_backend::ParameterStore& store) const;
+
+  [[nodiscard]] Origin origin(const weights::Coverage& coverage) const;
+
+  /// What the user should know: file, content, mode, counts; with `names`, every tensor.
+  [[nodiscard]] std::vector<std::string> report(const net::NetworkConfig& config,
+                                                const weights::Coverage& coverage,
+                                                bool names) const;
+
+ private:
+  std::string option_, path_, sha256_;
+  weights::TensorFile file_;
+  weights::Contents contents_;
+};
+
+}  // namespace medurwkv::train

@@ -1,0 +1,47 @@
+// From one file of weights to another: .pth, safetensors, model file. Relies on weights/contents.h.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "net/config.h"
+#include "net/parameters.h"
+
+namespace medurwkv::weights {
+
+enum class Format { pth, safetensors, model };
+
+/// By the suffix: .pth or .pt, .safetensors, .model. Throws a usage Error for another.
+Format format_of(const std::filesystem::path& path);
+
+struct Conversion {
+  std::filesystem::path from, to;
+  std::optional<net::WkvMode> wkv;  ///< to be written instead of the file's own
+  bool encoder = false;             ///< the encoder alone, under the published names
+  /// Of a model file made of bare tensors: names of the classes (background first) and the size of
+  /// the network's input.
+  std::vector<std::string> classes;
+  std::int64_t width = 256, height = 256;
+  /// Overrides what names and shapes do not tell.
+  std::function<void(net::NetworkConfig&)> adjust = [](net::NetworkConfig&) {};
+  /// The tensors of a network (plan::parameters_of).
+  std::function<std::vector<net::ParameterSpec>(const net::NetworkConfig&)> parameters_of;
+};
+
+struct Converted {
+  std::string content;                        ///< "Vision-RWKV adapter", ...
+  std::optional<net::NetworkConfig> network;  ///< as written; none for unknown tensors
+  std::size_t tensors = 0;                    ///< written
+  std::size_t left_out = 0;  ///< moments of an optimiser, moving averages, other parts
+};
+
+/// Bare tensors keep their names but for wrappers (state_dict., model., module.), and their types;
+/// a model file has its own names, float32. Metadata tell the network and its bi-WKV mode, where
+/// the network is known. Throws Error naming the file.
+Converted convert(const Conversion& conversion);
+
+}  // namespace medurwkv::weights
