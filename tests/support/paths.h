@@ -9,9 +9,10 @@
 
 namespace medurwkv::test {
 
-inline std::filesystem::path source_folder() {
-  return MEDURWKV_SOURCE_DIR;
-}
+std::filesystem::path source_folder();
+
+/// The program that was built beside the tests.
+std::filesystem::path program_file();
 
 /// $MEDURWKV_SHARED, or `shared` beside the project.
 inline std::filesystem::path shared_folder() {

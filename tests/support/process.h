@@ -55,7 +55,7 @@ class Process {
     const int out =
         start.out.empty() ? opened(output_.path() / "out") : ::open(start.out.c_str(), O_WRONLY);
     const int err = opened(output_.path() / "err");
-    std::vector<std::string> words{MEDURWKV_PROGRAM};
+    std::vector<std::string> words{program_file()};
     words.insert(words.end(), arguments.begin(), arguments.end());
     std::vector<char*> pointers;
     pointers.reserve(words.size() + 1);

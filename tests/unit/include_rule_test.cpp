@@ -17,6 +17,8 @@
 #include <string_view>
 #include <vector>
 
+#include "support/paths.h"
+
 namespace medurwkv {
 namespace {
 
@@ -174,8 +176,7 @@ std::vector<SourceFile> files_below(const std::filesystem::path& root) {
 }
 
 TEST(IncludeRule, HoldsInTheSourceTree) {
-  const std::vector<SourceFile> files =
-      files_below(std::filesystem::path(MEDURWKV_SOURCE_DIR) / "src");
+  const std::vector<SourceFile> files = files_below(test::source_folder() / "src");
   ASSERT_GT(files.size(), 50U) << "the sources were not found";
   for (const Violation& violation : check(files)) ADD_FAILURE() << violation;
 }
