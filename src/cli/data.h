@@ -2,6 +2,8 @@
 // data/dataset.h.
 #pragma once
 
+#include <cstdint>
+#include <filesystem>
 #include <string>
 
 #include "cli/command.h"
@@ -16,6 +18,10 @@ struct SetOptions {
 
 void add_set_options(CLI::App& command, SetOptions& options);
 data::DatasetOptions dataset_options(const SetOptions& options);
+
+/// Refuses a file to write, before the work: one that exists (unless `force`), a folder, and one
+/// whose folder cannot be written into or made.
+void check_output(const std::filesystem::path& file, bool force);
 
 /// "3 masks", "1 mask".
 std::string counted(std::int64_t count, const std::string& thing);

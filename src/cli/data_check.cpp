@@ -116,6 +116,10 @@ int run(const CheckCommand& command) {
   if (!command.split.empty() && !options.dataset.encoding && options.dataset.classes.empty()) {
     options.dataset = data::split_options(command.split);
   }
+  if (!command.fix.empty()) {
+    data::check_repair_folder(command.set.folder, command.fix);
+    check_output(command.fix / "repairs.json", false);
+  }
   const bool quiet = command.common.quiet;
   const data::Examination set =
       data::examine(command.set.folder, options.dataset, stop_signal, quiet);
@@ -141,8 +145,9 @@ void add_data_check(CLI::App& data) {
   add_set_options(*command, options->set);
   command->add_option("--split", options->split, "look for leaks between the parts of this split")
       ->check(CLI::ExistingFile);
-  command->add_option("--against", options->against,
-                      "another set, which must share nothing with it");
+  command
+      ->add_option("--against", options->against, "another set, which must share nothing with it")
+      ->check(CLI::ExistingPath);
   command->add_option("--fix", options->fix,
                       "write a repaired copy into this folder; the set itself is not touched");
   add_threads(*command, options->common);

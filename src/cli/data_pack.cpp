@@ -4,7 +4,6 @@
 #include <memory>
 
 #include "cli/data.h"
-#include "core/error.h"
 #include "core/files.h"
 #include "core/text.h"
 #include "data/pack.h"
@@ -21,9 +20,7 @@ struct PackCommand {
 int run(const PackCommand& command) {
   apply_threads(command.common);
   const std::filesystem::path& out = command.common.out;
-  if (std::filesystem::exists(out) && !command.force) {
-    throw_usage(concat(out.string(), ": exists already; --force replaces it"));
-  }
+  check_output(out, command.force);
   const data::Dataset dataset =
       data::open_dataset(command.set.folder, dataset_options(command.set));
   if (out.has_parent_path()) make_folder(out.parent_path());

@@ -34,31 +34,55 @@ struct PreviewCommand {
   bool force = false;
 };
 
+/// Settings of a TOML file by section and name; absent ones keep what they are.
+class Settings {
+ public:
+  explicit Settings(const std::filesystem::path& file) : file_(file.string()) {
+    try {
+      table_ = toml::parse(read_file(file, 1 << 20), file_);
+    } catch (const toml::parse_error& error) {
+      throw_failure(concat(file_, ":", error.source().begin.line, ": ", error.description()));
+    }
+  }
+  template <class T>
+  void read(const char* section, const char* name, T& value) const {
+    const auto node = table_[section][name];
+    if (!node) return;
+    const auto given = node.value<T>();
+    if (!given) throw_failure(concat(file_, ": ", section, ".", name, " is of another type"));
+    value = *given;
+  }
+
+ private:
+  std::string file_;
+  toml::table table_;
+};
+
 /// What a run's config.toml says of images; train checks the file itself.
 void read_config(const std::filesystem::path& file, data::SheetRequest& out) {
-  toml::table table;
-  try {
-    table = toml::parse(read_file(file, 1 << 20), file.string());
-  } catch (const toml::parse_error& error) {
-    throw_failure(concat(file.string(), ":", error.source().begin.line, ": ", error.description()));
-  }
+  const Settings settings(file);
   InputContract& contract = out.contract;
-  contract.width = table["input"]["width"].value_or(contract.width);
-  contract.height = table["input"]["height"].value_or(contract.height);
-  contract.channels = table["network"]["channels"].value_or(contract.channels);
-  if (const auto fit = table["input"]["fit"].value<std::string>()) contract.fit = fit_from(*fit);
-  const double low = table["input"]["window_low"].value_or(0.0);
-  const double high = table["input"]["window_high"].value_or(0.0);
-  if (high > low) contract.window = Window{low, high};
-  out.augment_name = table["input"]["augment"].value_or(out.augment_name);
+  settings.read("input", "width", contract.width);
+  settings.read("input", "height", contract.height);
+  settings.read("network", "channels", contract.channels);
+  std::string fit = to_string(contract.fit);
+  settings.read("input", "fit", fit);
+  contract.fit = fit_from(fit);
+  Window window{0, 0};
+  settings.read("input", "window_low", window.low);
+  settings.read("input", "window_high", window.high);
+  if (window.high > window.low) contract.window = window;
+  settings.read("input", "augment", out.augment_name);
   out.augment = data::augment_preset(out.augment_name);
   for (const data::AugmentField& field : data::augment_fields()) {
     double& value = out.augment.*field.value;
-    const double given = table["augment"][field.name].value_or(value);
-    if (given != value) out.augment_name += concat(", ", field.name, " ", given);
-    value = given;
+    const double preset = value;
+    settings.read("augment", field.name, value);
+    if (value != preset) out.augment_name += concat(", ", field.name, " ", value);
   }
-  out.seed = static_cast<std::uint64_t>(table["run"]["seed"].value_or(std::int64_t{0}));
+  auto seed = std::int64_t{0};
+  settings.read("run", "seed", seed);
+  out.seed = static_cast<std::uint64_t>(seed);
 }
 
 data::SheetRequest request_of(const PreviewCommand& command) {
@@ -87,8 +111,7 @@ data::SheetRequest request_of(const PreviewCommand& command) {
 /// Cases drawn by the seed, in the order of their names.
 std::vector<data::SheetRow> draw(const std::vector<data::Case>& cases, std::int64_t count,
                                  std::uint64_t seed) {
-  std::vector<std::int64_t> order =
-      Random(seed, "preview").permutation(std::ssize(cases));
+  std::vector<std::int64_t> order = Random(seed, "preview").permutation(std::ssize(cases));
   order.resize(static_cast<std::size_t>(std::min(count, std::ssize(cases))));
   std::sort(order.begin(), order.end());
   std::vector<data::SheetRow> out;
@@ -102,9 +125,7 @@ std::vector<data::SheetRow> draw(const std::vector<data::Case>& cases, std::int6
 int run(const PreviewCommand& command) {
   apply_threads(command.common);
   const std::filesystem::path& out = command.common.out;
-  if (std::filesystem::exists(out) && !command.force) {
-    throw_usage(concat(out.string(), ": exists already; --force replaces it"));
-  }
+  check_output(out, command.force);
   data::DatasetOptions options = dataset_options(command.set);
   if (!command.split.empty() && !options.encoding && options.classes.empty()) {
     options = data::split_options(command.split);
@@ -141,7 +162,9 @@ void add_data_preview(CLI::App& data) {
       ->check(CLI::IsMember({"train", "val", "test", "all"}))
       ->capture_default_str();
   command->add_option("--fold", options->fold, "of a split with folds: the one that is val");
-  command->add_option("--config", options->config, "a run's configuration (TOML); options go before")
+  command
+      ->add_option("--config", options->config,
+                   "a run's configuration (TOML); other options win over it")
       ->check(CLI::ExistingFile);
   command->add_option("--size", options->size, "the network's input: SIDE or WIDTH,HEIGHT [256]")
       ->delimiter(',')
@@ -151,7 +174,9 @@ void add_data_preview(CLI::App& data) {
   command->add_option("--channels", options->channels, "channels of the input [3]")
       ->check(CLI::Range(1, 64));
   command->add_option("--augment", options->augment, "none, light, medium or strong [medium]");
-  command->add_option("--cases", options->cases, "rows")->check(CLI::Range(1, 200))->capture_default_str();
+  command->add_option("--cases", options->cases, "rows")
+      ->check(CLI::Range(1, 200))
+      ->capture_default_str();
   command->add_option("--epochs", options->epochs, "augmented samples of each case")
       ->check(CLI::Range(0, 50))
       ->capture_default_str();

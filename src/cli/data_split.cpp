@@ -56,9 +56,7 @@ void print(const SplitCommand& command, const data::Dataset& dataset, const data
 int run(const SplitCommand& command) {
   apply_threads(command.common);
   const std::filesystem::path& out = command.common.out;
-  if (std::filesystem::exists(out) && !command.force) {
-    throw_usage(concat(out.string(), ": exists already; --force replaces it"));
-  }
+  check_output(out, command.force);
   if (command.folds > 0 && command.ratios_given) {
     throw_usage("--folds makes parts of one size; leave --ratios out (--test SHARE keeps a test)");
   }
@@ -67,10 +65,11 @@ int run(const SplitCommand& command) {
   }
   const data::Dataset dataset =
       data::open_dataset(command.set.folder, dataset_options(command.set));
+  const data::SplitRequest request = request_of(command, dataset);
+  data::check_request(dataset, request);
   const std::vector<data::CaseTraits> traits =
       data::read_traits(dataset, stop_signal, command.common.quiet);
-  const data::SplitPlan plan =
-      data::make_split(dataset, traits, request_of(command, dataset), stop_signal);
+  const data::SplitPlan plan = data::make_split(dataset, traits, request, stop_signal);
   const nlohmann::json json = data::split_to_json(dataset, plan);
   if (out.has_parent_path()) make_folder(out.parent_path());
   write_file(out, json.dump(1) + "\n");

@@ -33,7 +33,7 @@ class FilePieces {
 
   /// Bytes when it was opened.
   [[nodiscard]] std::uint64_t size() const { return size_; }
-  /// `count` bytes from `start`. Throws Error naming the file when they are not (or no longer) there.
+  /// `count` bytes from `start`. Throws Error naming the file when they are not there (any more).
   [[nodiscard]] std::string read(std::uint64_t start, std::uint64_t count) const;
 
  private:

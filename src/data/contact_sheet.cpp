@@ -67,7 +67,8 @@ void paste(Image& canvas, const Image& picture, std::int64_t left, std::int64_t 
   }
 }
 
-void fill(Image& canvas, std::int64_t left, std::int64_t top, std::int64_t side, const Color& color) {
+void fill(Image& canvas, std::int64_t left, std::int64_t top, std::int64_t side,
+          const Color& color) {
   for (std::int64_t y = top; y < top + side; ++y) {
     for (std::int64_t x = left; x < left + side; ++x) {
       std::copy(color.begin(), color.end(), canvas.bytes.begin() + 3 * (y * canvas.width + x));
@@ -89,8 +90,9 @@ std::string caption_of(const Dataset& dataset, const SheetRow& row, const Image&
     label < pixels.size() ? ++pixels[label] : ++ignored;
   }
   const auto share = [&](std::int64_t count) {
-    return fixed(100 * static_cast<double>(count) / static_cast<double>(labels.labels.size()), 1) +
-           " %";
+    const double percent =
+        100 * static_cast<double>(count) / static_cast<double>(labels.labels.size());
+    return percent < 0.05 ? "below 0.1 %" : fixed(percent, 1) + " %";
   };
   std::string out = concat(row.item.id, "   ", image.width, " x ", image.height, ", ",
                            image.channels, image.channels == 1 ? " channel" : " channels",
@@ -134,12 +136,12 @@ Row make_row(const Dataset& dataset, const SheetRow& row, const SheetRequest& re
 
 std::vector<std::string> heading(const Dataset& dataset, const SheetRequest& request) {
   const InputContract& contract = request.contract;
-  return {concat(dataset.root.string(), "   ", dataset.layout, ", ", dataset.cases.size(),
-                 " cases"),
-          concat("as the network sees it: ", contract.width, " x ", contract.height, " (",
-                 to_string(contract.fit), "), ", contract.channels,
-                 contract.channels == 1 ? " channel" : " channels", "; augmentation ",
-                 request.augment_name, ", seed ", request.seed)};
+  return {
+      concat(dataset.root.string(), "   ", dataset.layout, ", ", dataset.cases.size(), " cases"),
+      concat("as the network sees it: ", contract.width, " x ", contract.height, " (",
+             to_string(contract.fit), "), ", contract.channels,
+             contract.channels == 1 ? " channel" : " channels", "; augmentation ",
+             request.augment_name, ", seed ", request.seed)};
 }
 
 /// Coloured squares with the classes' names, and what the hatching means.
@@ -193,7 +195,7 @@ Image contact_sheet(const Dataset& dataset, const std::vector<SheetRow>& rows,
   const std::vector<std::string> head = heading(dataset, request);
   const std::int64_t cell = longest + gap;
   Image canvas{.width = 2 * margin + columns * cell - gap,
-               .height = 2 * margin + (std::ssize(head) + 2) * line + gap,
+               .height = 2 * margin + (std::ssize(head) + 2) * line + 2 * gap,
                .channels = 3,
                .bytes = {}};
   for (const Row& row : made) {
@@ -214,7 +216,7 @@ Image contact_sheet(const Dataset& dataset, const std::vector<SheetRow>& rows,
     const std::string text = c == 0 ? "image" : c == 1 ? "mask" : concat("epoch ", c - 1);
     draw_text(canvas, margin + c * cell, top, text, gray);
   }
-  top += line;
+  top += line + gap;
   for (const Row& row : made) {
     draw_text(canvas, margin, top, fitted(row.caption, inner), black);
     top += line;

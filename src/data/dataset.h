@@ -33,7 +33,7 @@ struct Case {
   std::string stratum{};   ///< a folder that tells kinds of cases apart (BUSI's benign), or empty
   std::string volume{};    ///< the volume it is a slice of, or empty; volumes are judged whole
   std::int64_t slice = 0;  ///< position in the volume
-  /// SHA-256 over the files it was made of, where they are not here to be read (a pack), else empty.
+  /// SHA-256 over the files it was made of, where they are not at hand (a pack), else empty.
   std::string content{};
 };
 
@@ -61,7 +61,7 @@ DatasetOptions dataset_options(const std::string& encoding,
                                const std::filesystem::path& class_file = {});
 
 /// Finds images and masks, pairs them by stem, decides the encoding over all masks; or opens a pack
-/// (data/pack.h). Throws Error for a folder without pairs and for an encoding that cannot be told (listing the choices).
+/// (data/pack.h). Throws Error for a folder without pairs, and with the choices for unclear masks.
 Dataset open_dataset(const std::filesystem::path& root, const DatasetOptions& options = {});
 
 /// Images alone (for predict): every image file below `root`, or `root` itself when it is one.

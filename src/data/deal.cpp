@@ -120,14 +120,18 @@ std::vector<Bundle> bundles_of(std::size_t count,
   return out;
 }
 
-std::vector<std::size_t> deal(const std::vector<Bundle>& bundles,
-                              const std::vector<std::vector<std::string>>& strata,
-                              const std::vector<double>& shares, std::uint64_t seed) {
+void check_shares(const std::vector<double>& shares) {
   const double sum = std::accumulate(shares.begin(), shares.end(), 0.0);
   const bool sound = std::all_of(shares.begin(), shares.end(), [](double s) { return s >= 0; });
   if (!sound || !(sum > 0) || !std::isfinite(sum)) {
     throw_usage("the shares of a split are finite, at least 0 and not all 0");
   }
+}
+
+std::vector<std::size_t> deal(const std::vector<Bundle>& bundles,
+                              const std::vector<std::vector<std::string>>& strata,
+                              const std::vector<double>& shares, std::uint64_t seed) {
+  check_shares(shares);
   const std::vector<Counts> counts = count_strata(bundles, strata);
   Table table(counts, shares);
   const auto rarest = [&](std::size_t b) {

@@ -8,8 +8,8 @@
 #include "core/text.h"
 #include "core/threads.h"
 #include "data/layout.h"
-#include "data/pack.h"
 #include "data/layout_sets.h"
+#include "data/pack.h"
 
 namespace medurwkv::data {
 namespace {

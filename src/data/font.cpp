@@ -144,8 +144,8 @@ void draw_text(Image& canvas, std::int64_t left, std::int64_t top, std::string_v
     for (std::int64_t y = 0; y < glyph_height; ++y) {
       for (std::int64_t x = 0; x < glyph_width; ++x) {
         const bool set = (rows[static_cast<std::size_t>(y)] >> (glyph_width - 1 - x) & 1) != 0;
-        const bool inside = left + x >= 0 && left + x < canvas.width && top + y >= 0 &&
-                            top + y < canvas.height;
+        const bool inside =
+            left + x >= 0 && left + x < canvas.width && top + y >= 0 && top + y < canvas.height;
         if (!set || !inside) continue;
         const auto at = static_cast<std::size_t>(3 * ((top + y) * canvas.width + left + x));
         for (std::size_t k = 0; k < 3; ++k) canvas.bytes[at + k] = color[k];

@@ -313,7 +313,8 @@ std::vector<fs::path> list_files(const fs::path& root) {
 Layout find_layout(const fs::path& root) {
   if (is_pack(root)) return pack_layout(root);
   if (!fs::is_directory(root)) {
-    throw_failure(concat(root.string(), ": is neither a folder nor a pack of `medurwkv data pack`"));
+    throw_failure(
+        concat(root.string(), ": is neither a folder nor a pack of `medurwkv data pack`"));
   }
   const std::vector<fs::path> files = list_files(root);
   Layout out;

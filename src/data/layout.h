@@ -35,7 +35,7 @@ struct Layout {
   bool by_folder = false;            ///< masks lie in a folder per class
   std::optional<MaskEncoding> encoding{};  ///< where the layout fixes it (GlaS: instances)
   std::optional<std::uint8_t> ignored{};   ///< nnU-Net's "ignore"
-  std::shared_ptr<const PackFile> pack{};      ///< where it is one file (data/pack.h), else null
+  std::shared_ptr<const PackFile> pack{};  ///< where it is one file (data/pack.h), else null
 };
 
 /// Files below image folders (images, img, ...) and mask folders (masks, labels, gt, ...), or

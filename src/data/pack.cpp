@@ -42,8 +42,9 @@ struct SampleName {
   std::int64_t bytes;
 };
 
-constexpr std::array<SampleName, 3> sample_names{
-    {{SampleType::u8, "uint8", 1}, {SampleType::u16, "uint16", 2}, {SampleType::f32, "float32", 4}}};
+constexpr std::array<SampleName, 3> sample_names{{{SampleType::u8, "uint8", 1},
+                                                  {SampleType::u16, "uint16", 2},
+                                                  {SampleType::f32, "float32", 4}}};
 
 const SampleName& sample_of(SampleType type) {
   return *std::find_if(sample_names.begin(), sample_names.end(),
@@ -63,7 +64,8 @@ std::uint64_t count_at(const json& from, const char* key) {
 
 Image form_from(const std::string& file, const json& from) {
   Image out;
-  out.width = static_cast<std::int64_t>(std::min<std::uint64_t>(count_at(from, "width"), INT32_MAX));
+  out.width =
+      static_cast<std::int64_t>(std::min<std::uint64_t>(count_at(from, "width"), INT32_MAX));
   out.height =
       static_cast<std::int64_t>(std::min<std::uint64_t>(count_at(from, "height"), INT32_MAX));
   out.channels =
@@ -106,9 +108,8 @@ std::string packed(std::string_view plain) {
   uLongf size = compressBound(plain.size());
   std::string out(size, '\0');
   constexpr int fast = 1;
-  const int status =
-      compress2(reinterpret_cast<Bytef*>(out.data()), &size,
-                reinterpret_cast<const Bytef*>(plain.data()), plain.size(), fast);
+  const int status = compress2(reinterpret_cast<Bytef*>(out.data()), &size,
+                               reinterpret_cast<const Bytef*>(plain.data()), plain.size(), fast);
   if (status != Z_OK || 3 * size > 2 * plain.size()) return std::string(plain);
   out.resize(size);
   return out;
@@ -187,7 +188,8 @@ PackFile::PackFile(const fs::path& file) : name_(file.string()), file_(file) {
   const auto length = number_at<std::uint64_t>(trailer, 8);
   if (start < magic.size() || !lies_within(start, length, end) || start + length != end ||
       length > index_limit) {
-    throw_broken(name_, concat("its last ", trailer_bytes, " bytes name no index (is it cut off?)"));
+    throw_broken(name_,
+                 concat("its last ", trailer_bytes, " bytes name no index (is it cut off?)"));
   }
   const std::string index = file_.read(start, length);
   if (sha256(index) != trailer.substr(16)) {
@@ -230,8 +232,8 @@ void PackFile::read_index(std::string_view index, std::uint64_t end) {
       at = concat("case ", item.id);
       Entry entry{form_from(name_, one.at("image")), {}, {}};
       const auto pixels = static_cast<std::uint64_t>(entry.form.width * entry.form.height);
-      const auto sample = static_cast<std::uint64_t>(sample_of(entry.form.type).bytes *
-                                                     entry.form.channels);
+      const auto sample =
+          static_cast<std::uint64_t>(sample_of(entry.form.type).bytes * entry.form.channels);
       entry.image = piece_from(one.at("image"), pixels * sample);
       entry.labels = piece_from(one.at("labels"), pixels);
       if (!entries_.emplace(item.id, std::move(entry)).second) {

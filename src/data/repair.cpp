@@ -6,6 +6,7 @@
 #include <mutex>
 #include <optional>
 #include <set>
+#include <system_error>
 #include <utility>
 
 #include <nlohmann/json.hpp>
@@ -23,16 +24,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
-void check_target(const Examination& set, const fs::path& out) {
-  const fs::path root = fs::weakly_canonical(set.dataset.root);
-  const fs::path target = fs::weakly_canonical(out);
-  const fs::path inside = target.lexically_relative(root);
-  if (!inside.empty() && *inside.begin() != "..") {
-    throw_usage(concat(out.string(), ": lies in the set itself; name a folder outside of it"));
-  }
-  if (fs::exists(out) && (!fs::is_directory(out) || !fs::is_empty(out))) {
-    throw_usage(concat(out.string(), ": exists and is no empty folder; name another"));
-  }
+/// Every case must be one image file.
+void check_cases(const Examination& set) {
   for (const Case& item : set.layout.cases) {
     if (item.images.size() == 1 && item.images.front().array.empty()) continue;
     throw_usage(concat(item.images.front().name(),
@@ -109,8 +102,7 @@ std::string mask_png(const LabelMap& labels, const std::vector<ClassInfo>& class
 /// Why a case is left out, by case; none where it stays.
 class Verdicts {
  public:
-  Verdicts(const Examination& set, const StopSignal& stop)
-      : set_(set), reasons_(set.facts.size()) {
+  Verdicts(const Examination& set, const StopSignal& stop) : set_(set), reasons_(set.facts.size()) {
     for (std::size_t i = 0; i < set.facts.size(); ++i) judge_files(i);
     const std::vector<std::vector<Twin>> twins = find_twins(set, stop);
     for (std::size_t i = 0; i < twins.size(); ++i) {
@@ -149,9 +141,8 @@ class Verdicts {
     };
     const bool keep_first = !crosses || rank(a.part) > rank(b.part);
     const Case& kept = keep_first ? a : b;
-    leave_out(keep_first ? second : first,
-              concat(equal ? "equal to " : "looks like ", kept.id, kept.part.empty() ? "" : " in ",
-                     kept.part));
+    leave_out(keep_first ? second : first, concat(equal ? "equal to " : "looks like ", kept.id,
+                                                  kept.part.empty() ? "" : " in ", kept.part));
   }
 
   void leave_out(std::size_t i, const std::string& reason) {
@@ -177,6 +168,35 @@ void list_files_left_out(const Layout& layout, std::vector<Repair>& repairs) {
   }
 }
 
+/// The folder written into, emptied again unless everything was written.
+class Target {
+ public:
+  explicit Target(const fs::path& folder) : folder_(folder), existed_(fs::exists(folder)) {
+    make_folder(folder);
+  }
+  Target(const Target&) = delete;
+  Target& operator=(const Target&) = delete;
+  Target(Target&&) = delete;
+  Target& operator=(Target&&) = delete;
+  ~Target() {
+    if (kept_) return;
+    std::error_code ignored;
+    if (!existed_) {
+      fs::remove_all(folder_, ignored);
+      return;
+    }
+    for (const auto& entry : fs::directory_iterator(folder_, ignored)) {
+      fs::remove_all(entry.path(), ignored);
+    }
+  }
+  void keep() { kept_ = true; }
+
+ private:
+  fs::path folder_;
+  bool existed_;
+  bool kept_ = false;
+};
+
 void write_list(const RepairReport& report, const fs::path& file) {
   nlohmann::json list = nlohmann::json::array();
   for (const Repair& repair : report.repairs) {
@@ -188,9 +208,20 @@ void write_list(const RepairReport& report, const fs::path& file) {
 
 }  // namespace
 
+void check_repair_folder(const fs::path& root, const fs::path& out) {
+  const fs::path inside = fs::weakly_canonical(out).lexically_relative(fs::weakly_canonical(root));
+  if (!inside.empty() && *inside.begin() != "..") {
+    throw_usage(concat(out.string(), ": lies in the set itself; name a folder outside of it"));
+  }
+  if (fs::exists(out) && (!fs::is_directory(out) || !fs::is_empty(out))) {
+    throw_usage(concat(out.string(), ": exists and is no empty folder; name another"));
+  }
+}
+
 RepairReport write_repaired(const Examination& set, const fs::path& out, const StopSignal& stop,
                             bool quiet) {
-  check_target(set, out);
+  check_repair_folder(set.dataset.root, out);
+  check_cases(set);
   if (!set.meaning.encoding) {
     throw_failure(concat(set.dataset.root.string(), ": cannot be repaired: ", set.meaning.unclear));
   }
@@ -205,7 +236,7 @@ RepairReport write_repaired(const Examination& set, const fs::path& out, const S
     const bool prefixed = !part.empty() && id.starts_with(part + "/");
     given[i] = names.give(prefixed ? id.substr(part.size() + 1) : id);
   }
-  make_folder(out);
+  Target target(out);
   std::mutex mutex;
   std::map<std::size_t, std::vector<Repair>> done;
   std::int64_t written = 0;
@@ -254,6 +285,7 @@ RepairReport write_repaired(const Examination& set, const fs::path& out, const S
   }
   list_files_left_out(set.layout, report.repairs);
   write_list(report, out / "repairs.json");
+  target.keep();
   return report;
 }
 

@@ -101,16 +101,6 @@ std::vector<std::vector<std::string>> deal_ids(const Dataset& dataset,
   return out;
 }
 
-void check_request(const Dataset& dataset, const SplitRequest& request) {
-  if (request.folds != 0 && request.folds < 2) throw_usage("a split has 2 folds at least");
-  if (request.folds > 0 && !(request.ratios.test >= 0 && request.ratios.test < 1)) {
-    throw_usage("with folds the share of test is at least 0 and less than 1");
-  }
-  if (request.official && !has_official_parts(dataset)) {
-    throw_usage(concat(dataset.root.string(), ": names no parts of its own"));
-  }
-}
-
 /// The members of bundles that `keep` lets through.
 template <class Keep>
 std::vector<Bundle> only(const std::vector<Bundle>& bundles, const Keep& keep) {
@@ -180,6 +170,21 @@ void group_by(std::vector<Case>& cases, const std::string& pattern) {
   if (unmatched.empty()) return;
   throw_usage(concat("--group-by: '", pattern, "' is not in ", unmatched.size(), " of ",
                      cases.size(), " names, the first is ", unmatched.front()));
+}
+
+void check_request(const Dataset& dataset, const SplitRequest& request) {
+  const SplitRatios& ratios = request.ratios;
+  if (request.folds == 0) check_shares({ratios.train, ratios.val, ratios.test});
+  if (request.folds != 0 && request.folds < 2) throw_usage("a split has 2 folds at least");
+  if (request.folds > 0 && !(request.ratios.test >= 0 && request.ratios.test < 1)) {
+    throw_usage("with folds the share of test is at least 0 and less than 1");
+  }
+  if (request.official && !has_official_parts(dataset)) {
+    throw_usage(concat(dataset.root.string(), ": names no parts of its own"));
+  }
+  if (request.group_by.empty()) return;
+  std::vector<Case> cases = dataset.cases;
+  group_by(cases, request.group_by);
 }
 
 SplitPlan make_split(const Dataset& dataset, const std::vector<CaseTraits>& traits,

@@ -69,6 +69,9 @@ bool has_official_parts(const Dataset& dataset);
 /// that is none and for ids that it does not match, naming the first.
 void group_by(std::vector<Case>& cases, const std::string& pattern);
 
+/// Throws a usage Error for a request that this set cannot meet, before its images are read.
+void check_request(const Dataset& dataset, const SplitRequest& request);
+
 /// Cases of one group, equal images and near duplicates (of them all, through each other) are kept
 /// in one part; classes, sizes of the foreground and the set's own kinds are spread evenly. A
 /// function of names, contents, `traits` and the request alone. `traits` are by case.

@@ -42,23 +42,24 @@ TEST_P(DocPage, ShowsCommandsThatWork) {
   const fs::path script = folder.path() / ".commands";
   const fs::path output = folder.path() / ".output";
   for (const test::DocBlock& block : blocks) {
-    const std::string program = fs::path(MEDURWKV_PROGRAM).parent_path().string();
+    const std::string program = test::program_file().parent_path().string();
     write_file(script, concat("set -e -o pipefail\ncd '", folder.path().string(), "'\nPATH='",
                               program, "':$PATH\n", block.commands));
     const int status = std::system(  // NOLINT(cert-env33-c): a shell is what the page is for
         concat("bash '", script.string(), "' >'", output.string(), "' 2>&1 </dev/null").c_str());
     const std::string printed = read_file(output);
     ASSERT_TRUE(WIFEXITED(status)) << GetParam() << ":" << block.line;
-    ASSERT_EQ(WEXITSTATUS(status), block.exit_code)
-        << GetParam() << ":" << block.line << "\n" << block.commands << printed;
+    ASSERT_EQ(WEXITSTATUS(status), block.exit_code) << GetParam() << ":" << block.line << "\n"
+                                                    << block.commands << printed;
     EXPECT_EQ(missing_line(block.shown, printed), "")
-        << "is shown in " << GetParam() << ":" << block.line << " and not printed:\n" << printed;
+        << "is shown in " << GetParam() << ":" << block.line << " and not printed:\n"
+        << printed;
   }
 }
 
 INSTANTIATE_TEST_SUITE_P(Pages, DocPage,
-                         ::testing::Values("check-data.md", "split-data.md", "pack-data.md",
-                                           "preview-data.md"),
+                         ::testing::Values("read-data.md", "check-data.md", "split-data.md",
+                                           "pack-data.md", "preview-data.md"),
                          [](const auto& with) {
                            return with.param.substr(0, with.param.find('-'));
                          });

@@ -71,12 +71,13 @@ class Packs : public ::testing::Test {
     const std::string bytes = read_file(pack());
     const std::uint64_t start = number(bytes, bytes.size() - 80);
     const std::string text = index.dump();
-    write_file(other(), bytes.substr(0, start) + text + eight(start) + eight(text.size()) +
-                            sha256(text));
+    write_file(other(),
+               bytes.substr(0, start) + text + eight(start) + eight(text.size()) + sha256(text));
   }
   [[nodiscard]] json index() const {
     const std::string bytes = read_file(pack());
-    return json::parse(bytes.substr(number(bytes, bytes.size() - 80), number(bytes, bytes.size() - 72)));
+    return json::parse(
+        bytes.substr(number(bytes, bytes.size() - 80), number(bytes, bytes.size() - 72)));
   }
   /// Opens and reads everything.
   static void read_all(const fs::path& file) {
@@ -190,11 +191,13 @@ TEST_F(Packs, CutOrRottenOnesAreRefused) {
   };
   std::mt19937 bits(5);
   for (int i = 0; i < 60; ++i) {
-    const std::size_t cut = i < 30 ? bits() % bytes.size() : bytes.size() - 1 - static_cast<std::size_t>(i - 30) * 4;
+    const std::size_t cut =
+        i < 30 ? bits() % bytes.size() : bytes.size() - 1 - static_cast<std::size_t>(i - 30) * 4;
     expect_refused(bytes.substr(0, cut), cut);
   }
   for (int i = 0; i < 120; ++i) {
-    const std::size_t at = i < 60 ? bits() % bytes.size() : bytes.size() - 1 - static_cast<std::size_t>(i - 60) * 2;
+    const std::size_t at =
+        i < 60 ? bits() % bytes.size() : bytes.size() - 1 - static_cast<std::size_t>(i - 60) * 2;
     std::string rotten = bytes;
     rotten[at] = static_cast<char>(rotten[at] ^ (1 << bits() % 8));
     expect_refused(rotten, at);

@@ -35,22 +35,9 @@ using test::make_labels;
 
 constexpr std::int64_t side = 64;
 
-/// A gray picture of soft blobs, another for every seed: like nothing else.
 Image blobs(std::uint64_t seed, std::int64_t width = side, std::int64_t height = side,
             std::int64_t channels = 1) {
-  const Random random(seed, "planted");
-  return make_image(width, height, channels, [&](auto x, auto y, auto c) {
-    double value = 90;
-    for (std::uint64_t k = 0; k < 10; ++k) {
-      const double dx = static_cast<double>(x) / static_cast<double>(width) - random.uniform(4 * k);
-      const double dy =
-          static_cast<double>(y) / static_cast<double>(height) - random.uniform(4 * k + 1);
-      const double size = 0.04 + 0.1 * random.uniform(4 * k + 2);
-      value += (random.uniform(4 * k + 3) - 0.5) * 200 *
-               std::exp(-(dx * dx + dy * dy) / (2 * size * size));
-    }
-    return static_cast<int>(std::clamp(value + 20 * static_cast<double>(c), 0.0, 255.0));
-  });
+  return test::make_blobs(seed, width, height, channels);
 }
 
 /// A disc of `white` whose place and size the seed draws.
@@ -62,7 +49,7 @@ Image disc(std::uint64_t seed, int white = 255, int black = 0, std::int64_t widt
   const double radius = random.uniform(2, 7, 14);
   return make_image(width, height, 1, [&](auto x, auto y, auto) {
     return std::hypot(static_cast<double>(x) - cx, static_cast<double>(y) - cy) < radius ? white
-                                                                                        : black;
+                                                                                         : black;
   });
 }
 
@@ -156,7 +143,7 @@ TEST_F(PlantedFaults, AreAllFoundAndNothingElse) {
   // Files and names.
   fs::remove(root() / in_mask(plant("image-without-mask", "images/image-without-mask.png")));
   fs::remove(root() / in_image(plant("mask-without-image", "masks/mask-without-image.png")));
-  put("images/same-name-twice.jpg", test::jpeg_bytes(blobs(900), {.space = JCS_GRAYSCALE}));
+  put("images/same-name-twice.jpg", test::jpeg_bytes(blobs(900)));
   plant("same-name-twice", "same-name-twice");
   add("na\xefve", ++seed);
   planted.emplace_back("name-not-utf8", "na\xefve");
@@ -172,8 +159,7 @@ TEST_F(PlantedFaults, AreAllFoundAndNothingElse) {
   put(in_image(plant("unreadable-image", "images/unreadable-image.png")),
       whole.substr(0, whole.size() / 2));
   put(in_mask(plant("unreadable-mask", "masks/unreadable-mask.png")), "see the other folder");
-  put(in_image(plant("wrong-suffix", "images/wrong-suffix.png")),
-      test::jpeg_bytes(blobs(902), {.space = JCS_GRAYSCALE}));
+  put(in_image(plant("wrong-suffix", "images/wrong-suffix.png")), test::jpeg_bytes(blobs(902)));
   put("notes/scan.nii.gz", "\x1f\x8b");
   planted.emplace_back("unread-format", "scan.nii.gz");
 
@@ -187,19 +173,20 @@ TEST_F(PlantedFaults, AreAllFoundAndNothingElse) {
   // What masks hold.
   mask(plant("mixed-encoding", "masks/mixed-encoding.png"), disc(906, 1));
   image("colored", blobs(907));
-  mask("colored", make_image(side, side, 3, [](auto x, auto, auto c) {
-         return x > 20 && c == 0 ? 200 : 0;
-       }));
+  mask("colored",
+       make_image(side, side, 3, [](auto x, auto, auto c) { return x > 20 && c == 0 ? 200 : 0; }));
   planted.emplace_back("mixed-encoding", "masks/colored.png");
   image("soft", blobs(908));
-  mask("soft", make_image(side, side, 1, [](auto x, auto, auto) { return static_cast<int>(4 * x); }));
+  mask("soft",
+       make_image(side, side, 1, [](auto x, auto, auto) { return static_cast<int>(4 * x); }));
   planted.emplace_back("mixed-encoding", "masks/soft.png");
   fs::remove(root() / in_mask(plant("lossy-masks", "masks/lossy-masks.jpg")));
-  put("masks/lossy-masks.jpg", test::jpeg_bytes(disc(909), {.space = JCS_GRAYSCALE}));
+  put("masks/lossy-masks.jpg", test::jpeg_bytes(disc(909)));
   mask(plant("empty-mask", "masks/empty-mask.png"), disc(910, 0));
   mask(plant("full-mask", "masks/full-mask.png"), disc(911, 255, 255));
   mask(plant("inverted-mask", "masks/inverted-mask.png"), disc(912, 0, 255));
-  mask(plant("outline-mask", "masks/outline-mask.png"), make_image(side, side, 1, [](auto x, auto y, auto) {
+  mask(plant("outline-mask", "masks/outline-mask.png"),
+       make_image(side, side, 1, [](auto x, auto y, auto) {
          const bool inside = x >= 10 && x <= 50 && y >= 10 && y <= 50;
          return inside && (x == 10 || x == 50 || y == 10 || y == 50) ? 255 : 0;
        }));
@@ -209,9 +196,8 @@ TEST_F(PlantedFaults, AreAllFoundAndNothingElse) {
   mask(plant("copied-mask", "masks/sound5.png"), disc(1005));
 
   // Images unlike the others.
-  image(plant("blank-image", "images/blank-image.png"), make_image(side, side, 1, [](auto, auto, auto) {
-          return 17;
-        }));
+  image(plant("blank-image", "images/blank-image.png"),
+        make_image(side, side, 1, [](auto, auto, auto) { return 17; }));
   image(plant("small-image", "images/small-image.png"), blobs(914, 30, 40));
   mask("small-image", make_image(30, 40, 1, [](auto x, auto y, auto) {
          return x > 8 && y > 8 && x < 20 && y < 30 ? 255 : 0;
@@ -278,7 +264,8 @@ TEST_F(PlantedFaults, AreAllFoundAndNothingElse) {
   EXPECT_TRUE(fs::exists(place("fixed") / "images/sound7_2.png")) << "beside Sound7.png";
   // Not into the set, not over something.
   for (const fs::path& bad : {root() / "fixed", root(), place("fixed")}) {
-    const auto refused = test::refusal_of([&] { return write_repaired(set, bad, go, true).written; });
+    const auto refused =
+        test::refusal_of([&] { return write_repaired(set, bad, go, true).written; });
     ASSERT_TRUE(refused) << bad;
     EXPECT_EQ(refused->kind, ErrorKind::usage);
   }
@@ -312,9 +299,9 @@ TEST_F(PlantedFaults, AreRepairedPartByPart) {
 // Leaks between the parts of a split file, and a file that disagrees with the set.
 TEST_F(PlantedFaults, OfASplit) {
   for (std::uint64_t i = 0; i < 30; ++i) add(concat("patient", 100 + i, "_a"), 2000 + i);
-  add("patient100_b", 2100);       // of a patient in train
-  add("copy", 2001);               // equal to patient101_a
-  Image brighter = blobs(2002);    // like patient102_a
+  add("patient100_b", 2100);     // of a patient in train
+  add("copy", 2001);             // equal to patient101_a
+  Image brighter = blobs(2002);  // like patient102_a
   for (unsigned char& byte : brighter.bytes) byte = static_cast<unsigned char>(byte / 2 + 60);
   image("alike", brighter);
   mask("alike", disc(2200));

@@ -8,7 +8,6 @@
 #include <string>
 #include <vector>
 
-#include "core/random.h"
 #include "support/images.h"
 
 namespace medurwkv::data {
@@ -16,22 +15,9 @@ namespace {
 
 const StopSignal go{0};
 
-/// A picture of soft blobs, another for every seed: like nothing else.
 Image blobs(std::uint64_t seed, std::int64_t width = 96, std::int64_t height = 80,
             std::int64_t channels = 3) {
-  const Random random(seed, "blobs");
-  return test::make_image(width, height, channels, [&](auto x, auto y, auto c) {
-    double value = 90;
-    for (std::uint64_t k = 0; k < 12; ++k) {
-      const double dx = static_cast<double>(x) / static_cast<double>(width) - random.uniform(4 * k);
-      const double dy =
-          static_cast<double>(y) / static_cast<double>(height) - random.uniform(4 * k + 1);
-      const double size = 0.03 + 0.1 * random.uniform(4 * k + 2);
-      value += (random.uniform(4 * k + 3) - 0.5) * 220 *
-               std::exp(-(dx * dx + dy * dy) / (2 * size * size));
-    }
-    return static_cast<int>(std::clamp(value + 10 * static_cast<double>(c), 0.0, 255.0));
-  });
+  return test::make_blobs(seed, width, height, channels);
 }
 
 /// The same picture with (x, y) taken from elsewhere.
