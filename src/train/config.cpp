@@ -58,6 +58,7 @@ std::vector<Field> fields_of(Config& c) {
       {"run.epochs", &c.run.epochs, 1, 1e6},
       {"run.batch", &c.run.batch, 1, 4096},
       {"run.seed", &c.run.seed, 0, 1e18},
+      {"run.fold", &c.run.fold, 0, 1000},
   };
   for (const data::AugmentField& field : data::augment_fields()) {
     out.push_back({concat("augment.", field.name), &(c.augment.*field.value), 0, field.most});
