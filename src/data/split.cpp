@@ -18,7 +18,6 @@
 namespace medurwkv::data {
 namespace {
 
-namespace fs = std::filesystem;
 
 using Pairs = std::vector<std::pair<std::size_t, std::size_t>>;
 
