@@ -30,7 +30,7 @@ demo: build  ## train and judge on the bundled images, about 5 minutes after the
 test: build-tests  ## every test that Debian's packages allow, at most 20 minutes
 	@ctest --test-dir build --output-on-failure --parallel $(JOBS)
 
-test-long: packages  ## the loader under the thread sanitizer, all else under address and undefined-behaviour
+test-long: packages  ## 20 kills; the loader under the thread sanitizer, all else under address and undefined-behaviour
 	@scripts/test-long
 
 test-peers: packages  ## the tests that compute, against a recent LibTorch from PyPI

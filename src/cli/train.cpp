@@ -15,11 +15,12 @@ namespace {
 
 struct TrainOptions {
   CommonOptions common;
-  std::string data, split, config, preset, pretrained, init, wkv;
+  std::string data, split, config, preset, pretrained, init, wkv, fold, precision;
   std::vector<std::string> settings;
   int epochs = 0;
   int batch = 0;
   int size = 0;
+  int seeds = 1;
   bool resume = false;
   bool names = false;
   double max_minutes = 0;
@@ -39,9 +40,26 @@ std::vector<std::string> all_settings(const TrainOptions& options, bool seed_giv
     settings.push_back(concat("input.width=", options.size));
     settings.push_back(concat("input.height=", options.size));
   }
+  if (!options.precision.empty()) settings.push_back("run.precision=" + options.precision);
   if (seed_given) settings.push_back(concat("run.seed=", options.common.seed));
   settings.insert(settings.end(), options.settings.begin(), options.settings.end());
   return settings;
+}
+
+void print_series(const nlohmann::json& series) {
+  for (const nlohmann::json& run : series.at("runs")) {
+    const nlohmann::json& dice = run.at("best_validation_dice");
+    std::cout << run.at("folder").get<std::string>() << ": epoch " << run.at("best_epoch") << " of "
+              << run.at("epochs") << ", validation Dice "
+              << (dice.is_null() ? std::string("-") : fixed(dice.get<double>(), 4)) << "\n";
+  }
+  const nlohmann::json& all = series.at("validation_dice");
+  if (all.at("mean").is_null()) return;
+  std::cout << "mean of " << all.at("runs") << ": " << fixed(all.at("mean").get<double>(), 4);
+  if (!all.at("deviation").is_null()) {
+    std::cout << ", standard deviation " << fixed(all.at("deviation").get<double>(), 4);
+  }
+  std::cout << "\n";
 }
 
 int run_train(const TrainOptions& options, bool seed_given) {
@@ -67,6 +85,8 @@ int run_train(const TrainOptions& options, bool seed_given) {
        {"pretrained", options.pretrained},
        {"init", options.init},
        {"names", options.names},
+       {"folds", options.fold},
+       {"seeds", options.seeds},
        {"resume", options.resume},
        {"max_minutes", options.max_minutes},
        {"save_every", 60 * options.save_every},
@@ -75,6 +95,10 @@ int run_train(const TrainOptions& options, bool seed_given) {
       options.common.quiet);
   if (options.common.json) {
     std::cout << summary.dump(2) << "\n";
+    return exit_done;
+  }
+  if (summary.contains("runs")) {
+    print_series(summary);
     return exit_done;
   }
   std::cout << "model: " << summary.at("model").get<std::string>() << " (epoch "
@@ -119,7 +143,15 @@ void add_train(CLI::App& root) {
       ->check(above_zero());
   command->add_option("--set", options->settings, "any setting, as key=value (repeatable)")
       ->allow_extra_args(false);
-  command->add_flag("--resume", options->resume, "go on from OUT/last.ckpt");
+  command
+      ->add_option("--seeds", options->seeds,
+                   "how many runs, from --seed on (one each, in OUT/seedN)")
+      ->check(above_zero());
+  command
+      ->add_option("--precision", options->precision,
+                   "float32, or bfloat16 for linear maps and convolutions")
+      ->check(CLI::IsMember({"float32", "bfloat16"}));
+  command->add_flag("--resume", options->resume, "go on from OUT/last.ckpt, or the runs below OUT");
   command
       ->add_option("--max-minutes", options->max_minutes,
                    "stop after this time, resumed time included")

@@ -18,21 +18,43 @@ c10::optional<at::Tensor> optional_bias(const std::optional<at::Tensor>& bias) {
   return bias ? c10::optional<at::Tensor>(*bias) : c10::nullopt;
 }
 
+/// A product made in bfloat16, and a bias along `dim`, in float32.
+at::Tensor plus(const at::Tensor& product, const std::optional<at::Tensor>& bias,
+                std::int64_t dim) {
+  const at::Tensor y = product.to(at::kFloat);
+  if (!bias) return y;
+  std::vector<std::int64_t> shape(static_cast<std::size_t>(y.dim()), 1);
+  shape[static_cast<std::size_t>(dim)] = y.size(dim);
+  return y + bias->reshape(shape);
+}
+
 }  // namespace
 
 at::Tensor ComposedOps::conv2d(const Tensor& x, const Tensor& weight,
-                               const std::optional<Tensor>& bias, const net::Convolution& how) {
+                               const std::optional<Tensor>& bias,
+                               const net::Convolution& how) const {
+  if (in_bfloat16(x)) {
+    const at::Tensor y = conv2d(x.to(at::kBFloat16), weight.to(at::kBFloat16), std::nullopt, how);
+    return plus(y, bias, 1);
+  }
   return at::conv2d(x, weight, optional_bias(bias), at::IntArrayRef{how.stride, how.stride},
                     at::IntArrayRef{how.padding, how.padding}, at::IntArrayRef{1, 1}, how.groups);
 }
 
 at::Tensor ComposedOps::conv_transpose2d(const Tensor& x, const Tensor& weight,
-                                         const std::optional<Tensor>& bias, std::int64_t stride) {
+                                         const std::optional<Tensor>& bias,
+                                         std::int64_t stride) const {
+  if (in_bfloat16(x)) {
+    const at::Tensor y =
+        conv_transpose2d(x.to(at::kBFloat16), weight.to(at::kBFloat16), std::nullopt, stride);
+    return plus(y, bias, 1);
+  }
   return at::conv_transpose2d(x, weight, optional_bias(bias), at::IntArrayRef{stride, stride});
 }
 
-void ComposedOps::begin_batch(const Tensor& x, const net::BatchNorm<Tensor>& norm) const {
-  if (!mode_.training) return;
+bool ComposedOps::begin_batch(const Tensor& x, const net::BatchNorm<Tensor>& norm) const {
+  if (!mode_.training) return false;
+  if (mode_.frozen != nullptr && mode_.frozen->holds_statistics(norm.running_mean)) return false;
   if (x.numel() == x.size(1)) {
     throw_usage(
         "batch normalisation cannot train on one pixel of one image at the coarsest level; take a "
@@ -40,12 +62,13 @@ void ComposedOps::begin_batch(const Tensor& x, const net::BatchNorm<Tensor>& nor
   }
   const at::NoGradGuard no_grad;
   norm.batches.add_(1);
+  return true;
 }
 
 at::Tensor ComposedOps::batch_norm(const Tensor& x, const net::BatchNorm<Tensor>& norm) const {
-  begin_batch(x, norm);
-  return at::batch_norm(x, norm.weight, norm.bias, norm.running_mean, norm.running_var,
-                        mode_.training, batch_norm_momentum, batch_norm_epsilon, true);
+  const bool of_batch = begin_batch(x, norm);
+  return at::batch_norm(x, norm.weight, norm.bias, norm.running_mean, norm.running_var, of_batch,
+                        batch_norm_momentum, batch_norm_epsilon, true);
 }
 
 at::Tensor ComposedOps::layer_norm(const Tensor& x, const Tensor& weight, const Tensor& bias,
@@ -109,6 +132,7 @@ at::Tensor ComposedOps::crop(const Tensor& x, Grid to) {
 
 at::Tensor ComposedOps::drop_path(const Tensor& x, double rate, const std::string& name) const {
   if (!mode_.training || rate <= 0) return x;
+  if (mode_.frozen != nullptr && mode_.frozen->holds_part_of(name)) return x;
   const Random random({mode_.seed, mode_.step, fnv1a64(name)});
   std::vector<double> factors;
   for (std::int64_t i = 0; i < x.size(0); ++i) {
@@ -121,7 +145,11 @@ at::Tensor ComposedOps::drop_path(const Tensor& x, double rate, const std::strin
 }
 
 at::Tensor ComposedOps::linear(const Tensor& x, const Tensor& weight,
-                               const std::optional<Tensor>& bias) {
+                               const std::optional<Tensor>& bias) const {
+  if (in_bfloat16(x)) {
+    const at::Tensor y = at::linear(x.to(at::kBFloat16), weight.to(at::kBFloat16));
+    return plus(y, bias, y.dim() - 1);
+  }
   return at::linear(x, weight, optional_bias(bias));
 }
 

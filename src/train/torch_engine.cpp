@@ -8,6 +8,7 @@
 #include "core/files.h"
 #include "core/text.h"
 #include "plan/plan.h"
+#include "predict/regions.h"
 #include "torch/torch_ops.h"
 #include "weights/model_file.h"
 
@@ -49,7 +50,9 @@ std::vector<float> TorchEngine::logits(std::span<const float> input, std::int64_
                                .to(store_.device(), store_.type());
   const auto out = torch_backend::run_network(config_, store_, {}, image);
   const at::Tensor flat = out.logits.to(at::kCPU, at::kFloat).contiguous();
-  return {flat.data_ptr<float>(), flat.data_ptr<float>() + flat.numel()};
+  std::vector<float> planes(flat.data_ptr<float>(), flat.data_ptr<float>() + flat.numel());
+  return description_.regions.empty() ? planes
+                                      : predict::class_logits(planes, description_.regions);
 }
 
 std::unique_ptr<Engine> open_model(const std::filesystem::path& path, const at::Device& device) {
@@ -67,7 +70,8 @@ std::unique_ptr<Engine> open_model(const std::filesystem::path& path, const at::
                                .network = info.network.preset,
                                .file = path.string(),
                                .sha256 = sha256_file(path),
-                               .split_sha256 = info.provenance.value("split_sha256", "")};
+                               .split_sha256 = info.provenance.value("split_sha256", ""),
+                               .regions = info.regions};
   return std::make_unique<FileEngine>(info.network, std::move(store), std::move(description));
 }
 

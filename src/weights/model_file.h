@@ -25,6 +25,7 @@ struct ModelInfo {
   net::NetworkConfig network;
   InputContract input;
   std::vector<ClassInfo> classes;
+  Regions regions = {};  ///< with a sigmoid head
   /// How the weights came about: data and split hashes, seed, epochs, versions. No clock, host or
   /// path.
   nlohmann::json provenance = nlohmann::json::object();
