@@ -57,11 +57,6 @@ struct ClassInfo {
   bool operator==(const ClassInfo&) const = default;
 };
 
-/// Outputs that overlap: one per foreground class i = 1, 2, ..., the classes whose union it is to
-/// find. They are i itself and any after it, so that a pixel's class is that of the last region it
-/// is in. None: one output per class, of which one is true.
-using Regions = std::vector<std::vector<std::int64_t>>;
-
 /// Label value of pixels that take part in nothing.
 inline constexpr std::uint8_t ignore_label = 255;
 
@@ -73,7 +68,6 @@ struct ModelDescription {
   std::string file;          ///< as given by the user
   std::string sha256;        ///< of the model file
   std::string split_sha256;  ///< of the split file the model was trained on; empty if unknown
-  Regions regions = {};      ///< of a model whose outputs are regions
 };
 
 }  // namespace medurwkv

@@ -1,10 +1,10 @@
 // From regions, which may overlap, to classes, of which each pixel has one. Relies on
-// core/model_description.h.
+// core/regions.h.
 #pragma once
 
 #include <vector>
 
-#include "core/model_description.h"
+#include "core/regions.h"
 
 namespace medurwkv::predict {
 

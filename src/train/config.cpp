@@ -351,6 +351,7 @@ void apply(const Config::Encoder& settings, net::EncoderConfig& encoder) {
 }
 
 net::NetworkConfig resolve_network(Config& config, std::int64_t classes) {
+  if (classes < 2) throw_usage("a segmentation needs at least 2 classes (background included)");
   const Regions regions = regions_of(config, classes);
   if (!config.loss.class_weights.empty() && std::ssize(config.loss.class_weights) != classes) {
     throw_usage(concat("setting loss.class_weights has ", config.loss.class_weights.size(),

@@ -9,7 +9,7 @@
 #include <string>
 #include <vector>
 
-#include "core/model_description.h"
+#include "core/regions.h"
 #include "data/augment.h"
 #include "net/config.h"
 
@@ -107,7 +107,7 @@ struct Setting {
 std::vector<Setting> settings();
 
 /// What `loss.regions` says for a set of `classes`, the background counted
-/// (core/model_description.h); empty for one class per pixel. Throws a usage Error.
+/// (core/regions.h); empty for one class per pixel. Throws a usage Error.
 Regions regions_of(const Config& config, std::int64_t classes);
 
 }  // namespace medurwkv::train

@@ -11,7 +11,7 @@
 #include <functional>
 #include <vector>
 
-#include "core/model_description.h"
+#include "core/regions.h"
 #include "train/run_record.h"
 
 namespace medurwkv::train {

@@ -12,6 +12,7 @@
 #include <nlohmann/json.hpp>
 
 #include "core/model_description.h"
+#include "core/regions.h"
 #include "net/config.h"
 #include "net/parameters.h"
 #include "weights/tensor_file.h"
