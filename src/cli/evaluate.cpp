@@ -3,6 +3,7 @@
 #include <iostream>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -12,6 +13,7 @@
 #include "core/files.h"
 #include "core/text.h"
 #include "data/dataset.h"
+#include "data/split.h"
 #include "judge/evaluation.h"
 #include "judge/report.h"
 #include "predict/overlay.h"
@@ -29,6 +31,7 @@ struct EvaluateOptions {
   fs::path data;
   fs::path split;
   std::string part = "test";
+  std::optional<int> fold;
   std::vector<double> spacing{1, 1};
   bool force = false;
 };
@@ -49,6 +52,7 @@ std::string command_line(const EvaluateOptions& options) {
              shell_quoted(options.data.string()), " --split ", shell_quoted(options.split.string()),
              " --part ", options.part, " --out ", shell_quoted(options.common.out.string()),
              " --device ", options.common.device, " --seed ", options.common.seed);
+  if (options.fold) out += concat(" --fold ", *options.fold);
   if (options.common.threads > 0) out += concat(" --threads ", options.common.threads);
   if (options.spacing[0] != 1 || options.spacing[1] != 1) {
     out += concat(" --spacing ", options.spacing[0], ",", options.spacing[1]);
@@ -107,7 +111,7 @@ int run_evaluate(const EvaluateOptions& options) {
   check_out(options);
   const data::Dataset dataset =
       data::open_dataset(options.data, data::split_options(options.split));
-  const data::Split split = data::read_split(options.split, dataset);
+  const data::Split split = data::read_split(options.split, dataset, options.fold);
   const auto cases = data::part_of(dataset, split, options.part);
   const auto train = data::part_of(dataset, split, "train");
   const auto engine = open_engine(options.model, options.common.device, options.common.threads);
@@ -163,6 +167,8 @@ void add_evaluate(CLI::App& root) {
   command->add_option("--part", options->part, "test, val, train or all")
       ->check(CLI::IsMember({"test", "val", "train", "all"}))
       ->capture_default_str();
+  command->add_option("--fold", options->fold, "of a split with folds: the one that is val")
+      ->check(above_zero());
   command->add_option("--spacing", options->spacing, "width,height of a pixel, e.g. in mm")
       ->delimiter(',')
       ->expected(2)

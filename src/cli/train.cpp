@@ -120,6 +120,9 @@ void add_train(CLI::App& root) {
       "medurwkv train --data DIR --split split.json --preset tiny --epochs 50 --out runs/first");
   command->add_option("--data", options->data, "folder of images and masks")->required();
   command->add_option("--split", options->split, "split.json of `medurwkv data split`");
+  command->add_option("--fold", options->fold,
+                      "of a split with folds the one that is val: its number, or all (one run "
+                      "each, in OUT/foldK)");
   command->add_option("--config", options->config, "TOML configuration")->check(CLI::ExistingFile);
   command->add_option("--preset", options->preset,
                       "network: nano, tiny, small, base, large, unet or unet_small");

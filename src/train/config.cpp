@@ -75,6 +75,7 @@ std::vector<Field> fields_of(Config& c) {
       {"run.patience", &c.run.patience, 0, 1e6},
       {"run.pictures", &c.run.pictures, 0, 64},
       {"run.precision", &c.run.precision},
+      {"run.fold", &c.run.fold, 0, 1000},
   };
   for (const data::AugmentField& field : data::augment_fields()) {
     out.push_back({concat("augment.", field.name), &(c.augment.*field.value), 0, field.most});

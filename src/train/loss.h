@@ -25,9 +25,9 @@ enum class DicePool {
 struct LossOptions {
   LossParts weights{1, 1, 0, 0, 0};  ///< of the parts in the sum; 0: not computed
   DicePool pool = DicePool::batch;
-  bool dice_background = false;       ///< include class 0 in the mean over classes
-  double smooth = 1e-5;               ///< added above and below in Dice and Tversky
-  std::int64_t ignore_label = 255;    ///< pixels that take part in nothing
+  bool dice_background = false;            ///< include class 0 in the mean over classes
+  double smooth = 1e-5;                    ///< added above and below in Dice and Tversky
+  std::int64_t ignore_label = 255;         ///< pixels that take part in nothing
   std::vector<double> class_weights = {};  ///< of cross-entropy and focal; empty = all 1
   double focal_gamma = 2;
   double tversky_alpha = 0.3;  ///< weight of false positives

@@ -9,6 +9,7 @@
 #include "core/error.h"
 #include "core/files.h"
 #include "core/text.h"
+#include "data/split.h"
 #include "train/config.h"
 
 namespace medurwkv::train {
@@ -25,8 +26,7 @@ struct Member {
 
 std::vector<int> folds_of(const TrainRequest& request) {
   if (request.folds.empty()) return {0};
-  const json split = json::parse(read_file(request.split));
-  const auto count = static_cast<int>(split.value("folds", json::array()).size());
+  const auto count = static_cast<int>(data::read_plan(request.split).folds.size());
   if (request.folds != "all") {
     int fold = 0;
     for (int k = 1; k <= count; ++k) {

@@ -1,5 +1,5 @@
 // Several runs of one configuration: over the folds of a split, over seeds, or both, one folder
-// each. Relies on train/trainer.h.
+// each. Relies on train/trainer.h and data/split.h.
 #pragma once
 
 #include <nlohmann/json.hpp>

@@ -19,8 +19,9 @@ namespace {
 class FileEngine : public TorchEngine {
  public:
   FileEngine(const net::NetworkConfig& config, std::unique_ptr<torch_backend::ParameterStore> store,
-             ModelDescription description)
-      : TorchEngine(config, *store, std::move(description)), store_(std::move(store)) {}
+             ModelDescription description, Regions regions)
+      : TorchEngine(config, *store, std::move(description), std::move(regions)),
+        store_(std::move(store)) {}
 
  private:
   std::unique_ptr<torch_backend::ParameterStore> store_;
@@ -38,8 +39,12 @@ at::Device device_from(const std::string& name) {
 }
 
 TorchEngine::TorchEngine(const net::NetworkConfig& config,
-                         const torch_backend::ParameterStore& store, ModelDescription description)
-    : config_(config), store_(store), description_(std::move(description)) {}
+                         const torch_backend::ParameterStore& store, ModelDescription description,
+                         Regions regions)
+    : config_(config),
+      store_(store),
+      description_(std::move(description)),
+      regions_(std::move(regions)) {}
 
 std::vector<float> TorchEngine::logits(std::span<const float> input, std::int64_t height,
                                        std::int64_t width) {
@@ -51,8 +56,7 @@ std::vector<float> TorchEngine::logits(std::span<const float> input, std::int64_
   const auto out = torch_backend::run_network(config_, store_, {}, image);
   const at::Tensor flat = out.logits.to(at::kCPU, at::kFloat).contiguous();
   std::vector<float> planes(flat.data_ptr<float>(), flat.data_ptr<float>() + flat.numel());
-  return description_.regions.empty() ? planes
-                                      : predict::class_logits(planes, description_.regions);
+  return regions_.empty() ? planes : predict::class_logits(planes, regions_);
 }
 
 std::unique_ptr<Engine> open_model(const std::filesystem::path& path, const at::Device& device) {
@@ -70,9 +74,9 @@ std::unique_ptr<Engine> open_model(const std::filesystem::path& path, const at::
                                .network = info.network.preset,
                                .file = path.string(),
                                .sha256 = sha256_file(path),
-                               .split_sha256 = info.provenance.value("split_sha256", ""),
-                               .regions = info.regions};
-  return std::make_unique<FileEngine>(info.network, std::move(store), std::move(description));
+                               .split_sha256 = info.provenance.value("split_sha256", "")};
+  return std::make_unique<FileEngine>(info.network, std::move(store), std::move(description),
+                                      info.regions);
 }
 
 }  // namespace medurwkv::train

@@ -16,6 +16,7 @@
 #include "core/text.h"
 #include "core/threads.h"
 #include "core/version.h"
+#include "data/split.h"
 #include "kernels/isa.h"
 #include "plan/counting.h"
 #include "train/checkpoint.h"
@@ -64,6 +65,10 @@ InputContract input_of(const Config& config) {
     out.deviation.assign(channels, 0.226);
   }
   return out;
+}
+
+std::optional<int> fold_of(const Config& config) {
+  return config.run.fold > 0 ? std::optional(static_cast<int>(config.run.fold)) : std::nullopt;
 }
 
 std::optional<InitialWeights> initial_weights_of(const TrainRequest& request) {
@@ -117,7 +122,7 @@ class Run {
         config_(load_config(request.config, request.settings,
                             initial_ ? initial_->defaults() : Config())),
         dataset_(data::open_dataset(request.data, data::split_options(request.split))),
-        split_(data::read_split(request.split, dataset_)),
+        split_(data::read_split(request.split, dataset_, fold_of(config_))),
         split_sha256_(sha256_file(request.split)),
         info_(described()),
         cases_(dataset_, split_),
@@ -381,8 +386,8 @@ class Run {
                         .network = {},
                         .file = {},
                         .sha256 = {},
-                        .split_sha256 = {},
-                        .regions = info_.regions});
+                        .split_sha256 = {}},
+                       info_.regions);
     return validate(engine, cache_,
                     {.first = cases_.train,
                      .count = cases_.val,

@@ -32,7 +32,7 @@ std::vector<ZipEntry> forms() {
           {.name = "a/packed", .content = poem, .deflate = true},
           {.name = "a/described", .content = "described", .descriptor = true},
           {.name = "a/wide", .content = poem, .deflate = true, .descriptor = true, .wide = true},
-          {.name = "a/padded", .content = "padded", .extra = "FB\4\0ZZZZ"},
+          {.name = "a/padded", .content = "padded", .extra = std::string("FB\4\0ZZZZ", 8)},
           {.name = "a/empty", .content = ""},
           {.name = "a/empty.packed", .content = "", .deflate = true},
           {.name = "a/", .content = ""}};
