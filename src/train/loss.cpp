@@ -128,7 +128,7 @@ at::Tensor tversky_loss(const at::Tensor& probabilities, const Pixels& pixels,
 }
 
 /// Signed distances to the border of one plane of a truth, 0 where it is empty.
-void signed_distances(judge::Mask inside, double* out) {
+void signed_distances(const judge::Mask& inside, double* out) {
   judge::Mask outside = inside;
   for (std::uint8_t& pixel : outside.inside) pixel = pixel == 0 ? 1 : 0;
   const bool none = std::find(inside.inside.begin(), inside.inside.end(), 1) == inside.inside.end();

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <map>
 #include <string>
 #include <utility>
 #include <vector>
@@ -106,11 +107,41 @@ TEST(TrainConfig, NetworkAndLossMustFitTheSet) {
   });
 }
 
+// docs/train.md has a row for every setting, with its default and range; those of augmentation have
+// theirs in docs/augmentation.md.
+TEST(TrainConfig, EverySettingIsDocumented) {
+  std::map<std::string, std::vector<std::string>> rows;
+  for (const std::string& line : split(read_file(test::source_folder() / "docs/train.md"), '\n')) {
+    const std::vector<std::string> cells = split(line, '|');
+    if (cells.size() < 5 || !trim(cells[1]).starts_with('`')) continue;
+    const std::string key = trim(cells[1]);
+    rows[key.substr(1, key.size() - 2)] = {trim(cells[2]), trim(cells[3])};
+  }
+  const std::string augmentation = read_file(test::source_folder() / "docs/augmentation.md");
+  for (const train::Setting& setting : train::settings()) {
+    if (setting.key.starts_with("augment.")) {
+      const std::string name = setting.key.substr(setting.key.find('.') + 1);
+      EXPECT_NE(augmentation.find("`" + name + "`"), std::string::npos) << setting.key;
+      continue;
+    }
+    ASSERT_TRUE(rows.contains(setting.key)) << setting.key;
+    const std::vector<std::string>& row = rows.at(setting.key);
+    EXPECT_EQ(row.at(0), setting.value) << setting.key;
+    if (!setting.number) {
+      EXPECT_EQ(row.at(1), "") << setting.key;
+      continue;
+    }
+    const std::size_t to = row.at(1).find(" to ");
+    ASSERT_NE(to, std::string::npos) << setting.key;
+    EXPECT_EQ(std::stod(row.at(1)), setting.least) << setting.key;
+    EXPECT_EQ(std::stod(row.at(1).substr(to + 4)), setting.most) << setting.key;
+  }
+}
+
 // Every ready configuration is read and gives a network; it says whether it was tested.
 TEST(TrainConfig, ReadyOnesResolve) {
   std::vector<std::string> names;
-  for (const auto& entry :
-       std::filesystem::directory_iterator(test::source_folder() / "configs")) {
+  for (const auto& entry : std::filesystem::directory_iterator(test::source_folder() / "configs")) {
     const std::string text = read_file(entry.path());
     Config config = load_config(entry.path(), {});
     EXPECT_GT(train::resolve_network(config, 2).classes, 0) << entry.path();
@@ -124,9 +155,9 @@ TEST(TrainConfig, ReadyOnesResolve) {
     }
   }
   std::sort(names.begin(), names.end());
-  EXPECT_EQ(names, (std::vector<std::string>{"busi", "demo", "generic", "glas", "isic2017",
-                                             "isic2018", "kvasir", "nkut", "scratch", "tdd",
-                                             "unet"}));
+  EXPECT_EQ(names,
+            (std::vector<std::string>{"busi", "demo", "generic", "glas", "isic2017", "isic2018",
+                                      "kvasir", "nkut", "scratch", "tdd", "unet"}));
 }
 
 }  // namespace
