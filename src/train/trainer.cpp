@@ -2,7 +2,6 @@
 
 #include <chrono>
 #include <cmath>
-#include <fstream>
 #include <optional>
 #include <utility>
 
@@ -22,10 +21,10 @@
 #include "train/checkpoint.h"
 #include "train/config.h"
 #include "train/event_file.h"
-#include "train/initial_weights.h"
 #include "train/learner.h"
 #include "train/memory.h"
 #include "train/run_folder.h"
+#include "train/run_setup.h"
 #include "train/run_start.h"
 #include "train/samples.h"
 #include "train/schedule.h"
@@ -46,72 +45,6 @@ double now() {
 double seconds_since(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
 }
-
-/// ImageNet's statistics for RGB, their mean for any other number of channels.
-InputContract input_of(const Config& config) {
-  InputContract out{.fit = fit_from(config.input.fit),
-                    .width = config.input.width,
-                    .height = config.input.height,
-                    .channels = config.network.channels};
-  if (out.fit == Fit::tile) {
-    throw_usage("setting input.fit = tile is not supported yet; use native, or stretch or pad");
-  }
-  if (config.input.window_low < config.input.window_high) {
-    out.window = {config.input.window_low, config.input.window_high};
-  }
-  if (out.channels != 3) {
-    const auto channels = static_cast<std::size_t>(out.channels);
-    out.mean.assign(channels, 0.449);
-    out.deviation.assign(channels, 0.226);
-  }
-  return out;
-}
-
-std::optional<int> fold_of(const Config& config) {
-  return config.run.fold > 0 ? std::optional(static_cast<int>(config.run.fold)) : std::nullopt;
-}
-
-std::optional<InitialWeights> initial_weights_of(const TrainRequest& request) {
-  if (!request.pretrained.empty()) {
-    return std::optional<InitialWeights>(std::in_place, InitialWeights::pretrained,
-                                         request.pretrained);
-  }
-  if (!request.init.empty()) {
-    return std::optional<InitialWeights>(std::in_place, InitialWeights::init, request.init);
-  }
-  return std::nullopt;
-}
-
-/// bfloat16 is fast where the processor multiplies tiles of it (AMX); with AVX-512's instructions
-/// alone it was slower than float32 (docs/performance.md).
-bool bfloat16_pays(const at::Device& device) {
-  if (!device.is_cpu()) return true;
-  std::ifstream processor("/proc/cpuinfo");
-  std::string word;
-  while (processor >> word) {
-    if (word == "amx_bf16") return true;
-  }
-  return false;
-}
-
-/// The cases of a run: read, kept, made into batches.
-class Cases {
- public:
-  Cases(const data::Dataset& dataset, const data::Split& split) {
-    std::vector<data::Case> all = data::part_of(dataset, split, "train");
-    if (all.empty()) throw_failure("the split's train part is empty");
-    train = all.size();
-    const std::vector<data::Case> validation = data::part_of(dataset, split, "val");
-    val = validation.size();
-    all.insert(all.end(), validation.begin(), validation.end());
-    reader = case_reader(dataset, std::move(all));
-  }
-  [[nodiscard]] std::size_t count() const { return train + val; }
-
-  std::size_t train = 0;  ///< how many there are, first those of this part
-  std::size_t val = 0;
-  data::CaseReader reader;
-};
 
 class Run {
  public:
@@ -154,8 +87,9 @@ class Run {
     begin();
     announce();
     events_.emplace(folder_.path(), now());
-    for (const EpochRow& row : state().rows)
+    for (const EpochRow& row : state().rows) {
       events_->add(scalar_event(now(), row.epoch, scalars(row)));
+    }
     while (!finished()) {
       step();
       if (state().step % schedule_.steps_per_epoch() == 0) finish_epoch();
@@ -469,7 +403,7 @@ class Run {
   data::Split split_;
   std::string split_sha256_;
   weights::ModelInfo info_;
-  Cases cases_;
+  RunCases cases_;
   Schedule schedule_;
   RunFolder folder_;
   at::Device device_;
