@@ -115,7 +115,10 @@ void train_call(const char* text, const MedurwkvHost* host, MedurwkvStatus* stat
                                .max_minutes = from.at("max_minutes").get<double>(),
                                .save_every = from.at("save_every").get<double>(),
                                .cache = from.at("cache").get<double>(),
-                               .memory = from.at("memory").get<double>()};
+                               .memory = from.at("memory").get<double>(),
+                               .rendezvous = from.at("rendezvous").get<std::string>(),
+                               .rank = from.at("rank").get<int>(),
+                               .world = from.at("world").get<int>()};
     const TrainListener listener{
         .line = [&](const std::string& line) { host->line(host->user, line.c_str()); },
         .progress =
