@@ -1,5 +1,8 @@
 #include "judge/evaluation.h"
 
+#include <algorithm>
+#include <utility>
+
 #include "core/error.h"
 #include "core/progress.h"
 
@@ -10,6 +13,7 @@ namespace {
 std::optional<ConstantGuess> fit_guess(const data::Dataset& dataset,
                                        std::span<const data::Case> train, bool quiet,
                                        const StopSignal& stop) {
+  if (train.empty()) return std::nullopt;
   EllipseFit fit;
   Progress progress("fitting the constant guess", static_cast<std::int64_t>(train.size()), quiet);
   std::int64_t done = 0;
@@ -25,29 +29,74 @@ std::optional<ConstantGuess> fit_guess(const data::Dataset& dataset,
   return guess;
 }
 
+// Gathers the scores of one predictor.
+class Scorer {
+ public:
+  Scorer(std::span<const data::Case> cases, std::size_t class_count,
+         const EvaluationOptions& options)
+      : class_count_(class_count), options_(&options) {
+    for (const std::string& profile : options.profiles) {
+      if (profile == profiles[0].name) continue;
+      judges_.emplace_back(profile, cases, class_count,
+                           ProfileOptions{options.lengths, options.batch});
+    }
+  }
+
+  void add(const data::Case& item, const data::LabelMap& truth, const PredictedCase& predicted) {
+    result_.cases.push_back(
+        score_case(item.id, truth, predicted.labels, class_count_, options_->lengths));
+    for (ProfileJudge& judge : judges_) judge.add(item, truth, predicted.labels);
+    if (predicted.probabilities.empty()) return;
+    if (!result_.calibration) result_.calibration.emplace();
+    result_.calibration->add(truth, predicted.labels, predicted.probabilities);
+  }
+
+  Evaluation finish(const std::optional<ConstantGuess>& guess) {
+    result_.summary = summarise(result_.cases, options_->seed);
+    result_.guess = guess;
+    const auto& wanted = options_->profiles;
+    if (std::find(wanted.begin(), wanted.end(), profiles[0].name) != wanted.end()) {
+      result_.profiles.push_back(default_table(result_.cases));
+    }
+    for (ProfileJudge& judge : judges_) result_.profiles.push_back(judge.finish());
+    return std::move(result_);
+  }
+
+ private:
+  std::size_t class_count_;
+  const EvaluationOptions* options_;
+  std::vector<ProfileJudge> judges_;
+  Evaluation result_;
+};
+
 }  // namespace
 
-Evaluation evaluate(const data::Dataset& dataset, std::span<const data::Case> train,
-                    std::span<const data::Case> cases, const PredictLabels& predict,
-                    const EvaluationOptions& options, const StopSignal& stop) {
+std::vector<Evaluation> evaluate(const data::Dataset& dataset, std::span<const data::Case> train,
+                                 std::span<const data::Case> cases, const PredictCase& predict,
+                                 const EvaluationOptions& options, const StopSignal& stop) {
   if (cases.empty()) throw_failure("no cases to evaluate: the chosen part of the split is empty");
-  Evaluation out;
-  out.guess = fit_guess(dataset, train, options.quiet, stop);
+  auto guess = fit_guess(dataset, train, options.quiet, stop);
+  std::vector<Scorer> scorers;
   Progress progress("scoring", static_cast<std::int64_t>(cases.size()), options.quiet);
+  std::int64_t done = 0;
   for (const data::Case& item : cases) {
     throw_if_stopped(stop);
     const data::LabelMap truth = data::read_labels(dataset, item);
-    const data::LabelMap labels = predict(data::read_image(item));
-    out.cases.push_back(
-        score_case(item.id, truth, labels, dataset.classes.size(), options.spacing));
-    if (out.guess) {
-      const data::ImageSize size{truth.width, truth.height};
-      out.guess->dice.push_back(merged_dice(truth, rasterise(out.guess->ellipse, size)));
+    const std::vector<PredictedCase> predicted = predict(item, truth);
+    while (scorers.size() < predicted.size()) {
+      scorers.emplace_back(cases, dataset.classes.size(), options);
     }
-    progress.update(static_cast<std::int64_t>(out.cases.size()), item.id);
+    for (std::size_t i = 0; i < predicted.size(); ++i) scorers[i].add(item, truth, predicted[i]);
+    if (guess) {
+      const data::ImageSize size{truth.width, truth.height};
+      guess->dice.push_back(merged_dice(truth, rasterise(guess->ellipse, size)));
+    }
+    progress.update(++done, item.id);
   }
-  out.summary = summarise(out.cases, options.seed);
-  if (out.guess) out.guess->summary = statistic(out.guess->dice);
+  if (guess) guess->summary = statistic(guess->dice);
+  std::vector<Evaluation> out;
+  out.reserve(scorers.size());
+  for (Scorer& scorer : scorers) out.push_back(scorer.finish(guess));
   return out;
 }
 

@@ -104,7 +104,8 @@ TEST(Help, AnOpenedLibraryCanPrint) {
 TEST(Help, EveryCommandHasAnExampleOfItself) {
   const std::vector<std::vector<std::string>> commands{
       {"doctor"},  {"data", "check"}, {"data", "split"}, {"train"},   {"evaluate"},
-      {"predict"}, {"inspect"},       {"bench"},         {"convert"}, {"features"}};
+      {"compare"}, {"predict"},       {"inspect"},       {"bench"},   {"convert"},
+      {"features"}};
   // The list is complete: every name that --help lists is in it.
   std::istringstream help(run_program({"--help"}).out);
   bool listing = false;
@@ -119,7 +120,7 @@ TEST(Help, EveryCommandHasAnExampleOfItself) {
       return words[0] == name;
     })) << name;
   }
-  EXPECT_EQ(listed, 9U);
+  EXPECT_EQ(listed, 10U);
   for (std::vector<std::string> words : commands) {
     std::string name = "medurwkv";
     for (const std::string& word : words) name += " " + word;
@@ -147,7 +148,7 @@ TEST(Help, MistakesNameTheNearestKnownWord) {
       {{"train", "folder"}, "Usage: medurwkv train --data DATA"},
       {{"train", "--epoch", "2"}, "did you mean --epochs?"},
       {{"evaluate", "--model", "x"}, "MODEL is given without an option's name"},
-      {{"evaluate", "--model", "x"}, "Usage: medurwkv evaluate MODEL --data DATA --split SPLIT"},
+      {{"evaluate", "--model", "x"}, "Usage: medurwkv evaluate [MODEL] --data DATA"},
       {{"predict", "--modle", "x"}, "MODEL is given without an option's name"},
       {{"inspect", "a", "b"}, "unexpected argument b"},
       {{"inspect", "a", "b"}, "Usage: medurwkv inspect [FILE]"},
