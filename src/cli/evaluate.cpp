@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "cli/command.h"
+#include "cli/evaluate_members.h"
 #include "cli/evaluate_pictures.h"
 #include "cli/training_library.h"
 #include "core/error.h"
@@ -19,6 +20,7 @@
 #include "judge/evaluation.h"
 #include "judge/predicted_masks.h"
 #include "judge/report.h"
+#include "predict/ensemble.h"
 #include "predict/predictor.h"
 
 namespace medurwkv::cli {
@@ -117,6 +119,14 @@ struct Judged {
   judge::Provenance provenance;
 };
 
+// The cases of the part, with a fold of the split where it has folds.
+void take_part(const EvaluateOptions& options, int /*fold*/, Judged& judged) {
+  const data::Split split = data::read_split(options.split, judged.dataset);
+  judged.cases = data::part_of(judged.dataset, split, options.part);
+  judged.train = data::part_of(judged.dataset, split, "train");
+  judged.provenance.data_sha256 = split.data_sha256;
+}
+
 Judged open_judged(const EvaluateOptions& options) {
   Judged out;
   judge::Provenance& from = out.provenance;
@@ -126,10 +136,7 @@ Judged open_judged(const EvaluateOptions& options) {
     from.data_sha256 = data::content_hash(out.dataset);
   } else {
     out.dataset = data::open_dataset(options.data, data::split_options(options.split));
-    const data::Split split = data::read_split(options.split, out.dataset);
-    out.cases = data::part_of(out.dataset, split, options.part);
-    out.train = data::part_of(out.dataset, split, "train");
-    from.data_sha256 = split.data_sha256;
+    take_part(options, 0, out);
     from.split_file = options.split.string();
     from.split_sha256 = sha256_file(options.split);
   }
@@ -141,59 +148,84 @@ Judged open_judged(const EvaluateOptions& options) {
   return out;
 }
 
-// Who answers for the cases.
-struct Predictor {
-  judge::PredictCase predict;
-  std::unique_ptr<Engine> engine;                  // of a model
-  std::unique_ptr<judge::PredictedMasks> masks;  // of --predictions
+// Who answers for the cases: each model, and their ensemble where there are several.
+struct Models {
+  std::vector<Member> members;
+  std::vector<std::unique_ptr<Engine>> engines;
 };
 
-Predictor model_predictor(const EvaluateOptions& options, Judged& judged) {
-  Predictor out;
-  out.engine = open_engine(options.model, options.common.device, options.common.threads);
-  check_classes(out.engine->description(), judged.dataset);
-  judged.provenance.models = {out.engine->description()};
-  judged.provenance.subject = options.model.filename().string();
-  const fs::path folder = options.common.out / "masks";
-  out.predict = [&engine = *out.engine, folder](const data::Case& item, const data::LabelMap&) {
-    predict::Prediction one = predict::predict_image(engine, data::read_image(item));
-    const fs::path file = folder / (item.id + ".png");
-    make_folder(file.parent_path());
-    write_file(file, data::encode_png(one.labels, engine.description().classes));
-    std::vector<judge::PredictedCase> answers;
-    answers.push_back({std::move(one.labels), std::move(one.probabilities)});
-    return answers;
-  };
+Models open_models(const EvaluateOptions& options, const data::Dataset& dataset) {
+  Models out;
+  out.members = members_of(options.model);
+  for (const Member& member : out.members) {
+    out.engines.push_back(open_engine(member.model, options.common.device, options.common.threads));
+    check_classes(out.engines.back()->description(), dataset);
+  }
   return out;
 }
 
-Predictor mask_predictor(const EvaluateOptions& options, Judged& judged) {
+void write_mask(const fs::path& folder, const data::Case& item, const data::LabelMap& labels,
+                const std::vector<ClassInfo>& classes) {
+  const fs::path file = folder / "masks" / (item.id + ".png");
+  make_folder(file.parent_path());
+  write_file(file, data::encode_png(labels, classes));
+}
+
+// Models that are judged on the same cases, and where their reports go.
+struct Group {
+  std::vector<std::size_t> members;  // in Models
+  std::vector<std::string> names;    // of the reports, the ensemble's last
+  int fold = 0;
+};
+
+judge::PredictCase model_predictor(const Models& models, const Group& group, const fs::path& out) {
+  return [&models, &group, out](const data::Case& item, const data::LabelMap& /*truth*/) {
+    const data::Image image = data::read_image(item);
+    std::vector<predict::Prediction> predictions;
+    for (const std::size_t m : group.members) {
+      predictions.push_back(predict::predict_image(*models.engines[m], image));
+    }
+    const auto& classes = models.engines.front()->description().classes;
+    if (predictions.size() > 1) {
+      predictions.push_back(predict::averaged(predictions, classes.size()));
+    }
+    std::vector<judge::PredictedCase> answers;
+    for (std::size_t i = 0; i < predictions.size(); ++i) {
+      write_mask(out / group.names[i], item, predictions[i].labels, classes);
+      answers.push_back(
+          {std::move(predictions[i].labels), std::move(predictions[i].probabilities)});
+    }
+    return answers;
+  };
+}
+
+judge::PredictedMasks open_masks(const EvaluateOptions& options, Judged& judged) {
   judge::PredictedMasksOptions how;
   if (options.missing == "empty") how.missing = judge::Missing::empty;
   if (!options.prediction_encoding.empty()) {
     how.encoding = data::mask_encoding_from(options.prediction_encoding);
   }
-  Predictor out;
-  out.masks = std::make_unique<judge::PredictedMasks>(options.predictions, judged.dataset,
-                                                      judged.cases, how);
+  judge::PredictedMasks out(options.predictions, judged.dataset, judged.cases, how);
   judged.provenance.subject = concat("masks in ", options.predictions.string());
-  judged.provenance.masks = judge::JudgedMasks{
-      options.predictions.string(), data::to_string(out.masks->encoding()),
-      out.masks->content_hash(), out.masks->missing()};
-  out.predict = [&masks = *out.masks, &cases = judged.cases](const data::Case& item,
-                                                             const data::LabelMap& truth) {
-    const auto at = std::find_if(cases.begin(), cases.end(),
-                                 [&](const data::Case& one) { return one.id == item.id; });
-    const auto index = static_cast<std::size_t>(at - cases.begin());
-    std::vector<judge::PredictedCase> answers;
-    answers.push_back({masks.read(index, {truth.width, truth.height})});
-    return answers;
-  };
+  judged.provenance.masks =
+      judge::JudgedMasks{options.predictions.string(), data::to_string(out.encoding()),
+                         out.content_hash(), out.missing()};
   return out;
 }
 
+judge::PredictCase mask_predictor(const judge::PredictedMasks& masks,
+                                  const std::vector<data::Case>& cases) {
+  return [&masks, &cases](const data::Case& item, const data::LabelMap& truth) {
+    const auto at = std::find_if(cases.begin(), cases.end(),
+                                 [&](const data::Case& one) { return one.id == item.id; });
+    std::vector<judge::PredictedCase> answers;
+    answers.push_back({masks.read(static_cast<std::size_t>(at - cases.begin()),
+                                  {truth.width, truth.height})});
+    return answers;
+  };
+}
+
 void warn(const EvaluateOptions& options, const judge::Provenance& from) {
-  if (options.model.empty()) return;
   if (options.part == "test" || options.part == "all") {
     std::cerr << "note: this touches the test part; choose between models on the val part\n";
   }
@@ -204,39 +236,160 @@ void warn(const EvaluateOptions& options, const judge::Provenance& from) {
   }
 }
 
+judge::EvaluationOptions evaluation_options(const EvaluateOptions& options,
+                                            const judge::Provenance& from) {
+  return {from.lengths, options.common.seed, options.common.quiet, options.profiles,
+          options.batch};
+}
+
+void tell_written(const EvaluateOptions& options, const std::vector<std::string>& names) {
+  if (options.common.quiet) return;
+  std::cerr << "written to " << options.common.out.string() << ": " << join(names, ", ") << '\n';
+}
+
+void print_report(const EvaluateOptions& options, const judge::Report& report) {
+  std::cout << (options.common.json ? judge::json_text(judge::summary_json(report))
+                                    : judge::report_text(report));
+  tell_written(options, judge::report_files());
+}
+
+int evaluate_masks(const EvaluateOptions& options) {
+  Judged judged = open_judged(options);
+  const judge::PredictedMasks masks = open_masks(options, judged);
+  const judge::PredictCase predict = mask_predictor(masks, judged.cases);
+  make_folder(options.common.out);
+  judge::Report report;
+  report.provenance = judged.provenance;
+  report.classes = judged.dataset.classes;
+  report.evaluation =
+      std::move(judge::evaluate(judged.dataset, judged.train, judged.cases, predict,
+                                evaluation_options(options, judged.provenance), stop_signal)
+                    .front());
+  add_pictures(report, judged.dataset, judged.cases,
+               [&](const data::Case& item, const data::LabelMap& truth) {
+                 return std::move(predict(item, truth).front().labels);
+               });
+  judge::write_report(report, options.common.out);
+  print_report(options, report);
+  return exit_done;
+}
+
+// The reports of a group, its ensemble's last; each written into its folder.
+std::vector<judge::Report> evaluate_group(const EvaluateOptions& options, const Judged& judged,
+                                          const Models& models, const Group& group) {
+  auto evaluations = judge::evaluate(
+      judged.dataset, judged.train, judged.cases,
+      model_predictor(models, group, options.common.out),
+      evaluation_options(options, judged.provenance), stop_signal);
+  std::vector<judge::Report> out;
+  for (std::size_t i = 0; i < evaluations.size(); ++i) {
+    judge::Report report;
+    report.provenance = judged.provenance;
+    report.classes = judged.dataset.classes;
+    const bool single = i < group.members.size();
+    for (std::size_t k = 0; k < group.members.size(); ++k) {
+      if (single && k != i) continue;
+      report.provenance.models.push_back(models.engines[group.members[k]]->description());
+    }
+    const fs::path folder = options.common.out / group.names[i];
+    if (single) {
+      const Member& member = models.members[group.members[i]];
+      report.provenance.subject =
+          member.name.empty() ? member.model.filename().string() : member.name;
+      report.training = training_curves(member.model.parent_path());
+    } else {
+      report.provenance.subject = concat("the ensemble of ", group.members.size(), " models");
+    }
+    report.evaluation = std::move(evaluations[i]);
+    const auto written_mask = [&](const data::Case& item, const data::LabelMap& truth) {
+      judge::PredictedMasksOptions palette;
+      palette.encoding = data::MaskEncoding::palette;
+      return judge::PredictedMasks(folder / "masks", judged.dataset, {item}, palette)
+          .read(0, {truth.width, truth.height});
+    };
+    add_pictures(report, judged.dataset, judged.cases, written_mask);
+    judge::write_report(report, folder);
+    out.push_back(std::move(report));
+  }
+  return out;
+}
+
+// Models of folds are judged on their own fold when the part is val, each group on its own cases;
+// else all on the same.
+std::vector<Group> groups_of(const EvaluateOptions& options, const Models& models) {
+  std::vector<Group> out;
+  for (std::size_t m = 0; m < models.members.size(); ++m) {
+    const Member& member = models.members[m];
+    const int fold = options.part == "val" ? member.fold : 0;
+    if (out.empty() || out.back().fold != fold) out.push_back({{}, {}, fold});
+    out.back().members.push_back(m);
+    out.back().names.push_back(member.name);
+  }
+  for (Group& group : out) {
+    if (group.members.size() < 2) continue;
+    group.names.push_back(group.fold == 0 ? "ensemble" : concat("fold", group.fold, "/ensemble"));
+  }
+  return out;
+}
+
+// All cases of the folds' val parts, each judged by a model that has not seen it.
+judge::Report pooled(const std::vector<judge::Report>& folds, const EvaluateOptions& options) {
+  judge::Report out = folds.front();
+  out.provenance.subject = concat("all ", folds.size(), " folds");
+  out.provenance.models.clear();
+  out.examples.clear();
+  out.failures.clear();
+  out.training.reset();
+  out.evaluation = {};
+  for (const judge::Report& fold : folds) {
+    const auto& models = fold.provenance.models;
+    out.provenance.models.insert(out.provenance.models.end(), models.begin(), models.end());
+    const auto& cases = fold.evaluation.cases;
+    out.evaluation.cases.insert(out.evaluation.cases.end(), cases.begin(), cases.end());
+  }
+  out.evaluation.summary = judge::summarise(out.evaluation.cases, options.common.seed);
+  judge::write_report(out, options.common.out / "pooled");
+  return out;
+}
+
+int evaluate_models(const EvaluateOptions& options) {
+  Judged judged = open_judged(options);
+  const Models models = open_models(options, judged.dataset);
+  const std::vector<Group> groups = groups_of(options, models);
+  make_folder(options.common.out);
+  judged.provenance.models = {models.engines.front()->description()};
+  warn(options, judged.provenance);
+  judged.provenance.models.clear();
+  std::vector<MemberResult> trained;
+  std::vector<MemberResult> together;
+  std::vector<judge::Report> folds;
+  for (const Group& group : groups) {
+    if (group.fold > 0) take_part(options, group.fold, judged);
+    auto reports = evaluate_group(options, judged, models, group);
+    if (models.members.size() == 1) {
+      print_report(options, reports.front());
+      return exit_done;
+    }
+    for (std::size_t i = 0; i < reports.size(); ++i) {
+      auto& list = i < group.members.size() ? trained : together;
+      list.push_back({group.names[i], reports[i].evaluation.summary});
+    }
+    if (group.fold > 0) folds.push_back(std::move(reports.back()));
+  }
+  if (folds.size() > 1) together.push_back({"pooled", pooled(folds, options).evaluation.summary});
+  const std::string json =
+      judge::json_text(series_json(trained, together, judged.provenance.command));
+  write_file(options.common.out / "series.json", json);
+  std::cout << (options.common.json ? json : series_text(trained, together));
+  tell_written(options, {"series.json", "and a folder for each line"});
+  return exit_done;
+}
+
 int run_evaluate(EvaluateOptions& options) {
   apply_threads(options.common);
   options.profiles = judge::profile_names(options.profiles);
   check_options(options);
-  Judged judged = open_judged(options);
-  const Predictor predictor = options.model.empty() ? mask_predictor(options, judged)
-                                                    : model_predictor(options, judged);
-  make_folder(options.common.out);
-  warn(options, judged.provenance);
-  const judge::EvaluationOptions how{judged.provenance.lengths, options.common.seed,
-                                     options.common.quiet, options.profiles, options.batch};
-  judge::Report report;
-  report.provenance = judged.provenance;
-  report.classes = judged.dataset.classes;
-  report.evaluation = std::move(judge::evaluate(judged.dataset, judged.train, judged.cases,
-                                                predictor.predict, how, stop_signal)
-                                    .front());
-  add_pictures(report, judged.dataset, judged.cases,
-               [&](const data::Case& item, const data::LabelMap& truth) {
-                 return std::move(predictor.predict(item, truth).front().labels);
-               });
-  if (!options.model.empty()) report.training = training_curves(options.model.parent_path());
-  judge::write_report(report, options.common.out);
-  if (options.common.json) {
-    std::cout << judge::json_text(judge::summary_json(report));
-  } else {
-    std::cout << judge::report_text(report);
-  }
-  if (!options.common.quiet) {
-    std::cerr << "written to " << options.common.out.string() << ": "
-              << join(judge::report_files(), ", ") << '\n';
-  }
-  return exit_done;
+  return options.model.empty() ? evaluate_masks(options) : evaluate_models(options);
 }
 
 }  // namespace
@@ -247,7 +400,7 @@ void add_evaluate(CLI::App& root) {
       root, "evaluate",
       "Score a model, or any tool's masks, against the truth: table, CSV, JSON and an HTML report",
       "medurwkv evaluate runs/first/best.model --data images/ --split split.json --out evaluation");
-  command->add_option("model", options->model, "model file");
+  command->add_option("model", options->model, "model file, or a run's folder (with folds or seeds: all of them)");
   command->add_option("--predictions", options->predictions,
                       "folder of masks to judge instead of a model, named as the cases");
   command->add_option("--data", options->data, "folder of images and masks")->required();

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <map>
 #include <set>
+#include <utility>
 
 #include "core/error.h"
 #include "core/files.h"
@@ -17,25 +18,27 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// Files by each name that may stand for them.
+// Files by the names that may stand for them.
 class Names {
  public:
   explicit Names(const fs::path& folder) {
     for (const fs::path& file : data::list_images(folder)) {
-      const fs::path relative = file.lexically_relative(folder);
-      add((relative.parent_path() / data::whole_stem(file)).generic_string(), file);
-      add(file.stem().string(), file);
-      add(data::whole_stem(file), file);
-      add(data::pairing_key(file), file);
+      const fs::path place = file.lexically_relative(folder).parent_path();
+      paths_[(place / data::whole_stem(file)).generic_string()].insert(file);
+      names_[data::whole_stem(file)].insert(file);
+      names_[file.stem().string()].insert(file);
+      keys_[data::pairing_key(file)].insert(file);
     }
   }
 
-  // The exact name counts before names that tools have added to. Throws Error for two files.
+  // A path counts before a name, a name before what it is without what tools add. Throws Error for
+  // two files.
   [[nodiscard]] std::optional<fs::path> find(const std::string& id) const {
     const std::string name = fs::path(id).filename().string();
-    for (const std::string& key : {id, name, data::pairing_key(fs::path(name + ".png"))}) {
-      const auto found = files_.find(key);
-      if (found == files_.end()) continue;
+    const std::string key = data::pairing_key(fs::path(name + ".png"));
+    for (const auto& [files, wanted] : {std::pair{&paths_, &id}, {&names_, &name}, {&keys_, &key}}) {
+      const auto found = files->find(*wanted);
+      if (found == files->end()) continue;
       if (found->second.size() > 1) {
         throw_failure(concat("two predicted masks for the case ", id, ": ",
                              found->second.begin()->string(), " and ",
@@ -47,9 +50,8 @@ class Names {
   }
 
  private:
-  void add(const std::string& name, const fs::path& file) { files_[name].insert(file); }
-
-  std::map<std::string, std::set<fs::path>> files_;
+  using Files = std::map<std::string, std::set<fs::path>>;
+  Files paths_, names_, keys_;
 };
 
 // The only array of a file; with a slice, of the volume in it.

@@ -34,9 +34,9 @@ from PIL import Image
 SPACING = (0.75, 1.5)  # width, height
 TOLERANCE = 2.0
 VOLUMES = 12
-CLASSES = 3
-# What is float64 on both sides agrees to rounding; MONAI computes in float32.
-LIMITS = {"monai": 1e-5}
+CLASSES = 4
+# Relative above 1. What is float64 on both sides agrees to rounding; MONAI computes in float32.
+LIMITS = {"monai": 2e-6}
 LIMIT = 1e-9
 
 
@@ -225,7 +225,7 @@ def compare(got, want):
         else:
             row[0] += 1
             row[2] = max(row[2], abs(own - value))
-            if abs(own - value) > LIMITS.get(profile, LIMIT):
+            if abs(own - value) > LIMITS.get(profile, LIMIT) * max(1, abs(value)):
                 wrong.append(f"{key}: expected {value!r}, got {own!r}")
     for key in got:
         if key[0] != "default" and key not in want:
@@ -249,8 +249,8 @@ Where one side leaves a figure out (not a number or infinite in the package), so
 |---|---|---|---|---|
 {rows}
 
-A figure that is off by more than {limit:g} ({float32:g} for MONAI, which computes in float32) fails `make
-test-peers`. The default profile and the boundary IoU are held against SciPy in `make test`.
+A figure that is off by more than {limit:g} ({float32:g} for MONAI, which computes in float32; of figures above
+1 relative) fails `make test-peers`. The default profile and the boundary IoU are held against SciPy in `make test`.
 """
 
 

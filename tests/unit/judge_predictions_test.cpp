@@ -59,7 +59,7 @@ class Predicted : public testing::Test {
     write_file(file, data::encode_png(data::Image{static_cast<std::int64_t>(values.size()), 1, 1,
                                                   data::SampleType::u8, values, {}}));
   }
-  [[nodiscard]] PredictedMasks open(const PredictedMasksOptions& options = {}) const {
+  PredictedMasks open(const PredictedMasksOptions& options = {}) const {
     return {folder.path(), dataset, cases, options};
   }
   [[nodiscard]] static std::string refusal(const std::function<void()>& act) {
@@ -147,11 +147,15 @@ TEST_F(Predicted, SlicesComeOutOfAVolume) {
     cases.back().volume = "v";
     cases.back().slice = slice;
   }
-  const std::string voxels("\0\1\1\0\0\0\1\0\0\0\0\1", 12);
-  write_npy(folder.path() / "v.npy", NpyType::u8, {3, 2, 2}, voxels);
+  std::string voxels(3 * 5 * 6, '\0');
+  voxels[2] = voxels[2 * 5 * 6 + 1] = '\1';
+  write_npy(folder.path() / "v.npy", NpyType::u8, {3, 5, 6}, voxels);
   const PredictedMasks masks = open();
-  EXPECT_EQ(masks.read(0, {2, 2}).labels, (std::vector<std::uint8_t>{0, 1, 1, 0}));
-  EXPECT_EQ(masks.read(2, {2, 2}).labels, (std::vector<std::uint8_t>{0, 0, 0, 1}));
+  const auto slice = [&](std::size_t position) { return masks.read(position, {6, 5}).labels; };
+  EXPECT_EQ(slice(0)[2], 1);
+  EXPECT_EQ(slice(1), std::vector<std::uint8_t>(30, 0));
+  EXPECT_EQ(slice(2)[1], 1);
+  EXPECT_EQ(slice(2)[2], 0);
 }
 
 }  // namespace
