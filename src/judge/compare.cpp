@@ -17,6 +17,8 @@ namespace {
 using Json = nlohmann::json;
 using Values = std::vector<std::optional<double>>;
 
+constexpr char mean_over_classes[] = "mean over classes";
+
 void check_same(const LoadedEvaluation& a, const LoadedEvaluation& b, const std::string& what,
                 const std::string& of_a, const std::string& of_b) {
   if (of_a == of_b) return;
@@ -51,6 +53,7 @@ PairedMetric paired(std::size_t metric, const std::string& of, const Values& a, 
   PairedMetric out;
   out.metric = metric;
   out.of = of;
+  out.of_classes = of == mean_over_classes;
   Values first;
   Values second;
   Values differences;
@@ -109,7 +112,7 @@ Pair paired_evaluations(const Comparison& comparison, std::size_t first, std::si
   for (const std::string& key : comparison.options.metrics) {
     const std::size_t m = metric_index(key);
     out.metrics.push_back(
-        paired(m, "mean over classes", means_of(a, m), means_of(b, m), comparison.options));
+        paired(m, mean_over_classes, means_of(a, m), means_of(b, m), comparison.options));
     for (std::size_t c = 0; a.class_names.size() > 1 && c < a.class_names.size(); ++c) {
       out.metrics.push_back(paired(m, a.class_names[c], class_values(a, m, c),
                                    class_values(b, m, c), comparison.options));
@@ -124,7 +127,7 @@ void correct(std::vector<Pair>& pairs) {
   std::vector<double> p_values;
   for (Pair& pair : pairs) {
     for (PairedMetric& own : pair.metrics) {
-      if (own.of != "mean over classes" || !own.test) continue;
+      if (!own.of_classes || !own.test) continue;
       tested.push_back(&own);
       p_values.push_back(own.test->p_value);
     }
@@ -147,7 +150,7 @@ std::string metric_line(const PairedMetric& own) {
   const auto& interval = own.difference.interval;
   const std::string range =
       interval ? concat(fixed(interval->low, digits), " to ", fixed(interval->high, digits)) : "-";
-  return concat("  ", padded(concat(metric.name, ", ", own.of), 30, false),
+  return concat("  ", padded(own.name(), 30, false),
                 number(own.first.mean), number(own.second.mean), number(own.difference.mean), "  ",
                 padded(range, 20, false),
                 padded(concat(own.better, "/", own.worse, "/", own.equal), 14, false),
@@ -192,6 +195,10 @@ Json pair_json(const Comparison& comparison, const Pair& pair) {
 }
 
 }  // namespace
+
+std::string PairedMetric::name() const {
+  return of_classes ? metrics.at(metric).name : concat(metrics.at(metric).name, ", ", of);
+}
 
 void check_comparable(const std::vector<LoadedEvaluation>& evaluations) {
   for (std::size_t i = 1; i < evaluations.size(); ++i) {

@@ -54,12 +54,16 @@ void check_comparable(const std::vector<LoadedEvaluation>& evaluations);
 struct PairedMetric {
   std::size_t metric = 0;  ///< in judge::metrics
   std::string of;          ///< "mean over classes" or a class's name
+  bool of_classes = true;
   Statistic first, second;
   Statistic difference;  ///< with its bootstrap interval; `of` counts all cases
   std::int64_t better = 0, worse = 0, equal = 0;  ///< cases in which b is better, ...
   std::optional<WilcoxonTest> test;
   std::optional<double> corrected;  ///< p by Holm over all tests of means over classes; absent for
                                     ///< single classes
+
+  /// "Dice" (over classes) or "Dice, polyp".
+  [[nodiscard]] std::string name() const;
 };
 
 struct Change {

@@ -29,22 +29,21 @@ std::string metrics_table(const Comparison& comparison, const Pair& pair) {
   const LoadedEvaluation& a = comparison.evaluations[pair.first];
   const LoadedEvaluation& b = comparison.evaluations[pair.second];
   HtmlTable table(concat("Differences between ", a.name, " and ", b.name),
-                  concat("Per case, ", b.name, " minus ", a.name, "; lengths in ", a.unit,
-                         ". p: Wilcoxon’s signed-rank test, two-sided; Holm: corrected for all "
+                  concat("Per case, ", b.name, " minus ", a.name, "; without a class: means over "
+                         "classes; lengths in ", a.unit, ". p: Wilcoxon’s signed-rank test, two-sided; Holm: corrected for all "
                          "tests of means over classes on this page."),
-                  {"Metric", a.name, b.name, "Mean difference", "95 % interval", "Median",
-                   "Better", "Worse", "Equal", "p", "p (Holm)", "Used"});
+                  {"Metric", a.name, b.name, "Difference", "95 % interval",
+                   "Better / worse / equal", "p", "p (Holm)", "Used"});
   for (const PairedMetric& own : pair.metrics) {
     const MetricInfo& metric = metrics.at(own.metric);
     const int digits = metric.kind == MetricKind::length ? 2 : 3;
     const auto& interval = own.difference.interval;
-    table.row({concat(metric.name, ", ", own.of), number(own.first.mean, digits),
+    table.row({own.name(), number(own.first.mean, digits),
                number(own.second.mean, digits), with_sign(own.difference.mean, digits),
                interval ? concat(with_sign(interval->low, digits), " to ",
                                  with_sign(interval->high, digits))
                         : "–",
-               with_sign(own.difference.median, digits), std::to_string(own.better),
-               std::to_string(own.worse), std::to_string(own.equal),
+               concat(own.better, " / ", own.worse, " / ", own.equal),
                p_text(own.test ? std::optional(own.test->p_value) : std::nullopt),
                p_text(own.corrected),
                concat(own.difference.used, " of ", own.difference.of)});

@@ -40,16 +40,19 @@ table { border-collapse: collapse; width: 100%; font-size: .875rem;
 caption { text-align: left; padding: .3rem 0 .5rem; color: var(--soft); }
 th, td { padding: .3rem .6rem; border-bottom: 1px solid var(--line); text-align: right;
   white-space: nowrap; }
-th:first-child, td.text { text-align: left; padding-left: 0; }
-td.text { padding-left: .6rem; }
+th:first-child { text-align: left; padding-left: 0; }
+td.text, th.text { text-align: left; }
+.stay { position: sticky; left: 0; display: inline-block; white-space: normal;
+  max-width: min(44rem, calc(100vw - 2.5rem)); }
 thead th { border-bottom: 1px solid var(--ink); vertical-align: bottom; font-weight: 600; }
 tbody th { font-weight: 400; }
 tr.group th { font-weight: 600; padding-top: 1rem; white-space: normal; }
 svg { width: 100%; max-width: 36rem; height: auto; display: block; }
 .pair { display: grid; grid-template-columns: repeat(auto-fit, minmax(17rem, 1fr)); gap: 1.5rem; }
-.pictures { display: grid; grid-template-columns: repeat(auto-fit, minmax(14rem, 1fr)); gap: 1.25rem; }
+.pictures { display: grid; grid-template-columns: repeat(auto-fill, minmax(14rem, 1fr)); gap: 1.25rem;
+  margin: 1rem 0; }
 figure { margin: 0; break-inside: avoid; }
-figure img { max-width: 100%; height: auto; display: block; }
+figure img { width: 100%; max-width: 36rem; height: auto; display: block; }
 figcaption { font-size: .875rem; color: var(--soft); margin-top: .4rem; overflow-wrap: anywhere; }
 dl.facts { display: grid; grid-template-columns: max-content 1fr; gap: .25rem 1.25rem;
   font-size: .9rem; }
@@ -95,25 +98,27 @@ std::string key_figures(const std::vector<KeyFigure>& figures) {
 }
 
 HtmlTable::HtmlTable(const std::string& label, const std::string& caption,
-                     const std::vector<std::string>& heads)
-    : columns_(heads.size()) {
+                     const std::vector<std::string>& heads, std::size_t texts)
+    : columns_(heads.size()), texts_(texts) {
   out_ = concat("<div class=\"scroll\" role=\"region\" tabindex=\"0\" aria-label=\"",
-                html_escape(label), "\"><table><caption>", html_escape(caption),
-                "</caption>\n<thead><tr>");
-  for (const std::string& head : heads) {
-    out_ += concat("<th scope=\"col\">", html_escape(head), "</th>");
+                html_escape(label), "\"><table><caption><span class=\"stay\">",
+                html_escape(caption), "</span></caption>\n<thead><tr>");
+  for (std::size_t i = 0; i < heads.size(); ++i) {
+    const bool text = i > 0 && i <= texts;
+    out_ += concat(text ? "<th scope=\"col\" class=\"text\">" : "<th scope=\"col\">",
+                   html_escape(heads[i]), "</th>");
   }
   out_ += "</tr></thead><tbody>\n";
 }
 
-HtmlTable& HtmlTable::row(const std::vector<std::string>& cells, std::size_t texts) {
+HtmlTable& HtmlTable::row(const std::vector<std::string>& cells) {
   out_ += "<tr>";
   for (std::size_t i = 0; i < cells.size(); ++i) {
     const std::string text = html_escape(cells[i]);
     if (i == 0) {
       out_ += concat("<th scope=\"row\">", text, "</th>");
     } else {
-      out_ += concat(i <= texts ? "<td class=\"text\">" : "<td>", text, "</td>");
+      out_ += concat(i <= texts_ ? "<td class=\"text\">" : "<td>", text, "</td>");
     }
   }
   out_ += "</tr>\n";
@@ -122,7 +127,7 @@ HtmlTable& HtmlTable::row(const std::vector<std::string>& cells, std::size_t tex
 
 HtmlTable& HtmlTable::group(const std::string& text) {
   out_ += concat("</tbody><tbody><tr class=\"group\"><th scope=\"rowgroup\" colspan=\"", columns_,
-                 "\">", html_escape(text), "</th></tr>\n");
+                 "\"><span class=\"stay\">", html_escape(text), "</span></th></tr>\n");
   return *this;
 }
 

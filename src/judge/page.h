@@ -25,10 +25,10 @@ std::string key_figures(const std::vector<KeyFigure>& figures);
 /// the first column heads its row.
 class HtmlTable {
  public:
-  HtmlTable(const std::string& label, const std::string& caption,
-            const std::vector<std::string>& heads);
   /// `texts` columns after the first are text, the rest numbers.
-  HtmlTable& row(const std::vector<std::string>& cells, std::size_t texts = 0);
+  HtmlTable(const std::string& label, const std::string& caption,
+            const std::vector<std::string>& heads, std::size_t texts = 0);
+  HtmlTable& row(const std::vector<std::string>& cells);
   /// A heading over the rows that follow.
   HtmlTable& group(const std::string& text);
   [[nodiscard]] std::string html() const;
@@ -36,6 +36,7 @@ class HtmlTable {
  private:
   std::string out_;
   std::size_t columns_;
+  std::size_t texts_;
 };
 
 /// An image in the page. `bytes` of the type `mime`.

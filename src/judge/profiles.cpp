@@ -250,6 +250,7 @@ class TransUnetRules : public ProfileJudge::Rules {
     for (const data::Case& item : cases) {
       if (!item.volume.empty()) ++volumes_[item.volume].missing;
     }
+    has_volumes_ = !volumes_.empty();
   }
 
   void add(const data::Case& item, const data::LabelMap& truth,
@@ -276,6 +277,9 @@ class TransUnetRules : public ProfileJudge::Rules {
     if (--volume.missing > 0) return;
     close(item.volume, volume);
     volumes_.erase(item.volume);
+  }
+  void finish() override {
+    if (!has_volumes_) table.unit = "image";
   }
 
  private:
@@ -318,6 +322,7 @@ class TransUnetRules : public ProfileJudge::Rules {
   }
 
   std::map<std::string, Volume> volumes_;
+  bool has_volumes_ = false;
 };
 
 std::size_t position_of(const std::vector<std::string>& names, const std::string& name) {
@@ -402,6 +407,11 @@ std::optional<double> ProfileTable::mean(const std::string& metric, std::size_t 
   const std::size_t m = position_of(metrics, metric);
   if (m == metrics.size()) return std::nullopt;
   return weighted_mean(values.at(position)[m], weights);
+}
+
+std::string ProfileTable::unit_count() const {
+  if (units.size() == 1) return concat("1 ", unit);
+  return concat(units.size(), " ", unit, unit == "batch" ? "es" : "s");
 }
 
 std::int64_t ProfileTable::used(const std::string& metric) const {

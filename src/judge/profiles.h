@@ -41,7 +41,7 @@ std::vector<std::string> profile_names(const std::vector<std::string>& wanted);
 /// A set judged by one profile.
 struct ProfileTable {
   std::string profile;
-  std::string unit;                  ///< as ProfileInfo::unit
+  std::string unit;                  ///< as ProfileInfo::unit; "image" where there are no volumes
   std::vector<std::string> units;    ///< ids of images or volumes, "batch 1", ..., "set"
   std::vector<double> weights;       ///< of each unit in the means: the images of a batch, else 1
   std::vector<std::string> metrics;  ///< keys
@@ -53,6 +53,8 @@ struct ProfileTable {
   [[nodiscard]] std::optional<double> mean(const std::string& metric) const;
   /// Likewise of one class.
   [[nodiscard]] std::optional<double> mean(const std::string& metric, std::size_t position) const;
+  /// "18 images".
+  [[nodiscard]] std::string unit_count() const;
   /// Units that the mean is over.
   [[nodiscard]] std::int64_t used(const std::string& metric) const;
 };

@@ -217,8 +217,7 @@ std::string profiles_text(const Report& report) {
     for (const ProfileColumn& column : profile_columns) {
       out += padded(number_or_dash(table.mean(column.key), column.is_length ? 2 : 4), 12, true);
     }
-    out += concat("   ", table.units.size(), " ", table.unit, table.units.size() == 1 ? "" : "s",
-                  "; Dice ", table.used("dice"), " of ", table.units.size(), "\n");
+    out += concat("   ", table.unit_count(), "; Dice ", table.used("dice"), " of ", table.units.size(), "\n");
   }
   return out;
 }

@@ -137,7 +137,7 @@ std::string profiles_table(const Report& report) {
     for (const ProfileColumn& column : profile_columns) {
       cells.push_back(number(own.mean(column.key), column.is_length ? 2 : 3));
     }
-    cells.push_back(concat(own.units.size(), " ", own.unit, own.units.size() == 1 ? "" : "s"));
+    cells.push_back(own.unit_count());
     cells.push_back(concat(own.used("dice"), " of ", own.units.size()));
     table.row(cells);
   }
@@ -163,14 +163,13 @@ std::string failures(const Report& report) {
                   failed.size() > most
                       ? concat("The first ", most, " of ", failed.size(), "; all are in cases.csv.")
                       : "Every case with a class that is only in the truth or only predicted.",
-                  {"Case", "What", "Class", "Pixels"});
+                  {"Case", "What", "Class", "Pixels"}, 2);
   for (std::size_t i = 0; i < std::min(most, failed.size()); ++i) {
     const auto& [index, label, missed] = failed[i];
     const CaseScores& scores = report.evaluation.cases[index];
     const ClassScores& own = scores.classes.at(label - std::size_t{1});
     table.row({scores.id, missed ? "missed" : "hallucinated", report.classes.at(label).name,
-               with_thousands(own.false_negative + own.false_positive)},
-              2);
+               with_thousands(own.false_negative + own.false_positive)});
   }
   out += table.html();
   if (!report.failures.empty()) out += pictures(report.failures);
@@ -192,7 +191,7 @@ std::string cases_table(const Report& report) {
                  ? concat("The first ", shown, " of ", evaluation.cases.size(), " cases")
                  : std::string("Every case"),
              " by class; the same figures with all digits are in cases.csv. A dash: not defined."),
-      heads);
+      heads, 1);
   for (std::size_t i = 0; i < shown; ++i) {
     const CaseScores& scores = evaluation.cases[i];
     for (const ClassScores& own : scores.classes) {
@@ -200,7 +199,7 @@ std::string cases_table(const Report& report) {
       for (const MetricInfo& metric : metrics) {
         cells.push_back(number(own.*metric.value, digits_of(metric)));
       }
-      table.row(cells, 1);
+      table.row(cells);
     }
   }
   return html_heading("All cases", "cases") + table.html();

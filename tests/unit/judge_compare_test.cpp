@@ -208,7 +208,7 @@ TEST_F(Compare, WritesTextJsonAndAPage) {
   EXPECT_EQ(json.at("pairs").at(0).at("changes").at(0).at("case"), "first");
   EXPECT_EQ(json.at("pairs").at(0).at("metrics").at(0).at("wilcoxon").at("exact"), true);
   const std::string html =
-      comparison_html(got, {{0, "first", {"\x89PNG", "\x89PNG"}, {"A", "B"}, {"of A", "of B"}}});
+      comparison_html(got, {{0, "first", {"\x89PNG", "\x89PNG"}, {"A", "B"}, {"as A sees it", "as B sees it"}}});
   test::expect_good_page(html);
   EXPECT_NE(html.find("a &lt;model&gt;"), std::string::npos);
 }

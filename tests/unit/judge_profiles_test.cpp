@@ -127,6 +127,7 @@ TEST(TransUnet, GivesWhatHasNoTruthFullMarks) {
   EXPECT_EQ(value(table, "dice", 2), 1.0);
   EXPECT_EQ(value(table, "dice", 3), 0.0);
   EXPECT_EQ(table.used("hd95"), 4);
+  EXPECT_EQ(table.unit_count(), "4 images");
 }
 
 // One volume of three slices, given out of order, beside a slice of another. The truth is one
@@ -193,6 +194,7 @@ TEST(Pooled, IsOneConfusionMatrix) {
 // Batches of two: IoU (1 + s) / (5 + s), then of the third image alone s / (1 + s), weighed 2 : 1.
 TEST(Batch, DerivesDiceFromIou) {
   const ProfileTable table = judged("batch", {both, missed, hallucinated}, {{}, 2});
+  EXPECT_EQ(table.unit_count(), "2 batches");
   const double s = 1e-5;
   const double first = (1 + s) / (5 + s);
   const double second = s / (1 + s);
