@@ -161,8 +161,9 @@ void add_compare(CLI::App& root) {
   command->add_option("--metrics", options->how.metrics, "which metrics to compare")
       ->delimiter(',')
       ->default_str("dice,hd95,nsd");
-  command->add_option("--zeros", options->zeros,
-                      "what equal cases do in Wilcoxon's test: wilcox (left out) or pratt (ranked)")
+  command
+      ->add_option("--zeros", options->zeros,
+                   "what equal cases do in Wilcoxon's test: wilcox (left out) or pratt (ranked)")
       ->check(CLI::IsMember({"wilcox", "pratt"}))
       ->capture_default_str();
   add_out(*command, options->common, "folder to write into", "comparison");

@@ -219,8 +219,8 @@ judge::PredictCase mask_predictor(const judge::PredictedMasks& masks,
     const auto at = std::find_if(cases.begin(), cases.end(),
                                  [&](const data::Case& one) { return one.id == item.id; });
     std::vector<judge::PredictedCase> answers;
-    answers.push_back({masks.read(static_cast<std::size_t>(at - cases.begin()),
-                                  {truth.width, truth.height})});
+    answers.push_back(
+        {masks.read(static_cast<std::size_t>(at - cases.begin()), {truth.width, truth.height})});
     return answers;
   };
 }
@@ -238,8 +238,7 @@ void warn(const EvaluateOptions& options, const judge::Provenance& from) {
 
 judge::EvaluationOptions evaluation_options(const EvaluateOptions& options,
                                             const judge::Provenance& from) {
-  return {from.lengths, options.common.seed, options.common.quiet, options.profiles,
-          options.batch};
+  return {from.lengths, options.common.seed, options.common.quiet, options.profiles, options.batch};
 }
 
 void tell_written(const EvaluateOptions& options, const std::vector<std::string>& names) {
@@ -277,10 +276,9 @@ int evaluate_masks(const EvaluateOptions& options) {
 // The reports of a group, its ensemble's last; each written into its folder.
 std::vector<judge::Report> evaluate_group(const EvaluateOptions& options, const Judged& judged,
                                           const Models& models, const Group& group) {
-  auto evaluations = judge::evaluate(
-      judged.dataset, judged.train, judged.cases,
-      model_predictor(models, group, options.common.out),
-      evaluation_options(options, judged.provenance), stop_signal);
+  auto evaluations = judge::evaluate(judged.dataset, judged.train, judged.cases,
+                                     model_predictor(models, group, options.common.out),
+                                     evaluation_options(options, judged.provenance), stop_signal);
   std::vector<judge::Report> out;
   for (std::size_t i = 0; i < evaluations.size(); ++i) {
     judge::Report report;
@@ -400,12 +398,14 @@ void add_evaluate(CLI::App& root) {
       root, "evaluate",
       "Score a model, or any tool's masks, against the truth: table, CSV, JSON and an HTML report",
       "medurwkv evaluate runs/first/best.model --data images/ --split split.json --out evaluation");
-  command->add_option("model", options->model, "model file, or a run's folder (with folds or seeds: all of them)");
+  command->add_option("model", options->model,
+                      "model file, or a run's folder (with folds or seeds: all of them)");
   command->add_option("--predictions", options->predictions,
                       "folder of masks to judge instead of a model, named as the cases");
   command->add_option("--data", options->data, "folder of images and masks")->required();
   command->add_option("--split", options->split, "split file of `medurwkv data split`");
-  command->add_option("--part", options->part, "test, val, train or all (test; all without --split)")
+  command
+      ->add_option("--part", options->part, "test, val, train or all (test; all without --split)")
       ->check(CLI::IsMember({"test", "val", "train", "all"}));
   command->add_option("--spacing", options->spacing, "width,height of a pixel, e.g. in mm")
       ->delimiter(',')
@@ -414,15 +414,17 @@ void add_evaluate(CLI::App& root) {
       ->default_str("1,1");
   command->add_option("--tolerance", options->tolerance,
                       "of NSD, in the units of --spacing (2 pixels)");
-  command->add_option("--profiles", options->profiles,
-                      "others' rules to judge by as well, or all (docs/metrics.md)")
+  command
+      ->add_option("--profiles", options->profiles,
+                   "others' rules to judge by as well, or all (docs/metrics.md)")
       ->delimiter(',')
       ->default_str("default");
   command->add_option("--batch", options->batch, "images of a batch, for the profile batch")
       ->check(CLI::Range(1, 1000000))
       ->capture_default_str();
-  command->add_option("--missing", options->missing,
-                      "a case without a mask in --predictions: error, or empty (counts as empty)")
+  command
+      ->add_option("--missing", options->missing,
+                   "a case without a mask in --predictions: error, or empty (counts as empty)")
       ->check(CLI::IsMember({"error", "empty"}))
       ->capture_default_str();
   command->add_option("--prediction-encoding", options->prediction_encoding,

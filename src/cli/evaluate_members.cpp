@@ -42,8 +42,9 @@ std::vector<std::pair<int, fs::path>> numbered_folders(const fs::path& folder,
 Member member_in(const fs::path& series, const fs::path& run, int fold) {
   Member out{run.lexically_relative(series).generic_string(), run / "best.model", fold};
   if (!fs::is_regular_file(out.model)) {
-    throw_failure(concat(run.string(), ": this run of the series has no best.model yet; train on "
-                                       "with `medurwkv train --resume`"));
+    throw_failure(concat(run.string(),
+                         ": this run of the series has no best.model yet; train on "
+                         "with `medurwkv train --resume`"));
   }
   return out;
 }
@@ -92,9 +93,10 @@ std::vector<Member> members_of(const fs::path& path) {
   }
   add_seeds(path, path, 0, out);
   if (out.empty()) {
-    throw_failure(concat(path.string(),
-                         ": holds no best.model and no runs foldK or seedS; name a model file or the "
-                         "folder that `medurwkv train --out` wrote"));
+    throw_failure(
+        concat(path.string(),
+               ": holds no best.model and no runs foldK or seedS; name a model file or the "
+               "folder that `medurwkv train --out` wrote"));
   }
   return out;
 }
@@ -104,8 +106,8 @@ std::string series_text(const std::vector<MemberResult>& trained,
   std::string out = concat("means over classes and cases, profile default\n  ",
                            judge::padded("", 22, false), judge::padded("cases", 7, true));
   for (const judge::MetricInfo& metric : judge::metrics) {
-    out += judge::padded(metric.key == std::string("volume_difference") ? "Vol. diff." : metric.name,
-                         14, true);
+    out += judge::padded(
+        metric.key == std::string("volume_difference") ? "Vol. diff." : metric.name, 14, true);
   }
   out += "\n";
   const auto row = [&](const std::string& name, const std::string& cases, auto value) {
@@ -134,8 +136,10 @@ Json series_json(const std::vector<MemberResult>& trained,
   for (std::size_t m = 0; m < judge::metric_count; ++m) {
     over[judge::metrics.at(m).key] = judge::to_json(spread(trained, m));
   }
-  return {{"format", 1},        {"program", "medurwkv"},
-          {"version", version}, {"command", command},
+  return {{"format", 1},
+          {"program", "medurwkv"},
+          {"version", version},
+          {"command", command},
           {"models", members_json(trained)},
           {"over_models", over},
           {"together", members_json(together)}};

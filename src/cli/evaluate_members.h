@@ -18,9 +18,9 @@ struct Member {
   int fold = 0;  ///< that was its val part; 0: none
 };
 
-/// A model file; the best.model of a run folder; or those of the runs in its subfolders foldK, seedS
-/// and foldK/seedS, by number. Throws Error when the path holds none, and naming the first of a
-/// series' runs that has none (yet).
+/// A model file; the best.model of a run folder; or those of the runs in its subfolders foldK,
+/// seedS and foldK/seedS, by number. Throws Error when the path holds none, and naming the first of
+/// a series' runs that has none (yet).
 std::vector<Member> members_of(const std::filesystem::path& path);
 
 /// One line of a series' table.
@@ -29,8 +29,8 @@ struct MemberResult {
   judge::Summary summary;
 };
 
-/// The trained models one by one, mean and spread over them, then what they are together: ensembles,
-/// or all folds' cases.
+/// The trained models one by one, mean and spread over them, then what they are together:
+/// ensembles, or all folds' cases.
 std::string series_text(const std::vector<MemberResult>& trained,
                         const std::vector<MemberResult>& together);
 /// docs/formats.md: series.json.

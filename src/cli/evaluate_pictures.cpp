@@ -18,8 +18,8 @@ constexpr std::size_t most_failures = 9;
 std::string picture(const data::Dataset& dataset, const data::Case& item,
                     const LabelsOfCase& labels_of, std::int64_t longest_side) {
   const data::LabelMap truth = data::read_labels(dataset, item);
-  return data::encode_png(predict::comparison(data::read_image(item), truth,
-                                              labels_of(item, truth), longest_side));
+  return data::encode_png(
+      predict::comparison(data::read_image(item), truth, labels_of(item, truth), longest_side));
 }
 
 }  // namespace

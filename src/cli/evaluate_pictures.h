@@ -1,5 +1,5 @@
-// What an evaluation's report shows beside figures: cases with their outlines, and the training that
-// made the model. Relies on judge/report.h and predict/overlay.h.
+// What an evaluation's report shows beside figures: cases with their outlines, and the training
+// that made the model. Relies on judge/report.h and predict/overlay.h.
 #pragma once
 
 #include <filesystem>

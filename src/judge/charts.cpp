@@ -19,9 +19,10 @@ std::string open(double height, const std::string& id, const std::string& title,
                  const std::string& description) {
   const std::string name = html_escape(id);
   return concat("<svg viewBox=\"0 0 ", width, " ", height, "\" role=\"img\" aria-labelledby=\"",
-                name, "-title ", name, "-description\" font-size=\"11\" fill=\"#1b1f24\">\n<title id=\"",
-                name, "-title\">", html_escape(title), "</title>\n<desc id=\"", name,
-                "-description\">", html_escape(description), "</desc>\n");
+                name, "-title ", name,
+                "-description\" font-size=\"11\" fill=\"#1b1f24\">\n<title id=\"", name,
+                "-title\">", html_escape(title), "</title>\n<desc id=\"", name, "-description\">",
+                html_escape(description), "</desc>\n");
 }
 
 std::string line(double x1, double y1, double x2, double y2, const char* attributes) {
@@ -71,8 +72,9 @@ std::string reliability_svg(const Reliability& reliability, const std::string& i
     bars += bar(x, up(accuracy), wide, bottom - up(accuracy), "#5b8fc7");
     const double tall = count / largest * (shares_bottom - shares_top);
     bars += bar(x, shares_bottom - tall, wide, tall, "#9aa5b1");
-    description += concat(" Confidence ", fixed(bin.confidence / count, 2), ": accuracy ",
-                          fixed(accuracy, 2), ", ", fixed(100 * count / pixels, 1), " % of pixels.");
+    description +=
+        concat(" Confidence ", fixed(bin.confidence / count, 2), ": accuracy ", fixed(accuracy, 2),
+               ", ", fixed(100 * count / pixels, 1), " % of pixels.");
   }
   std::string out = open(270, id, "Reliability diagram", description);
   for (int fifth = 0; fifth <= 5; ++fifth) {
@@ -82,7 +84,8 @@ std::string reliability_svg(const Reliability& reliability, const std::string& i
     out += text_at(across(share), shares_bottom + 14, "middle", fixed(share, 1));
   }
   out += bars;
-  out += line(left, bottom, right, top, "stroke=\"#a04000\" stroke-width=\"1.5\" stroke-dasharray=\"4 3\"");
+  out += line(left, bottom, right, top,
+              "stroke=\"#a04000\" stroke-width=\"1.5\" stroke-dasharray=\"4 3\"");
   out += line(left, shares_bottom, right, shares_bottom, axis);
   out += text_at(2, 10, "start", "accuracy");
   out += text_at((left + right) / 2, shares_bottom + 30, "middle", "confidence");
@@ -101,22 +104,23 @@ std::string differences_svg(std::vector<double> differences, const std::string& 
   const auto count = [&](auto test) {
     return std::count_if(differences.begin(), differences.end(), test);
   };
-  const std::string description =
-      concat(what, ". ", count([](double d) { return d > 0; }), " cases are better, ",
-             count([](double d) { return d < 0; }), " worse, ",
-             count([](double d) { return d == 0; }), " equal; from ",
-             differences.empty() ? "-" : fixed(differences.front(), 3), " to ",
-             differences.empty() ? "-" : fixed(differences.back(), 3), ".");
+  const std::string description = concat(
+      what, ". ", count([](double d) { return d > 0; }), " cases are better, ",
+      count([](double d) { return d < 0; }), " worse, ", count([](double d) { return d == 0; }),
+      " equal; from ", differences.empty() ? "-" : fixed(differences.front(), 3), " to ",
+      differences.empty() ? "-" : fixed(differences.back(), 3), ".");
   std::string out = open(220, id, "Differences per case, sorted", description);
   for (const double value : {-reach, -reach / 2, 0.0, reach / 2, reach}) {
     out += line(left, up(value), right, up(value), value == 0 ? axis : grid);
     out += text_at(left - 5, up(value) + 4, "end", concat(value > 0 ? "+" : "", fixed(value, 2)));
   }
-  const double wide = (right - left) / static_cast<double>(std::max<std::size_t>(1, differences.size()));
+  const double wide =
+      (right - left) / static_cast<double>(std::max<std::size_t>(1, differences.size()));
   for (std::size_t i = 0; i < differences.size(); ++i) {
     const double y = up(differences[i]);
-    out += bar(left + static_cast<double>(i) * wide, std::min(y, middle), std::max(0.3, wide * 0.85),
-               std::abs(y - middle), differences[i] < 0 ? "#c96a2b" : "#5b8fc7");
+    out +=
+        bar(left + static_cast<double>(i) * wide, std::min(y, middle), std::max(0.3, wide * 0.85),
+            std::abs(y - middle), differences[i] < 0 ? "#c96a2b" : "#5b8fc7");
   }
   out += text_at((left + right) / 2, bottom + 18, "middle", "cases, from worst to best change");
   return out + "</svg>";

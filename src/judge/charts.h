@@ -1,5 +1,5 @@
-// Diagrams as inline SVG, with a title and a description in words. Relies on judge/calibration.h and
-// judge/html.h.
+// Diagrams as inline SVG, with a title and a description in words. Relies on judge/calibration.h
+// and judge/html.h.
 #pragma once
 
 #include <string>

@@ -150,13 +150,13 @@ std::string metric_line(const PairedMetric& own) {
   const auto& interval = own.difference.interval;
   const std::string range =
       interval ? concat(fixed(interval->low, digits), " to ", fixed(interval->high, digits)) : "-";
-  return concat("  ", padded(own.name(), 30, false),
-                number(own.first.mean), number(own.second.mean), number(own.difference.mean), "  ",
-                padded(range, 20, false),
-                padded(concat(own.better, "/", own.worse, "/", own.equal), 14, false),
-                padded(p_text(own.test ? std::optional(own.test->p_value) : std::nullopt), 10, true),
-                padded(p_text(own.corrected), 10, true), "   ", own.difference.used, " of ",
-                own.difference.of, "\n");
+  return concat(
+      "  ", padded(own.name(), 30, false), number(own.first.mean), number(own.second.mean),
+      number(own.difference.mean), "  ", padded(range, 20, false),
+      padded(concat(own.better, "/", own.worse, "/", own.equal), 14, false),
+      padded(p_text(own.test ? std::optional(own.test->p_value) : std::nullopt), 10, true),
+      padded(p_text(own.corrected), 10, true), "   ", own.difference.used, " of ",
+      own.difference.of, "\n");
 }
 
 Json test_json(const PairedMetric& own) {

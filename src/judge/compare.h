@@ -46,8 +46,8 @@ struct LoadedEvaluation {
 /// Throws Error naming the file and what is wrong with it.
 LoadedEvaluation load_evaluation(const std::filesystem::path& folder, const std::string& name);
 
-/// Throws Error that names the first thing in which two evaluations are not of the same cases: data,
-/// split, part, classes, spacing, tolerance, the cases themselves.
+/// Throws Error that names the first thing in which two evaluations are not of the same cases:
+/// data, split, part, classes, spacing, tolerance, the cases themselves.
 void check_comparable(const std::vector<LoadedEvaluation>& evaluations);
 
 /// One metric of one pair of evaluations: b minus a over the cases where both have it.

@@ -29,8 +29,11 @@ std::string metrics_table(const Comparison& comparison, const Pair& pair) {
   const LoadedEvaluation& a = comparison.evaluations[pair.first];
   const LoadedEvaluation& b = comparison.evaluations[pair.second];
   HtmlTable table(concat("Differences between ", a.name, " and ", b.name),
-                  concat("Per case, ", b.name, " minus ", a.name, "; without a class: means over "
-                         "classes; lengths in ", a.unit, ". p: Wilcoxon’s signed-rank test, two-sided; Holm: corrected for all "
+                  concat("Per case, ", b.name, " minus ", a.name,
+                         "; without a class: means over "
+                         "classes; lengths in ",
+                         a.unit,
+                         ". p: Wilcoxon’s signed-rank test, two-sided; Holm: corrected for all "
                          "tests of means over classes on this page."),
                   {"Metric", a.name, b.name, "Difference", "95 % interval",
                    "Better / worse / equal", "p", "p (Holm)", "Used"});
@@ -38,15 +41,14 @@ std::string metrics_table(const Comparison& comparison, const Pair& pair) {
     const MetricInfo& metric = metrics.at(own.metric);
     const int digits = metric.kind == MetricKind::length ? 2 : 3;
     const auto& interval = own.difference.interval;
-    table.row({own.name(), number(own.first.mean, digits),
-               number(own.second.mean, digits), with_sign(own.difference.mean, digits),
+    table.row({own.name(), number(own.first.mean, digits), number(own.second.mean, digits),
+               with_sign(own.difference.mean, digits),
                interval ? concat(with_sign(interval->low, digits), " to ",
                                  with_sign(interval->high, digits))
                         : "–",
                concat(own.better, " / ", own.worse, " / ", own.equal),
                p_text(own.test ? std::optional(own.test->p_value) : std::nullopt),
-               p_text(own.corrected),
-               concat(own.difference.used, " of ", own.difference.of)});
+               p_text(own.corrected), concat(own.difference.used, " of ", own.difference.of)});
   }
   return table.html();
 }
@@ -54,11 +56,11 @@ std::string metrics_table(const Comparison& comparison, const Pair& pair) {
 std::string changes_table(const Pair& pair, const std::string& a, const std::string& b) {
   if (pair.changes.empty()) return "<p>No case changed.</p>\n";
   constexpr std::size_t most = 20;
-  HtmlTable table("Cases that changed most",
-                  concat("By Dice, mean over classes; the first ",
-                         std::min(most, pair.changes.size()), " of ", pair.changes.size(),
-                         " cases that changed. All are in comparison.json."),
-                  {"Case", a, b, "Difference"});
+  HtmlTable table(
+      "Cases that changed most",
+      concat("By Dice, mean over classes; the first ", std::min(most, pair.changes.size()), " of ",
+             pair.changes.size(), " cases that changed. All are in comparison.json."),
+      {"Case", a, b, "Difference"});
   for (std::size_t i = 0; i < std::min(most, pair.changes.size()); ++i) {
     const Change& change = pair.changes[i];
     table.row({change.id, fixed(change.first, 3), fixed(change.second, 3),
@@ -106,16 +108,16 @@ std::string summary(const Comparison& comparison) {
 
 std::string provenance(const Comparison& comparison) {
   const LoadedEvaluation& any = comparison.evaluations.front();
-  std::vector<std::pair<std::string, std::string>> facts{
-      {"Program", concat("medurwkv ", version)}, {"Profile", "default"}};
+  std::vector<std::pair<std::string, std::string>> facts{{"Program", concat("medurwkv ", version)},
+                                                         {"Profile", "default"}};
   for (const LoadedEvaluation& one : comparison.evaluations) {
     facts.emplace_back(one.name, concat(one.subject, ", ", one.folder.string()));
     facts.emplace_back(concat(one.name, ": SHA-256 of summary.json"), one.sha256);
   }
   facts.emplace_back("Data", any.data_root);
   facts.emplace_back("Data SHA-256", any.data_sha256);
-  facts.emplace_back("Split SHA-256", any.split_sha256.empty() ? "none: the whole set"
-                                                               : any.split_sha256);
+  facts.emplace_back("Split SHA-256",
+                     any.split_sha256.empty() ? "none: the whole set" : any.split_sha256);
   facts.emplace_back("Part", any.part);
   facts.emplace_back("Differences of 0 in the test",
                      comparison.options.zeros == Zeros::pratt ? "pratt" : "wilcox");
@@ -143,10 +145,10 @@ std::string comparison_html(const Comparison& comparison,
   for (const LoadedEvaluation& one : comparison.evaluations) {
     names.push_back(concat(one.name, " = ", one.subject));
   }
-  return html_page(concat("Comparison of ", comparison.evaluations.size(), " evaluations"),
-                   concat(any.cases.size(), " cases of the part “", any.part,
-                          "”, paired; ", join(names, ", ")),
-                   summary(comparison) + html_contents(contents) + body + provenance(comparison));
+  return html_page(
+      concat("Comparison of ", comparison.evaluations.size(), " evaluations"),
+      concat(any.cases.size(), " cases of the part “", any.part, "”, paired; ", join(names, ", ")),
+      summary(comparison) + html_contents(contents) + body + provenance(comparison));
 }
 
 }  // namespace medurwkv::judge

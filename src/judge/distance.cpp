@@ -188,8 +188,8 @@ Mask border(const Mask& mask, Neighbours neighbours) {
         continue;
       }
       for (std::size_t x = 1; x + 1 < width; ++x) {
-        to[x] = row[x] & static_cast<std::uint8_t>(~(row[x - 1] & row[x + 1] & (row - width)[x] &
-                                                     row[x + width]));
+        to[x] = row[x] & static_cast<std::uint8_t>(
+                             ~(row[x - 1] & row[x + 1] & (row - width)[x] & row[x + width]));
       }
       if (neighbours == Neighbours::six) {
         for (std::size_t x = 1; x + 1 < width; ++x) {

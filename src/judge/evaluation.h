@@ -30,8 +30,8 @@ struct ConstantGuess {
 struct Evaluation {
   std::vector<CaseScores> cases;
   Summary summary;
-  std::optional<ConstantGuess> guess;  ///< absent when no training mask has foreground
-  std::vector<ProfileTable> profiles;  ///< as asked for
+  std::optional<ConstantGuess> guess;      ///< absent when no training mask has foreground
+  std::vector<ProfileTable> profiles;      ///< as asked for
   std::optional<Calibration> calibration;  ///< absent without probabilities
 };
 

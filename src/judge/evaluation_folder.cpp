@@ -158,7 +158,8 @@ LoadedEvaluation load_evaluation(const fs::path& folder, const std::string& name
   try {
     take_summary(Json::parse(text), out);
   } catch (const Json::exception& caught) {
-    throw_failure(concat(file.string(), ": is broken (", shown(caught.what()), "); evaluate again"));
+    throw_failure(
+        concat(file.string(), ": is broken (", shown(caught.what()), "); evaluate again"));
   } catch (const Error& caught) {
     throw_failure(concat(file.string(), ": ", caught.what()));
   }

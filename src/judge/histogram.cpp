@@ -97,13 +97,11 @@ std::string histogram_svg(const Histogram& histogram) {
       std::max<std::int64_t>(1, *std::max_element(counts.begin(), counts.end()));
   const std::string id = html_escape(histogram.id);
   std::string out =
-      concat("<svg viewBox=\"0 0 ", width, " ", height,
-             "\" role=\"img\" aria-labelledby=\"", id, "-title ", id,
-             "-description\" font-size=\"11\" fill=\"#1b1f24\">\n<title id=\"", id,
+      concat("<svg viewBox=\"0 0 ", width, " ", height, "\" role=\"img\" aria-labelledby=\"", id,
+             "-title ", id, "-description\" font-size=\"11\" fill=\"#1b1f24\">\n<title id=\"", id,
              "-title\">Histogram of ", html_escape(histogram.name),
              " per case</title>\n<desc id=\"", id, "-description\">",
-             html_escape(describe(histogram, counts)), "</desc>\n",
-             axes(largest, histogram.name));
+             html_escape(describe(histogram, counts)), "</desc>\n", axes(largest, histogram.name));
   for (std::size_t i = 0; i < bars; ++i) {
     if (counts[i] == 0) continue;
     const double tall =

@@ -40,8 +40,9 @@ struct ClassScores : Counts {
   /// Normalised surface distance: share of both borders' pixels that are at most the tolerance from
   /// the other border (Nikolov et al. 2018, with pixels instead of contour elements).
   std::optional<double> nsd;
-  std::optional<double> boundary_iou;       ///< judge/surface.h
-  std::optional<double> volume_difference;  ///< (predicted - true) / true pixels; absent without truth
+  std::optional<double> boundary_iou;  ///< judge/surface.h
+  std::optional<double>
+      volume_difference;  ///< (predicted - true) / true pixels; absent without truth
 };
 
 enum class MetricKind {
@@ -104,7 +105,8 @@ CaseScores score_case(const std::string& id, const data::LabelMap& truth,
                       const data::LabelMap& prediction, std::size_t class_count,
                       const Lengths& lengths = {});
 
-/// Throws a usage Error when spacing or tolerance is not a positive number (the tolerance may be 0).
+/// Throws a usage Error when spacing or tolerance is not a positive number (the tolerance may be
+/// 0).
 void check_lengths(const Lengths& lengths);
 
 /// Dice of everything that is foreground, by the rules above (see CaseScores::merged_dice).

@@ -108,16 +108,15 @@ MaskPair class_masks(const data::LabelMap& truth, const data::LabelMap& predicti
   MaskPair out{{width, height, std::vector<std::uint8_t>(width * height)},
                {width, height, std::vector<std::uint8_t>(width * height)}};
   for (std::size_t y = 0; y < height; ++y) {
-    const std::int64_t first =
-        (box.top + static_cast<std::int64_t>(y)) * truth.width + box.left;
+    const std::int64_t first = (box.top + static_cast<std::int64_t>(y)) * truth.width + box.left;
     const std::uint8_t* t = truth.labels.data() + first;
     const std::uint8_t* p = prediction.labels.data() + first;
     std::uint8_t* in_truth = out.truth.inside.data() + y * width;
     std::uint8_t* in_prediction = out.prediction.inside.data() + y * width;
     for (std::size_t x = 0; x < width; ++x) {
       in_truth[x] = t[x] == label ? 1 : 0;
-      in_prediction[x] = static_cast<std::uint8_t>((p[x] == label ? 1 : 0) &
-                                                   (t[x] != ignore_label ? 1 : 0));
+      in_prediction[x] =
+          static_cast<std::uint8_t>((p[x] == label ? 1 : 0) & (t[x] != ignore_label ? 1 : 0));
     }
   }
   return out;

@@ -36,7 +36,8 @@ class Names {
   [[nodiscard]] std::optional<fs::path> find(const std::string& id) const {
     const std::string name = fs::path(id).filename().string();
     const std::string key = data::pairing_key(fs::path(name + ".png"));
-    for (const auto& [files, wanted] : {std::pair{&paths_, &id}, {&names_, &name}, {&keys_, &key}}) {
+    for (const auto& [files, wanted] :
+         {std::pair{&paths_, &id}, {&names_, &name}, {&keys_, &key}}) {
       const auto found = files->find(*wanted);
       if (found == files->end()) continue;
       if (found->second.size() > 1) {
@@ -83,8 +84,8 @@ std::optional<data::ImageSource> source_of(const Names& names, const data::Case&
 
 std::string some_of(const std::vector<std::string>& ids) {
   constexpr std::size_t most = 5;
-  const std::vector<std::string> first(ids.begin(), ids.begin() + static_cast<std::ptrdiff_t>(
-                                                                      std::min(ids.size(), most)));
+  const std::vector<std::string> first(
+      ids.begin(), ids.begin() + static_cast<std::ptrdiff_t>(std::min(ids.size(), most)));
   return ids.size() > most ? concat(join(first, ", "), ", ...") : join(first, ", ");
 }
 
@@ -150,9 +151,8 @@ data::LabelMap PredictedMasks::read(std::size_t index, data::ImageSize size) con
                          " pixels, the truth of the case ", ids_[index], " is ", size.width, " x ",
                          size.height, "; masks are judged at the size of the truth"));
   }
-  const auto beyond = std::find_if(out.labels.begin(), out.labels.end(), [&](std::uint8_t label) {
-    return label >= classes_.size();
-  });
+  const auto beyond = std::find_if(out.labels.begin(), out.labels.end(),
+                                   [&](std::uint8_t label) { return label >= classes_.size(); });
   if (beyond != out.labels.end()) {
     throw_failure(concat(source->name(), ": holds the class ", int{*beyond}, ", the set has ",
                          classes_.size(),

@@ -25,11 +25,11 @@ struct PredictedMasksOptions {
 
 class PredictedMasks {
  public:
-  /// A file below `folder` belongs to the case whose id is its path without suffix, its name, or its
-  /// name without what tools add (_mask, _segmentation, _0000, ...); a file of arrays named as a
-  /// volume holds the masks of its slices. Files that belong to no case are left alone. Throws Error
-  /// that names the cases without a mask (unless they count as empty), a case with two, and values
-  /// that are no classes of the set.
+  /// A file below `folder` belongs to the case whose id is its path without suffix, its name, or
+  /// its name without what tools add (_mask, _segmentation, _0000, ...); a file of arrays named as
+  /// a volume holds the masks of its slices. Files that belong to no case are left alone. Throws
+  /// Error that names the cases without a mask (unless they count as empty), a case with two, and
+  /// values that are no classes of the set.
   PredictedMasks(const std::filesystem::path& folder, const data::Dataset& dataset,
                  const std::vector<data::Case>& cases, const PredictedMasksOptions& options);
 

@@ -116,13 +116,17 @@ double pooled_hd95(SurfaceDistances distances) {
 
 // medpy 0.5 (`medpy.metric.binary`): dc, jc, precision, recall, specificity, hd95, assd, ravd.
 Values medpy_values(const Counts& c, MaskPair masks, const Lengths& lengths) {
-  Values out{or_else(dice(c), 1),           or_else(iou(c), 1), or_else(precision(c), 0),
-             or_else(recall(c), 0),         or_else(specificity(c), 0),
-             std::nullopt,                  std::nullopt,
+  Values out{or_else(dice(c), 1),
+             or_else(iou(c), 1),
+             or_else(precision(c), 0),
+             or_else(recall(c), 0),
+             or_else(specificity(c), 0),
+             std::nullopt,
+             std::nullopt,
              ratio(c.false_positive - c.false_negative, c.true_positive + c.false_negative)};
   if (!in_both(c)) return out;
-  SurfaceDistances distances = surface_distances(std::move(masks.truth),
-                                                 std::move(masks.prediction), lengths.spacing);
+  SurfaceDistances distances =
+      surface_distances(std::move(masks.truth), std::move(masks.prediction), lengths.spacing);
   out[6] = mean_distance(distances);
   out[5] = pooled_hd95(std::move(distances));
   return out;
@@ -139,8 +143,8 @@ Values monai_values(const Counts& c, MaskPair masks, const Lengths& lengths) {
   }
   if (c.in_truth() != c.in_prediction()) out[4] = 0;
   if (!in_both(c)) return out;
-  SurfaceDistances distances = surface_distances(std::move(masks.truth),
-                                                 std::move(masks.prediction), lengths.spacing);
+  SurfaceDistances distances =
+      surface_distances(std::move(masks.truth), std::move(masks.prediction), lengths.spacing);
   double sum = 0;
   for (const double distance : distances.from_prediction) sum += distance;
   out[3] = sum / static_cast<double>(distances.from_prediction.size());
@@ -260,10 +264,10 @@ class TransUnetRules : public ProfileJudge::Rules {
       start_unit(item.id);
       for (std::size_t label = 1; label < class_count(); ++label) {
         const auto& [counts, box] = pixels[label];
-        add_values(label, judge(counts,
-                                class_masks(truth, prediction, static_cast<std::uint8_t>(label),
-                                            box),
-                                Neighbours::four));
+        add_values(
+            label,
+            judge(counts, class_masks(truth, prediction, static_cast<std::uint8_t>(label), box),
+                  Neighbours::four));
       }
       return;
     }
@@ -293,9 +297,9 @@ class TransUnetRules : public ProfileJudge::Rules {
 
   static Values judge(const Counts& counts, MaskPair masks, Neighbours neighbours) {
     if (!in_both(counts)) return {counts.in_prediction() ? 1.0 : 0.0, 0.0};
-    return {dice(counts), pooled_hd95(surface_distances(std::move(masks.truth),
-                                                        std::move(masks.prediction), Spacing{},
-                                                        neighbours))};
+    return {dice(counts),
+            pooled_hd95(surface_distances(std::move(masks.truth), std::move(masks.prediction),
+                                          Spacing{}, neighbours))};
   }
 
   void close(const std::string& name, const Volume& volume) {
@@ -361,14 +365,14 @@ std::unique_ptr<ProfileJudge::Rules> rules_of(const std::string& profile,
                                         options.lengths);
   };
   if (profile == "medpy") {
-    return images({"dice", "iou", "precision", "recall", "specificity", "hd95", "assd",
-                   "volume_difference"},
-                  medpy_values, true);
+    return images(
+        {"dice", "iou", "precision", "recall", "specificity", "hd95", "assd", "volume_difference"},
+        medpy_values, true);
   }
   if (profile == "monai") return images({"dice", "iou", "hd95", "asd", "nsd"}, monai_values, true);
   if (profile == "deepmind") {
-    return images({"dice", "hd95", "nsd", "asd_from_truth", "asd_from_prediction"},
-                  deepmind_values, true);
+    return images({"dice", "hd95", "nsd", "asd_from_truth", "asd_from_prediction"}, deepmind_values,
+                  true);
   }
   if (profile == "isic") {
     return images({"threshold_jaccard", "iou", "dice", "recall", "specificity", "accuracy"},

@@ -78,8 +78,8 @@ Json profiles_json(const Report& report) {
     for (std::size_t c = 0; c < table.values.size(); ++c) {
       Json own;
       for (const std::string& metric : table.metrics) own[metric] = or_null(table.mean(metric, c));
-      by_class.push_back({{"label", c + 1}, {"name", report.classes.at(c + 1).name},
-                          {"means", own}});
+      by_class.push_back(
+          {{"label", c + 1}, {"name", report.classes.at(c + 1).name}, {"means", own}});
     }
     out.push_back({{"profile", table.profile},
                    {"unit", table.unit},
@@ -136,9 +136,8 @@ std::string text_rows(const std::array<Statistic, metric_count>& statistics,
 
 std::string calibration_text(const std::optional<Calibration>& calibration) {
   if (!calibration) return {};
-  return concat("calibration error     ",
-                number_or_dash(calibration->all.expected_error(), 4), "  (all pixels; where truth ",
-                "or prediction is foreground ",
+  return concat("calibration error     ", number_or_dash(calibration->all.expected_error(), 4),
+                "  (all pixels; where truth ", "or prediction is foreground ",
                 number_or_dash(calibration->foreground.expected_error(), 4), ")\n");
 }
 
@@ -173,11 +172,11 @@ std::string report_text(const Report& report) {
   const Summary& summary = report.evaluation.summary;
   const Lengths& lengths = report.provenance.lengths;
   const std::string unit = length_unit(lengths.spacing);
-  std::string out = concat(
-      "profile default, part ", report.provenance.part, ", ", summary.cases, " cases, lengths in ",
-      unit, ", NSD within ", lengths.nsd_tolerance(), "\n\n  ", padded("", 18, false),
-      padded("mean", 11, true), "  ", padded("95 % interval", 19, false),
-      padded("deviation", 11, true), padded("median", 11, true), "   used\n");
+  std::string out = concat("profile default, part ", report.provenance.part, ", ", summary.cases,
+                           " cases, lengths in ", unit, ", NSD within ", lengths.nsd_tolerance(),
+                           "\n\n  ", padded("", 18, false), padded("mean", 11, true), "  ",
+                           padded("95 % interval", 19, false), padded("deviation", 11, true),
+                           padded("median", 11, true), "   used\n");
   for (const ClassSummary& own : summary.classes) {
     out += concat(report.classes.at(own.label).name, " (", own.in_truth, " cases have it, ",
                   own.missed, " missed, ", own.hallucinated, " hallucinated)\n",
@@ -217,7 +216,8 @@ std::string profiles_text(const Report& report) {
     for (const ProfileColumn& column : profile_columns) {
       out += padded(number_or_dash(table.mean(column.key), column.is_length ? 2 : 4), 12, true);
     }
-    out += concat("   ", table.unit_count(), "; Dice ", table.used("dice"), " of ", table.units.size(), "\n");
+    out += concat("   ", table.unit_count(), "; Dice ", table.used("dice"), " of ",
+                  table.units.size(), "\n");
   }
   return out;
 }

@@ -19,8 +19,8 @@ namespace medurwkv::judge {
 struct JudgedMasks {
   std::string folder;
   std::string encoding;
-  std::string sha256;        ///< over ids and contents
-  std::size_t missing = 0;   ///< cases without a file, counted as empty
+  std::string sha256;       ///< over ids and contents
+  std::size_t missing = 0;  ///< cases without a file, counted as empty
 };
 
 /// Where the figures come from.

@@ -79,13 +79,13 @@ std::string notes(const Report& report) {
 std::vector<std::string> statistic_row(const std::string& name, const Statistic& statistic,
                                        int digits) {
   const auto& interval = statistic.interval;
-  return {name,
-          number(statistic.mean, digits),
-          interval ? concat(fixed(interval->low, digits), " to ", fixed(interval->high, digits))
-                   : "–",
-          number(statistic.deviation, digits),
-          number(statistic.median, digits),
-          concat(statistic.used, " of ", statistic.of)};
+  return {
+      name,
+      number(statistic.mean, digits),
+      interval ? concat(fixed(interval->low, digits), " to ", fixed(interval->high, digits)) : "–",
+      number(statistic.deviation, digits),
+      number(statistic.median, digits),
+      concat(statistic.used, " of ", statistic.of)};
 }
 
 void metric_rows(HtmlTable& table, const std::array<Statistic, metric_count>& statistics,
@@ -128,10 +128,11 @@ std::string profiles_table(const Report& report) {
   for (const ProfileColumn& column : profile_columns) heads.emplace_back(column.name);
   heads.emplace_back("Over");
   heads.emplace_back("Dice used");
-  HtmlTable table("Profiles",
-                  "The same predictions by the rules that others publish by; means over units and "
-                  "classes. A dash: the profile has no such figure. All digits are in profiles.csv.",
-                  heads);
+  HtmlTable table(
+      "Profiles",
+      "The same predictions by the rules that others publish by; means over units and "
+      "classes. A dash: the profile has no such figure. All digits are in profiles.csv.",
+      heads);
   for (const ProfileTable& own : tables) {
     std::vector<std::string> cells{own.profile};
     for (const ProfileColumn& column : profile_columns) {
@@ -278,11 +279,11 @@ std::string distribution(const Report& report) {
   histogram.median = evaluation.summary.class_mean[0].median;
   histogram.reference = guess ? guess->summary.mean : std::nullopt;
   histogram.reference_name = "constant guess";
-  std::string out = concat(
-      html_heading("Distribution of Dice", "distribution"), "<div class=\"pair\">\n<figure>",
-      histogram_svg(histogram),
-      "<figcaption>Cases by their mean Dice over classes. Solid line: median of the cases. "
-      "Dashed line: mean Dice of the best constant guess.</figcaption></figure>\n");
+  std::string out =
+      concat(html_heading("Distribution of Dice", "distribution"), "<div class=\"pair\">\n<figure>",
+             histogram_svg(histogram),
+             "<figcaption>Cases by their mean Dice over classes. Solid line: median of the cases. "
+             "Dashed line: mean Dice of the best constant guess.</figcaption></figure>\n");
   constexpr std::size_t most_classes = 12;
   const std::size_t classes = evaluation.summary.classes.size();
   for (std::size_t c = 0; classes > 1 && c < std::min(classes, most_classes); ++c) {

@@ -20,11 +20,11 @@ struct Interval {
 
 /// Spread of the defined values among `of` values; every number is absent where it is undefined.
 struct Statistic {
-  std::int64_t used = 0;            ///< values that were defined
-  std::int64_t of = 0;              ///< all values, defined or not
-  std::optional<double> mean;       ///< absent when used is 0
-  std::optional<double> deviation;  ///< of the sample (n - 1); absent when used is below 2
-  std::optional<double> median;     ///< absent when used is 0
+  std::int64_t used = 0;               ///< values that were defined
+  std::int64_t of = 0;                 ///< all values, defined or not
+  std::optional<double> mean;          ///< absent when used is 0
+  std::optional<double> deviation;     ///< of the sample (n - 1); absent when used is below 2
+  std::optional<double> median;        ///< absent when used is 0
   std::optional<Interval> interval{};  ///< 95 % of the mean, where it was asked for
 };
 Statistic statistic(std::span<const std::optional<double>> values);

@@ -46,7 +46,8 @@ Summary summarise(std::span<const CaseScores> cases, std::uint64_t seed) {
   for (const CaseScores& scores : cases) {
     if (scores.classes.size() != class_count) throw_internal("cases with different classes");
   }
-  for (std::size_t c = 0; c < class_count; ++c) out.classes.push_back(summarise_class(cases, c, seed));
+  for (std::size_t c = 0; c < class_count; ++c)
+    out.classes.push_back(summarise_class(cases, c, seed));
 
   std::vector<std::optional<double>> values(cases.size());
   for (std::size_t m = 0; m < metric_count; ++m) {

@@ -32,7 +32,8 @@ struct Summary {
   std::uint64_t seed = 0;                          ///< of the bootstrap intervals
 };
 
-/// Statistics with bootstrap intervals. All cases must have the same classes. No cases give statistics of 0 used of 0.
+/// Statistics with bootstrap intervals. All cases must have the same classes. No cases give
+/// statistics of 0 used of 0.
 Summary summarise(std::span<const CaseScores> cases, std::uint64_t seed);
 
 /// Positions of the best, the median and the worst case by CaseScores::dice (ties: the earlier

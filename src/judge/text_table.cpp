@@ -49,9 +49,12 @@ Json to_json(const std::optional<Interval>& interval) {
 }
 
 Json to_json(const Statistic& statistic) {
-  return {{"mean", or_null(statistic.mean)},     {"deviation", or_null(statistic.deviation)},
-          {"median", or_null(statistic.median)}, {"used", statistic.used},
-          {"of", statistic.of},                  {"interval", to_json(statistic.interval)}};
+  return {{"mean", or_null(statistic.mean)},
+          {"deviation", or_null(statistic.deviation)},
+          {"median", or_null(statistic.median)},
+          {"used", statistic.used},
+          {"of", statistic.of},
+          {"interval", to_json(statistic.interval)}};
 }
 
 }  // namespace medurwkv::judge

@@ -9,16 +9,16 @@
 
 namespace medurwkv::judge {
 
-/// What differences of 0 do: `wilcox` drops them (Wilcoxon 1945); `pratt` ranks them and drops their
-/// ranks (Pratt 1959).
+/// What differences of 0 do: `wilcox` drops them (Wilcoxon 1945); `pratt` ranks them and drops
+/// their ranks (Pratt 1959).
 enum class Zeros { wilcox, pratt };
 
 struct WilcoxonTest {
   std::int64_t used = 0;  ///< differences that are not 0
   double statistic = 0;   ///< the smaller of the rank sums of positive and negative differences
   double p_value = 1;     ///< two-sided
-  /// All signs were counted out: up to 50 differences without ties or zeros, up to 13 with; else the
-  /// normal approximation with the tie correction, without a continuity correction.
+  /// All signs were counted out: up to 50 differences without ties or zeros, up to 13 with; else
+  /// the normal approximation with the tie correction, without a continuity correction.
   bool exact = true;
 };
 

@@ -103,9 +103,8 @@ TEST(Help, AnOpenedLibraryCanPrint) {
 
 TEST(Help, EveryCommandHasAnExampleOfItself) {
   const std::vector<std::vector<std::string>> commands{
-      {"doctor"},  {"data", "check"}, {"data", "split"}, {"train"},   {"evaluate"},
-      {"compare"}, {"predict"},       {"inspect"},       {"bench"},   {"convert"},
-      {"features"}};
+      {"doctor"},  {"data", "check"}, {"data", "split"}, {"train"},   {"evaluate"}, {"compare"},
+      {"predict"}, {"inspect"},       {"bench"},         {"convert"}, {"features"}};
   // The list is complete: every name that --help lists is in it.
   std::istringstream help(run_program({"--help"}).out);
   bool listing = false;

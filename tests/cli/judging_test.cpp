@@ -72,8 +72,8 @@ TEST_F(Judging, MasksSeriesAndComparisonsAgreeWithTheModel) {
 
   const Outcome compared =
       run_program({"compare", path("evaluation").string(), path("masks").string(),
-                   path("series-evaluation/ensemble").string(), "--out", path("comparison").string(),
-                   "--json"});
+                   path("series-evaluation/ensemble").string(), "--out",
+                   path("comparison").string(), "--json"});
   ASSERT_EQ(compared.code, 0) << compared.err;
   const json comparison = json::parse(compared.out);
   EXPECT_EQ(comparison.at("pairs").size(), 3U);
@@ -86,9 +86,8 @@ TEST_F(Judging, MasksSeriesAndComparisonsAgreeWithTheModel) {
 TEST_F(Judging, MistakesAreNamed) {
   ASSERT_EQ(evaluate({model()}, "test-part", {"--quiet"}).code, 0);
   ASSERT_EQ(evaluate({model()}, "val-part", {"--part", "val", "--quiet"}).code, 0);
-  const Outcome parts = run_program(
-      {"compare", path("test-part").string(), path("val-part").string(), "--out",
-       path("none").string()});
+  const Outcome parts = run_program({"compare", path("test-part").string(),
+                                     path("val-part").string(), "--out", path("none").string()});
   EXPECT_EQ(parts.code, 1);
   EXPECT_TRUE(contains(parts.err, "the part of")) << parts.err;
   EXPECT_FALSE(fs::exists(path("none")));

@@ -1,5 +1,6 @@
 // Time and memory of judging large images. A process of its own, without sanitizers: peak memory is
-// the process's. The huge ones run where MEDURWKV_LIMITS is set (make test-long): they take minutes.
+// the process's. The huge ones run where MEDURWKV_LIMITS is set (make test-long): they take
+// minutes.
 #include <gtest/gtest.h>
 
 #include <sys/resource.h>

@@ -1,5 +1,5 @@
-// What every HTML page of ours must be, parsed: balanced, self-contained, readable without sight and
-// without a mouse.
+// What every HTML page of ours must be, parsed: balanced, self-contained, readable without sight
+// and without a mouse.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -50,8 +50,8 @@ inline std::string attribute(const std::string& attributes, const std::string& n
 }
 
 /// Balanced; no script, nothing fetched; a language, one first heading; every image has an alt text
-/// and every diagram a name; every header cell says what it heads; every table has a caption and lies
-/// in a region that Tab reaches; links lead to places on the page; no id twice; below 5 MB.
+/// and every diagram a name; every header cell says what it heads; every table has a caption and
+/// lies in a region that Tab reaches; links lead to places on the page; no id twice; below 5 MB.
 inline void expect_good_page(const std::string& html) {
   // The contents of attributes that hold pictures would only slow the parsing down.
   std::string text;
@@ -63,7 +63,8 @@ inline void expect_good_page(const std::string& html) {
   }
   text += html.substr(from);
   expect_balanced(text);
-  for (const char* outside : {"http:", "https:", "url(", "@import", "<link", "<script", "<iframe"}) {
+  for (const char* outside :
+       {"http:", "https:", "url(", "@import", "<link", "<script", "<iframe"}) {
     EXPECT_EQ(text.find(outside), std::string::npos) << outside;
   }
   EXPECT_NE(text.find("<html lang=\"en\">"), std::string::npos);
@@ -87,7 +88,8 @@ inline void expect_good_page(const std::string& html) {
     EXPECT_TRUE(ids.contains(names.substr(0, names.find(' ')))) << names;
   }
   for (const std::string& head : elements(text, "th")) {
-    EXPECT_TRUE((std::set<std::string>{"col", "row", "rowgroup"}.contains(attribute(head, "scope"))))
+    EXPECT_TRUE(
+        (std::set<std::string>{"col", "row", "rowgroup"}.contains(attribute(head, "scope"))))
         << head;
   }
   const std::size_t tables = elements(text, "table").size();

@@ -96,7 +96,8 @@ class Compare : public testing::Test {
                              const CompareOptions& options = {}) {
     std::vector<LoadedEvaluation> loaded;
     for (const fs::path& one : folders) {
-      loaded.push_back(load_evaluation(one, std::string(1, static_cast<char>('A' + loaded.size()))));
+      loaded.push_back(
+          load_evaluation(one, std::string(1, static_cast<char>('A' + loaded.size()))));
     }
     return compare(std::move(loaded), options);
   }
@@ -151,9 +152,9 @@ TEST_F(Compare, RefusesWhatIsNotAlike) {
   const auto with = [&](const std::string& name, const std::function<void(Report&)>& change) {
     return refusal([&] { compared({a, evaluated(name, same, change)}); });
   };
-  EXPECT_NE(with("data", [](Report& r) { r.provenance.data_sha256 = "x"; })
-                .find("the data's SHA-256 of"),
-            std::string::npos);
+  EXPECT_NE(
+      with("data", [](Report& r) { r.provenance.data_sha256 = "x"; }).find("the data's SHA-256 of"),
+      std::string::npos);
   EXPECT_NE(with("split", [](Report& r) { r.provenance.split_sha256 = ""; })
                 .find("the split's SHA-256 of"),
             std::string::npos);
@@ -173,7 +174,9 @@ TEST_F(Compare, RefusesWhatIsNotAlike) {
   EXPECT_NE(refusal([&] { compared({a}); }).find("two evaluations"), std::string::npos);
   CompareOptions unknown;
   unknown.metrics = {"dise"};
-  EXPECT_NE(refusal([&] { compared({a, a}, unknown); }).find("did you mean dice"),
+  EXPECT_NE(refusal([&] {
+              compared({a, a}, unknown);
+            }).find("did you mean dice"),
             std::string::npos);
 }
 
@@ -207,8 +210,8 @@ TEST_F(Compare, WritesTextJsonAndAPage) {
   EXPECT_EQ(json.at("format"), 1);
   EXPECT_EQ(json.at("pairs").at(0).at("changes").at(0).at("case"), "first");
   EXPECT_EQ(json.at("pairs").at(0).at("metrics").at(0).at("wilcoxon").at("exact"), true);
-  const std::string html =
-      comparison_html(got, {{0, "first", {"\x89PNG", "\x89PNG"}, {"A", "B"}, {"as A sees it", "as B sees it"}}});
+  const std::string html = comparison_html(
+      got, {{0, "first", {"\x89PNG", "\x89PNG"}, {"A", "B"}, {"as A sees it", "as B sees it"}}});
   test::expect_good_page(html);
   EXPECT_NE(html.find("a &lt;model&gt;"), std::string::npos);
 }

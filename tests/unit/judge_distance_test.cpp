@@ -111,8 +111,15 @@ TEST(SquaredDistances, AgreesWithTheDefinition) {
   struct Size {
     std::size_t width, height, depth;
   };
-  for (const Size& size : {Size{1, 1, 1}, {1, 17, 1}, {19, 1, 1}, {2, 2, 1}, {13, 29, 1},
-                           {31, 23, 1}, {5, 4, 6}, {1, 3, 7}, {9, 11, 3}}) {
+  for (const Size& size : {Size{1, 1, 1},
+                           {1, 17, 1},
+                           {19, 1, 1},
+                           {2, 2, 1},
+                           {13, 29, 1},
+                           {31, 23, 1},
+                           {5, 4, 6},
+                           {1, 3, 7},
+                           {9, 11, 3}}) {
     for (const double density : {0.005, 0.05, 0.5, 0.95}) {
       for (const Spacing spacing : {Spacing{1, 1}, Spacing{0.3, 2.5, 5}, Spacing{7, 0.011, 0.4}}) {
         const Mask sites = random_mask(size.width, size.height * size.depth, density, ++seed);

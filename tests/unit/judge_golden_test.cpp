@@ -1,5 +1,6 @@
-// Every definition of a surface distance against SciPy's distance transform and erosion, on 200 pairs
-// of made-up masks and on masks of the real sets (expected values: scripts/make-golden-distances).
+// Every definition of a surface distance against SciPy's distance transform and erosion, on 200
+// pairs of made-up masks and on masks of the real sets (expected values:
+// scripts/make-golden-distances).
 #include <gtest/gtest.h>
 
 #include <algorithm>

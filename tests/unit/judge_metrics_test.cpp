@@ -31,7 +31,8 @@ data::LabelMap labels_of(const std::vector<std::string>& rows) {
 
 ClassScores score(const std::vector<std::string>& truth, const std::vector<std::string>& prediction,
                   Spacing spacing = {}) {
-  return score_case("case", labels_of(truth), labels_of(prediction), 2, {spacing, {}}).classes.front();
+  return score_case("case", labels_of(truth), labels_of(prediction), 2, {spacing, {}})
+      .classes.front();
 }
 
 // Two 2 x 2 squares sharing one column: TP 2, FP 2, FN 2, TN 6 of 12 pixels. Every pixel is border;
@@ -50,7 +51,7 @@ TEST(ScoreCase, OverlappingSquares) {
   EXPECT_DOUBLE_EQ(s.hd95.value(), 1);
   EXPECT_DOUBLE_EQ(s.assd.value(), 0.5);
   EXPECT_EQ(s.volume_difference, 0.0);
-  EXPECT_EQ(s.nsd, 1.0);  // within 2 pixels
+  EXPECT_EQ(s.nsd, 1.0);                              // within 2 pixels
   EXPECT_DOUBLE_EQ(s.boundary_iou.value(), 1.0 / 3);  // the bands, 1 pixel wide, are the squares
 }
 

@@ -18,8 +18,8 @@ namespace {
 namespace fs = std::filesystem;
 
 // Four pixels of two classes, one ignored. Confidences 0.9 (right), 0.9 (wrong: truth foreground)
-// and 0.6 (right, foreground): of the bins (0.8667, 0.9333] 2 pixels, 1 right, mean 0.9; of (0.5333,
-// 0.6] 1 pixel. ECE = (|1 - 1.8| + |1 - 0.6|) / 3.
+// and 0.6 (right, foreground): of the bins (0.8667, 0.9333] 2 pixels, 1 right, mean 0.9; of
+// (0.5333, 0.6] 1 pixel. ECE = (|1 - 1.8| + |1 - 0.6|) / 3.
 TEST(Calibration, IsTheGapBetweenConfidenceAndAccuracy) {
   const data::LabelMap truth{4, 1, {0, 1, 1, ignore_label}};
   const data::LabelMap labels{4, 1, {0, 0, 1, 0}};
@@ -56,8 +56,10 @@ class Predicted : public testing::Test {
   void add_file(const std::string& name, const std::vector<unsigned char>& values) {
     const fs::path file = folder.path() / name;
     make_folder(file.parent_path());
-    write_file(file, data::encode_png(data::Image{static_cast<std::int64_t>(values.size()), 1, 1,
-                                                  data::SampleType::u8, values, {}}));
+    write_file(
+        file,
+        data::encode_png(data::Image{
+            static_cast<std::int64_t>(values.size()), 1, 1, data::SampleType::u8, values, {}}));
   }
   PredictedMasks open(const PredictedMasksOptions& options = {}) const {
     return {folder.path(), dataset, cases, options};
@@ -98,7 +100,9 @@ TEST_F(Predicted, HaveAnEncodingOfTheirOwn) {
   add_file("a.png", {0, 1, 1});
   EXPECT_EQ(open().read(0, {3, 1}).labels, (std::vector<std::uint8_t>{0, 1, 1}));
   add_file("a.png", {0, 1, 2});
-  EXPECT_NE(refusal([&] { static_cast<void>(open().read(0, {3, 1})); }).find("holds the class 2"),
+  EXPECT_NE(refusal([&] {
+              static_cast<void>(open().read(0, {3, 1}));
+            }).find("holds the class 2"),
             std::string::npos);
   EXPECT_EQ(open({Missing::error, data::MaskEncoding::instances}).read(0, {3, 1}).labels,
             (std::vector<std::uint8_t>{0, 1, 1}));
@@ -132,7 +136,9 @@ TEST_F(Predicted, OtherSizesTwoFilesAndNoFolderAreRefused) {
   EXPECT_NE(refusal([&] { open(); }).find("two predicted masks for the case a"), std::string::npos);
   cases.resize(1);
   cases.front().id = "z";
-  EXPECT_NE(refusal([&] { open({Missing::empty, {}}); }).find("no file is named as a case"),
+  EXPECT_NE(refusal([&] {
+              open({Missing::empty, {}});
+            }).find("no file is named as a case"),
             std::string::npos);
   EXPECT_NE(refusal([&] {
               PredictedMasks(folder.path() / "nowhere", dataset, cases, {});

@@ -17,7 +17,8 @@ data::LabelMap labels_of(const std::vector<std::string>& rows) {
   data::LabelMap map{
       static_cast<std::int64_t>(rows.front().size()), static_cast<std::int64_t>(rows.size()), {}};
   for (const std::string& row : rows) {
-    for (const char c : row) map.labels.push_back(static_cast<std::uint8_t>(c == '.' ? 0 : c - '0'));
+    for (const char c : row)
+      map.labels.push_back(static_cast<std::uint8_t>(c == '.' ? 0 : c - '0'));
   }
   return map;
 }
@@ -38,7 +39,8 @@ ProfileTable judged(const std::string& profile, const std::vector<Pair>& pairs,
   return judge.finish();
 }
 
-std::optional<double> value(const ProfileTable& table, const std::string& metric, std::size_t unit) {
+std::optional<double> value(const ProfileTable& table, const std::string& metric,
+                            std::size_t unit) {
   const auto at = std::find(table.metrics.begin(), table.metrics.end(), metric);
   return table.values[0][static_cast<std::size_t>(at - table.metrics.begin())].at(unit);
 }
@@ -50,7 +52,8 @@ const Pair nothing{{"...."}, {"...."}};
 // From the prediction 0, 1, ..., 20; from the truth 0.
 const Pair ruler{{"1" + std::string(20, '.')}, {std::string(21, '1')}};
 
-// Pooled: 0, 0, 1, ..., 20; position 0.95 * 21 = 19.95 between 18 + 1 and 19 + 1 (the 20th and 21st).
+// Pooled: 0, 0, 1, ..., 20; position 0.95 * 21 = 19.95 between 18 + 1 and 19 + 1 (the 20th and
+// 21st).
 TEST(Medpy, PoolsDistances) {
   const ProfileTable table = judged("medpy", {ruler, missed, hallucinated, nothing});
   EXPECT_DOUBLE_EQ(value(table, "hd95", 0).value(), 18.95);
@@ -101,12 +104,11 @@ TEST(Deepmind, MeasuresBetweenCorners) {
 
 // A 2 x 1 bar against a 4 x 1 bar, from the same corner, pixels 2 wide and 1 high. The truth's
 // contour: 4 corners of half a diagonal, sqrt 5 / 2, and 2 points on long sides, 2 each. Their
-// distances: all on the prediction's contour but the right two corners, which are too (the middle of
-// its long sides). So from the truth 0; from the prediction: 3 pairs of long-side points, at 1, 2
-// and 3 pixels, of which the last is 2 away, and the right corners 4 away.
+// distances: all on the prediction's contour but the right two corners, which are too (the middle
+// of its long sides). So from the truth 0; from the prediction: 3 pairs of long-side points, at 1,
+// 2 and 3 pixels, of which the last is 2 away, and the right corners 4 away.
 TEST(Deepmind, WeighsByLength) {
-  const ProfileTable table =
-      judged("deepmind", {{{"11.."}, {"1111"}}}, {{{2, 1}, 2.0}, 8});
+  const ProfileTable table = judged("deepmind", {{{"11.."}, {"1111"}}}, {{{2, 1}, 2.0}, 8});
   const double corner = std::sqrt(5.0) / 2;
   EXPECT_DOUBLE_EQ(value(table, "asd_from_truth", 0).value(), 0);
   EXPECT_DOUBLE_EQ(value(table, "asd_from_prediction", 0).value(),
@@ -205,8 +207,7 @@ TEST(Batch, DerivesDiceFromIou) {
 
 // IoU 2/3 counts, 1/3 does not; nothing in nothing is perfect.
 TEST(Isic, CountsNothingBelowTheThreshold) {
-  const ProfileTable table =
-      judged("isic", {{{"111."}, {"11.."}}, both, nothing, missed}, {});
+  const ProfileTable table = judged("isic", {{{"111."}, {"11.."}}, both, nothing, missed}, {});
   EXPECT_DOUBLE_EQ(value(table, "threshold_jaccard", 0).value(), 2.0 / 3);
   EXPECT_EQ(value(table, "threshold_jaccard", 1), 0.0);
   EXPECT_EQ(value(table, "threshold_jaccard", 2), 1.0);
@@ -218,9 +219,8 @@ TEST(Isic, CountsNothingBelowTheThreshold) {
 // Two classes, of which the second is nowhere in the first image: its mean over classes is that of
 // the first class alone, as in the default.
 TEST(ProfileTables, MeanOverClassesThenUnits) {
-  const std::vector<CaseScores> cases{
-      score_case("a", labels_of({"11.."}), labels_of({".11."}), 3),
-      score_case("b", labels_of({"1122"}), labels_of({"1122"}), 3)};
+  const std::vector<CaseScores> cases{score_case("a", labels_of({"11.."}), labels_of({".11."}), 3),
+                                      score_case("b", labels_of({"1122"}), labels_of({"1122"}), 3)};
   const ProfileTable table = default_table(cases);
   EXPECT_DOUBLE_EQ(table.mean("dice").value(), 0.75);
   EXPECT_DOUBLE_EQ(table.mean("dice", 1).value(), 1);
