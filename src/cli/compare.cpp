@@ -14,6 +14,7 @@
 #include "core/text.h"
 #include "data/dataset.h"
 #include "data/encoding.h"
+#include "data/split.h"
 #include "judge/compare.h"
 #include "judge/predicted_masks.h"
 #include "judge/report.h"

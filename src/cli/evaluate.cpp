@@ -17,10 +17,11 @@
 #include "core/text.h"
 #include "data/dataset.h"
 #include "data/encoding.h"
+#include "data/split.h"
 #include "judge/evaluation.h"
 #include "judge/predicted_masks.h"
 #include "judge/report.h"
-#include "predict/ensemble.h"
+#include "predict/average.h"
 #include "predict/predictor.h"
 
 namespace medurwkv::cli {
@@ -36,6 +37,7 @@ struct EvaluateOptions {
   fs::path data;
   fs::path split;
   std::string part;
+  std::optional<int> fold;
   std::string missing = "error";
   std::string prediction_encoding;
   std::vector<double> spacing{1, 1};
@@ -68,6 +70,7 @@ std::string command_line(const EvaluateOptions& options) {
   }
   out += concat(" --data ", shell_quoted(options.data.string()));
   if (!options.split.empty()) out += concat(" --split ", shell_quoted(options.split.string()));
+  if (options.fold) out += concat(" --fold ", *options.fold);
   out += concat(" --part ", options.part, " --out ", shell_quoted(options.common.out.string()),
                 " --seed ", options.common.seed);
   if (options.predictions.empty()) {
@@ -120,14 +123,14 @@ struct Judged {
 };
 
 // The cases of the part, with a fold of the split where it has folds.
-void take_part(const EvaluateOptions& options, int /*fold*/, Judged& judged) {
-  const data::Split split = data::read_split(options.split, judged.dataset);
+void take_part(const EvaluateOptions& options, std::optional<int> fold, Judged& judged) {
+  const data::Split split = data::read_split(options.split, judged.dataset, fold);
   judged.cases = data::part_of(judged.dataset, split, options.part);
   judged.train = data::part_of(judged.dataset, split, "train");
   judged.provenance.data_sha256 = split.data_sha256;
 }
 
-Judged open_judged(const EvaluateOptions& options) {
+Judged open_judged(const EvaluateOptions& options, std::optional<int> fold) {
   Judged out;
   judge::Provenance& from = out.provenance;
   if (options.split.empty()) {
@@ -136,7 +139,7 @@ Judged open_judged(const EvaluateOptions& options) {
     from.data_sha256 = data::content_hash(out.dataset);
   } else {
     out.dataset = data::open_dataset(options.data, data::split_options(options.split));
-    take_part(options, 0, out);
+    take_part(options, fold, out);
     from.split_file = options.split.string();
     from.split_sha256 = sha256_file(options.split);
   }
@@ -153,16 +156,6 @@ struct Models {
   std::vector<Member> members;
   std::vector<std::unique_ptr<Engine>> engines;
 };
-
-Models open_models(const EvaluateOptions& options, const data::Dataset& dataset) {
-  Models out;
-  out.members = members_of(options.model);
-  for (const Member& member : out.members) {
-    out.engines.push_back(open_engine(member.model, options.common.device, options.common.threads));
-    check_classes(out.engines.back()->description(), dataset);
-  }
-  return out;
-}
 
 void write_mask(const fs::path& folder, const data::Case& item, const data::LabelMap& labels,
                 const std::vector<ClassInfo>& classes) {
@@ -253,7 +246,7 @@ void print_report(const EvaluateOptions& options, const judge::Report& report) {
 }
 
 int evaluate_masks(const EvaluateOptions& options) {
-  Judged judged = open_judged(options);
+  Judged judged = open_judged(options, options.fold);
   const judge::PredictedMasks masks = open_masks(options, judged);
   const judge::PredictCase predict = mask_predictor(masks, judged.cases);
   make_folder(options.common.out);
@@ -351,8 +344,17 @@ judge::Report pooled(const std::vector<judge::Report>& folds, const EvaluateOpti
 }
 
 int evaluate_models(const EvaluateOptions& options) {
-  Judged judged = open_judged(options);
-  const Models models = open_models(options, judged.dataset);
+  Models models;
+  models.members = members_of(options.model);
+  // A split with folds wants to know which; where that does not matter, the first model's will do.
+  std::optional<int> fold = options.fold;
+  if (!fold && models.members.front().fold > 0) fold = models.members.front().fold;
+  Judged judged = open_judged(options, fold);
+  for (const Member& member : models.members) {
+    models.engines.push_back(
+        open_engine(member.model, options.common.device, options.common.threads));
+    check_classes(models.engines.back()->description(), judged.dataset);
+  }
   const std::vector<Group> groups = groups_of(options, models);
   make_folder(options.common.out);
   judged.provenance.models = {models.engines.front()->description()};
@@ -407,6 +409,8 @@ void add_evaluate(CLI::App& root) {
   command
       ->add_option("--part", options->part, "test, val, train or all (test; all without --split)")
       ->check(CLI::IsMember({"test", "val", "train", "all"}));
+  command->add_option("--fold", options->fold, "of a split with folds: the one that is val")
+      ->check(above_zero());
   command->add_option("--spacing", options->spacing, "width,height of a pixel, e.g. in mm")
       ->delimiter(',')
       ->expected(2)

@@ -20,6 +20,7 @@ struct TrainOptions {
   int epochs = 0;
   int batch = 0;
   int size = 0;
+  int fold = 0;
   bool resume = false;
   bool names = false;
   double max_minutes = 0;
@@ -39,6 +40,7 @@ std::vector<std::string> all_settings(const TrainOptions& options, bool seed_giv
     settings.push_back(concat("input.width=", options.size));
     settings.push_back(concat("input.height=", options.size));
   }
+  if (options.fold > 0) settings.push_back(concat("run.fold=", options.fold));
   if (seed_given) settings.push_back(concat("run.seed=", options.common.seed));
   settings.insert(settings.end(), options.settings.begin(), options.settings.end());
   return settings;
@@ -96,6 +98,8 @@ void add_train(CLI::App& root) {
       "medurwkv train --data DIR --split split.json --preset tiny --epochs 50 --out runs/first");
   command->add_option("--data", options->data, "folder of images and masks")->required();
   command->add_option("--split", options->split, "split.json of `medurwkv data split`");
+  command->add_option("--fold", options->fold, "of a split with folds: the one that is val")
+      ->check(above_zero());
   command->add_option("--config", options->config, "TOML configuration")->check(CLI::ExistingFile);
   command->add_option("--preset", options->preset,
                       "network: nano, tiny, small, base, large, unet or unet_small");

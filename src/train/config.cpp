@@ -13,6 +13,7 @@
 #include "core/error.h"
 #include "core/files.h"
 #include "core/text.h"
+#include "data/toml_text.h"
 #include "net/presets.h"
 
 namespace medurwkv::train {
@@ -58,6 +59,7 @@ std::vector<Field> fields_of(Config& c) {
       {"run.epochs", &c.run.epochs, 1, 1e6},
       {"run.batch", &c.run.batch, 1, 4096},
       {"run.seed", &c.run.seed, 0, 1e18},
+      {"run.fold", &c.run.fold, 0, 1000},
   };
   for (const data::AugmentField& field : data::augment_fields()) {
     out.push_back({concat("augment.", field.name), &(c.augment.*field.value), 0, field.most});
@@ -71,7 +73,7 @@ Field& find(std::vector<Field>& fields, const std::string& key) {
     if (field.key == key) return field;
     known.push_back(field.key);
   }
-  throw_usage(concat("setting '", key, "' is not known", suggestion(key, known)));
+  throw_usage(concat("setting '", shown(key), "' is not known", suggestion(key, known)));
 }
 
 template <class Place, class Number>
@@ -112,13 +114,19 @@ void set_from_toml(const Field& field, const toml::node& node) {
       field.value);
 }
 
-void read_table(const toml::table& table, const std::string& prefix, std::vector<Field>& fields) {
+/// Settings lie in sections, [section] with key = value; what is deeper is none of ours.
+void read_table(const std::string& file, const toml::table& table, const std::string& section,
+                std::vector<Field>& fields) {
   for (const auto& [key, node] : table) {
-    const std::string name = prefix + std::string(key.str());
-    if (const toml::table* inner = node.as_table()) {
-      read_table(*inner, name + ".", fields);
-    } else {
+    const std::string name = section + std::string(key.str());
+    if (const toml::table* inner = node.as_table(); inner != nullptr && section.empty()) {
+      read_table(file, *inner, name + ".", fields);
+      continue;
+    }
+    try {
       set_from_toml(find(fields, name), node);
+    } catch (const Error& error) {
+      throw_usage(concat(file, ": line ", key.source().begin.line, ": ", error.what()));
     }
   }
 }
@@ -172,23 +180,26 @@ std::string toml_text(const std::optional<Value>& value) {
   return value ? toml_text(*value) : std::string();
 }
 
+void read_text(const std::string& text, const std::string& name, Config& config) {
+  std::vector<Field> fields = fields_of(config);
+  const toml::table table = data::parse_toml(name, text, ErrorKind::usage);
+  read_table(name, table, "", fields);
+  // Once more, so that what the file says of [augment] comes after its preset.
+  try {
+    config.augment = data::augment_preset(config.input.augment);
+  } catch (const Error& error) {
+    throw_usage(concat(name, ": ", preset_key, ": ", error.what()));
+  }
+  read_table(name, table, "", fields);
+}
+
 }  // namespace
 
 Config load_config(const std::filesystem::path& file, const std::vector<std::string>& settings,
                    const Config& defaults) {
   Config config = defaults;
+  if (!file.empty()) read_text(read_file(file, data::longest_toml), file.string(), config);
   std::vector<Field> fields = fields_of(config);
-  if (!file.empty()) {
-    try {
-      const toml::table table = toml::parse(read_file(file, 1 << 20), file.string());
-      read_table(table, "", fields);
-      // Once more, so that what the file says of [augment] comes after its preset.
-      config.augment = data::augment_preset(config.input.augment);
-      read_table(table, "", fields);
-    } catch (const toml::parse_error& error) {
-      throw_usage(concat(file.string(), ":", error.source().begin.line, ": ", error.description()));
-    }
-  }
   for (const std::string& setting : settings) {
     if (apply_setting(setting, fields) == preset_key) {
       config.augment = data::augment_preset(config.input.augment);

@@ -53,6 +53,7 @@ struct Config {
     std::int64_t epochs = 200;
     std::int64_t batch = 8;
     std::uint64_t seed = 0;
+    std::int64_t fold = 0;  ///< of a split with folds the one that is val, from 1; else 0
   } run;
 };
 

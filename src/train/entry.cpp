@@ -26,6 +26,7 @@
 #include "train/features.h"
 #include "train/torch_engine.h"
 #include "train/trainer.h"
+#include "weights/model_file.h"
 
 struct MedurwkvEngine {
   std::unique_ptr<medurwkv::Engine> engine;
@@ -142,11 +143,7 @@ MedurwkvEngine* open_engine(const char* text, const MedurwkvHost* host, Medurwkv
                                    {"sha256", model.sha256},
                                    {"split_sha256", model.split_sha256},
                                    {"classes", classes},
-                                   {"width", model.input.width},
-                                   {"height", model.input.height},
-                                   {"channels", model.input.channels},
-                                   {"mean", model.input.mean},
-                                   {"deviation", model.input.deviation}}
+                                   {"input", weights::to_json(model.input)}}
                                   .dump()
                                   .c_str());
     out = engine.release();

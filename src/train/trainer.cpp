@@ -18,6 +18,7 @@
 #include "core/text.h"
 #include "core/threads.h"
 #include "core/version.h"
+#include "data/split.h"
 #include "judge/metrics.h"
 #include "plan/counting.h"
 #include "predict/predictor.h"
@@ -60,6 +61,10 @@ InputContract input_of(const Config& config) {
   return out;
 }
 
+std::optional<int> fold_of(const Config& config) {
+  return config.run.fold > 0 ? std::optional(static_cast<int>(config.run.fold)) : std::nullopt;
+}
+
 std::optional<InitialWeights> initial_weights_of(const TrainRequest& request) {
   if (!request.pretrained.empty()) {
     return std::optional<InitialWeights>(std::in_place, InitialWeights::pretrained,
@@ -80,7 +85,7 @@ class Run {
         config_(load_config(request.config, request.settings,
                             initial_ ? initial_->defaults() : Config())),
         dataset_(data::open_dataset(request.data, data::split_options(request.split))),
-        split_(data::read_split(request.split, dataset_)),
+        split_(data::read_split(request.split, dataset_, fold_of(config_))),
         device_(device_from(request.device)) {
     info_.network = resolve_network(config_, static_cast<std::int64_t>(dataset_.classes.size()));
     info_.input = input_of(config_);

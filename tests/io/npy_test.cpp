@@ -43,7 +43,7 @@ TEST(Npy, EveryTypeIsReadInBothByteOrders) {
           std::string(little.rbegin() + static_cast<std::ptrdiff_t>(little.size() - start - size),
                       little.rbegin() + static_cast<std::ptrdiff_t>(little.size() - start));
     }
-    const Numbers out = values(npy(described("<" + code, "(2,)"), little));
+    Numbers out = values(npy(described("<" + code, "(2,)"), little));
     EXPECT_EQ(values(npy(described(">" + code, "(2,)"), big)), out) << code;
     return out;
   };

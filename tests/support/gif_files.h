@@ -47,8 +47,8 @@ inline std::string gif_bytes(const GifForm& form) {
       for (int y = pass[0]; y < frame.height; y += pass[1]) order.push_back(y);
     }
     for (const int y : order) {
-      std::string row = frame.indices.substr(static_cast<std::size_t>(y * frame.width),
-                                             static_cast<std::size_t>(frame.width));
+      const auto width = static_cast<std::size_t>(frame.width);
+      std::string row = frame.indices.substr(static_cast<std::size_t>(y) * width, width);
       EGifPutLine(gif, reinterpret_cast<GifPixelType*>(row.data()), frame.width);
     }
   }

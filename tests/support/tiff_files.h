@@ -57,7 +57,8 @@ inline void add_tiff_page(TIFF* tiff, const TiffForm& form, const std::vector<st
     TIFFSetField(tiff, TIFFTAG_TILEWIDTH, side);
     TIFFSetField(tiff, TIFFTAG_TILELENGTH, side);
     const std::size_t pixel = form.bits / 8 * (apart ? 1 : form.samples);
-    for (std::uint16_t plane = 0; plane < (apart ? form.samples : 1); ++plane) {
+    const std::uint16_t planes = apart ? form.samples : std::uint16_t{1};
+    for (std::uint16_t plane = 0; plane < planes; ++plane) {
       for (std::uint32_t y = 0; y < form.height; y += side) {
         for (std::uint32_t x = 0; x < form.width; x += side) {
           std::string tile(side * side * pixel, '\0');

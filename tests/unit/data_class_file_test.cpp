@@ -76,7 +76,8 @@ TEST(ClassFile, MistakesAreNamed) {
       {"f.toml", first + "[[class]]\nname = 'b'\nindex = 1\ncolour = [1, 2, 3]\n",
        "did you mean color"}};
   for (const auto& [file, text, word] : mistakes) {
-    const auto refused = test::refusal_of([&] { return parse_classes(file, text); });
+    const auto refused =
+        test::refusal_of([&file = file, &text = text] { return parse_classes(file, text); });
     ASSERT_TRUE(refused) << text;
     EXPECT_EQ(refused->kind, ErrorKind::failure);
     EXPECT_TRUE(refused->names(file) && refused->names(word)) << refused->message;

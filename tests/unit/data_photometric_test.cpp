@@ -78,7 +78,7 @@ TEST(ChangeColors, HueIsARotationAboutGray) {
     const double root = std::sqrt(3.0);
     for (std::size_t c = 0; c < 3; ++c) {
       // v cos + (k x v) sin + k (k . v) (1 - cos), k = (1, 1, 1) / sqrt 3
-      const double own = static_cast<double>(color[c]);
+      const auto own = static_cast<double>(color[c]);
       const double cross =
           (static_cast<double>(color[(c + 2) % 3]) - static_cast<double>(color[(c + 1) % 3])) /
           root;

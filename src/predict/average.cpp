@@ -1,4 +1,4 @@
-#include "predict/ensemble.h"
+#include "predict/average.h"
 
 #include <utility>
 
