@@ -41,6 +41,7 @@ struct EvaluateOptions {
   std::string missing = "error";
   std::string prediction_encoding;
   std::vector<double> spacing{1, 1};
+  fs::path spacing_file;
   std::optional<double> tolerance;
   std::vector<std::string> profiles{"default"};
   std::int64_t batch = 8;
@@ -79,6 +80,9 @@ std::string command_line(const EvaluateOptions& options) {
   }
   if (options.spacing[0] != 1 || options.spacing[1] != 1) {
     out += concat(" --spacing ", options.spacing[0], ",", options.spacing[1]);
+  }
+  if (!options.spacing_file.empty()) {
+    out += concat(" --spacing-file ", shell_quoted(options.spacing_file.string()));
   }
   if (options.tolerance) out += concat(" --tolerance ", *options.tolerance);
   if (options.profiles != std::vector<std::string>{"default"}) {
@@ -120,6 +124,7 @@ struct Judged {
   std::vector<data::Case> cases;
   std::vector<data::Case> train;  // for the constant guess; empty without a split
   judge::Provenance provenance;
+  judge::SpacingByCase spacing;  // empty without --spacing-file
 };
 
 // The cases of the part, with a fold of the split where it has folds.
@@ -148,6 +153,11 @@ Judged open_judged(const EvaluateOptions& options, std::optional<int> fold) {
   from.command = command_line(options);
   from.lengths = {{options.spacing[0], options.spacing[1]}, options.tolerance};
   judge::check_lengths(from.lengths);
+  if (!options.spacing_file.empty()) {
+    out.spacing = judge::read_spacing(options.spacing_file);
+    from.spacing_file = options.spacing_file.string();
+    from.spacing_sha256 = sha256_file(options.spacing_file);
+  }
   return out;
 }
 
@@ -229,9 +239,9 @@ void warn(const EvaluateOptions& options, const judge::Provenance& from) {
   }
 }
 
-judge::EvaluationOptions evaluation_options(const EvaluateOptions& options,
-                                            const judge::Provenance& from) {
-  return {from.lengths, options.common.seed, options.common.quiet, options.profiles, options.batch};
+judge::EvaluationOptions evaluation_options(const EvaluateOptions& options, const Judged& judged) {
+  return {judged.provenance.lengths, judged.spacing,   options.common.seed,
+          options.common.quiet,      options.profiles, options.batch};
 }
 
 void tell_written(const EvaluateOptions& options, const std::vector<std::string>& names) {
@@ -253,10 +263,9 @@ int evaluate_masks(const EvaluateOptions& options) {
   judge::Report report;
   report.provenance = judged.provenance;
   report.classes = judged.dataset.classes;
-  report.evaluation =
-      std::move(judge::evaluate(judged.dataset, judged.train, judged.cases, predict,
-                                evaluation_options(options, judged.provenance), stop_signal)
-                    .front());
+  report.evaluation = std::move(judge::evaluate(judged.dataset, judged.train, judged.cases, predict,
+                                                evaluation_options(options, judged), stop_signal)
+                                    .front());
   add_pictures(report, judged.dataset, judged.cases,
                [&](const data::Case& item, const data::LabelMap& truth) {
                  return std::move(predict(item, truth).front().labels);
@@ -271,7 +280,7 @@ std::vector<judge::Report> evaluate_group(const EvaluateOptions& options, const 
                                           const Models& models, const Group& group) {
   auto evaluations = judge::evaluate(judged.dataset, judged.train, judged.cases,
                                      model_predictor(models, group, options.common.out),
-                                     evaluation_options(options, judged.provenance), stop_signal);
+                                     evaluation_options(options, judged), stop_signal);
   std::vector<judge::Report> out;
   for (std::size_t i = 0; i < evaluations.size(); ++i) {
     judge::Report report;
@@ -416,6 +425,8 @@ void add_evaluate(CLI::App& root) {
       ->expected(2)
       ->check(CLI::Range(1e-6, 1e6))
       ->default_str("1,1");
+  command->add_option("--spacing-file", options->spacing_file,
+                      "CSV with the columns id, spacing_x, spacing_y: pixels of each case");
   command->add_option("--tolerance", options->tolerance,
                       "of NSD, in the units of --spacing (2 pixels)");
   command

@@ -204,15 +204,12 @@ void check_comparable(const std::vector<LoadedEvaluation>& evaluations) {
   for (std::size_t i = 1; i < evaluations.size(); ++i) {
     const LoadedEvaluation& a = evaluations.front();
     const LoadedEvaluation& b = evaluations[i];
-    const auto lengths = [](const LoadedEvaluation& one) {
-      return concat(one.spacing.x, " x ", one.spacing.y);
-    };
     check_same(a, b, "the data's SHA-256", a.data_sha256, b.data_sha256);
     check_same(a, b, "the split's SHA-256", a.split_sha256, b.split_sha256);
     check_same(a, b, "the part", a.part, b.part);
     check_same(a, b, "the list of classes", join(a.class_names, ", "), join(b.class_names, ", "));
-    check_same(a, b, "the pixel spacing", lengths(a), lengths(b));
-    check_same(a, b, "the tolerance of NSD", exact(a.tolerance), exact(b.tolerance));
+    check_same(a, b, "the pixel spacing", a.spacing, b.spacing);
+    check_same(a, b, "the tolerance of NSD", a.tolerance, b.tolerance);
     check_same(a, b, "the number of cases", std::to_string(a.cases.size()),
                std::to_string(b.cases.size()));
     for (std::size_t c = 0; c < a.cases.size(); ++c) {

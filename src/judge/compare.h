@@ -34,8 +34,7 @@ struct LoadedEvaluation {
   std::string name;     ///< "A", "B", ...
   std::string subject;  ///< what was judged
   std::string data_root, data_sha256, split_file, split_sha256, part, unit;
-  Spacing spacing;
-  double tolerance = 0;
+  std::string spacing, tolerance;        ///< as texts that are equal where these are
   std::vector<std::string> class_names;  ///< without the background
   std::filesystem::path masks;           ///< the predicted masks
   std::string mask_encoding;             ///< of masks that were judged; empty: of our own

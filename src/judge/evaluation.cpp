@@ -5,6 +5,8 @@
 
 #include "core/error.h"
 #include "core/progress.h"
+#include "core/text.h"
+#include "judge/csv.h"
 
 namespace medurwkv::judge {
 
@@ -29,6 +31,17 @@ std::optional<ConstantGuess> fit_guess(const data::Dataset& dataset,
   return guess;
 }
 
+Lengths lengths_of(const data::Case& item, const EvaluationOptions& options) {
+  Lengths out = options.lengths;
+  if (options.spacing.empty()) return out;
+  const auto found = options.spacing.find(item.id);
+  if (found == options.spacing.end()) {
+    throw_failure(concat("the case ", item.id, " has no line in the file of --spacing-file"));
+  }
+  out.spacing = found->second;
+  return out;
+}
+
 // Gathers the scores of one predictor.
 class Scorer {
  public:
@@ -37,15 +50,14 @@ class Scorer {
       : class_count_(class_count), options_(&options) {
     for (const std::string& profile : options.profiles) {
       if (profile == profiles[0].name) continue;
-      judges_.emplace_back(profile, cases, class_count,
-                           ProfileOptions{options.lengths, options.batch});
+      judges_.emplace_back(profile, cases, class_count, options.batch);
     }
   }
 
   void add(const data::Case& item, const data::LabelMap& truth, const PredictedCase& predicted) {
-    result_.cases.push_back(
-        score_case(item.id, truth, predicted.labels, class_count_, options_->lengths));
-    for (ProfileJudge& judge : judges_) judge.add(item, truth, predicted.labels);
+    const Lengths lengths = lengths_of(item, *options_);
+    result_.cases.push_back(score_case(item.id, truth, predicted.labels, class_count_, lengths));
+    for (ProfileJudge& judge : judges_) judge.add(item, truth, predicted.labels, lengths);
     if (predicted.probabilities.empty()) return;
     if (!result_.calibration) result_.calibration.emplace();
     result_.calibration->add(truth, predicted.labels, predicted.probabilities);
@@ -70,6 +82,30 @@ class Scorer {
 };
 
 }  // namespace
+
+SpacingByCase read_spacing(const std::filesystem::path& file) {
+  const auto rows = read_csv(file);
+  if (rows.empty()) throw_failure(concat(file.string(), ": is empty"));
+  const std::size_t id = column_of(file, rows.front(), "id");
+  const std::size_t x = column_of(file, rows.front(), "spacing_x");
+  const std::size_t y = column_of(file, rows.front(), "spacing_y");
+  SpacingByCase out;
+  for (std::size_t r = 1; r < rows.size(); ++r) {
+    const auto& row = rows[r];
+    if (row.size() != rows.front().size()) {
+      throw_failure(concat(file.string(), ": line ", r + 1, " has ", row.size(),
+                           " fields, expected ", rows.front().size()));
+    }
+    const Spacing spacing{number_of(file, row[x]).value_or(0), number_of(file, row[y]).value_or(0)};
+    if (!(spacing.x > 0 && spacing.y > 0)) {
+      throw_failure(concat(file.string(), ": line ", r + 1, ": expected two positive lengths"));
+    }
+    if (!out.emplace(row[id], spacing).second) {
+      throw_failure(concat(file.string(), ": has two lines for ", shown(row[id])));
+    }
+  }
+  return out;
+}
 
 std::vector<Evaluation> evaluate(const data::Dataset& dataset, std::span<const data::Case> train,
                                  std::span<const data::Case> cases, const PredictCase& predict,

@@ -3,7 +3,9 @@
 #pragma once
 
 #include <cstdint>
+#include <filesystem>
 #include <functional>
+#include <map>
 #include <optional>
 #include <span>
 #include <string>
@@ -35,10 +37,18 @@ struct Evaluation {
   std::optional<Calibration> calibration;  ///< absent without probabilities
 };
 
+/// Sizes of pixels by case id.
+using SpacingByCase = std::map<std::string, Spacing>;
+
+/// From a CSV file with the columns id, spacing_x and spacing_y (others are left alone). Throws
+/// Error naming the file for what is no such table, and for two lines of one id.
+SpacingByCase read_spacing(const std::filesystem::path& file);
+
 struct EvaluationOptions {
   Lengths lengths;
-  std::uint64_t seed = 0;  ///< of the bootstrap intervals
-  bool quiet = false;      ///< no progress on stderr
+  SpacingByCase spacing{};  ///< where not empty: of every case, in place of that in `lengths`
+  std::uint64_t seed = 0;   ///< of the bootstrap intervals
+  bool quiet = false;       ///< no progress on stderr
   std::vector<std::string> profiles{"default"};
   std::int64_t batch = 8;  ///< of the profile `batch`
 };

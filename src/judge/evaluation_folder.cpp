@@ -1,11 +1,12 @@
 // Reading an evaluation's summary.json and cases.csv (judge/compare.h).
-#include <charconv>
 #include <nlohmann/json.hpp>
 
 #include "core/error.h"
 #include "core/files.h"
 #include "core/text.h"
 #include "judge/compare.h"
+#include "judge/csv.h"
+#include "judge/text_table.h"
 
 namespace medurwkv::judge {
 
@@ -14,57 +15,7 @@ namespace {
 namespace fs = std::filesystem;
 using Json = nlohmann::json;
 
-constexpr std::uint64_t most_bytes = std::uint64_t{1} << 30;
-
-// RFC 4180: fields in quotes may hold commas, line ends and doubled quotes.
-std::vector<std::vector<std::string>> read_csv(const fs::path& file) {
-  const std::string text = read_file(file, most_bytes);
-  std::vector<std::vector<std::string>> rows;
-  std::vector<std::string> row{""};
-  bool quoted = false;
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    const char c = text[i];
-    if (quoted) {
-      if (c != '"') {
-        row.back() += c;
-      } else if (i + 1 < text.size() && text[i + 1] == '"') {
-        row.back() += text[++i];
-      } else {
-        quoted = false;
-      }
-    } else if (c == '"') {
-      quoted = true;
-    } else if (c == ',') {
-      row.emplace_back();
-    } else if (c == '\n') {
-      rows.push_back(std::move(row));
-      row = {""};
-    } else if (c != '\r') {
-      row.back() += c;
-    }
-  }
-  if (row.size() > 1 || !row.front().empty()) rows.push_back(std::move(row));
-  return rows;
-}
-
-std::optional<double> number_of(const fs::path& file, const std::string& text) {
-  if (text.empty()) return std::nullopt;
-  double value = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (error != std::errc{} || end != text.data() + text.size()) {
-    throw_failure(concat(file.string(), ": ", shown(text), " is no number; evaluate again"));
-  }
-  return value;
-}
-
-std::size_t column_of(const fs::path& file, const std::vector<std::string>& heads,
-                      const std::string& name) {
-  for (std::size_t i = 0; i < heads.size(); ++i) {
-    if (heads[i] == name) return i;
-  }
-  throw_failure(concat(file.string(), ": has no column ", name,
-                       "; it is no cases.csv of this version's evaluate"));
-}
+constexpr std::uint64_t most_bytes = std::uint64_t{1} << 28;
 
 std::vector<LoadedCase> read_cases(const fs::path& file, std::size_t class_count) {
   const auto rows = read_csv(file);
@@ -125,9 +76,13 @@ void take_summary(const Json& summary, LoadedEvaluation& out) {
   out.split_sha256 = text_or_empty(summary.at("split").at("sha256"));
   out.part = summary.at("part").get<std::string>();
   out.unit = summary.at("unit").get<std::string>();
-  out.spacing = {summary.at("spacing").at(0).get<double>(),
-                 summary.at("spacing").at(1).get<double>()};
-  out.tolerance = summary.at("tolerance").get<double>();
+  const Json& spacing = summary.at("spacing");
+  out.spacing = spacing.is_null()
+                    ? concat("of a file with the SHA-256 ",
+                             summary.at("spacing_file").at("sha256").get<std::string>())
+                    : concat(spacing.at(0).get<double>(), " x ", spacing.at(1).get<double>());
+  const Json& tolerance = summary.at("tolerance");
+  out.tolerance = tolerance.is_null() ? "2 pixels" : exact(tolerance.get<double>());
   for (const Json& own : summary.at("classes")) {
     out.class_names.push_back(own.at("name").get<std::string>());
   }

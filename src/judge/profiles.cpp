@@ -27,7 +27,7 @@ class ProfileJudge::Rules {
   virtual ~Rules() = default;
 
   virtual void add(const data::Case& item, const data::LabelMap& truth,
-                   const data::LabelMap& prediction) = 0;
+                   const data::LabelMap& prediction, const Lengths& lengths) = 0;
   virtual void finish() {}
 
   ProfileTable table;
@@ -58,15 +58,11 @@ class ImageRules : public ProfileJudge::Rules {
   // The values of one class; the masks only where truth or prediction has it and `needs_masks`.
   using Judge = Values (*)(const Counts& counts, MaskPair masks, const Lengths& lengths);
 
-  ImageRules(std::vector<std::string> keys, Judge judge, bool needs_masks, std::size_t class_count,
-             const Lengths& lengths)
-      : Rules(std::move(keys), class_count),
-        judge_(judge),
-        needs_masks_(needs_masks),
-        lengths_(lengths) {}
+  ImageRules(std::vector<std::string> keys, Judge judge, bool needs_masks, std::size_t class_count)
+      : Rules(std::move(keys), class_count), judge_(judge), needs_masks_(needs_masks) {}
 
-  void add(const data::Case& item, const data::LabelMap& truth,
-           const data::LabelMap& prediction) override {
+  void add(const data::Case& item, const data::LabelMap& truth, const data::LabelMap& prediction,
+           const Lengths& lengths) override {
     const auto pixels = class_pixels(item.id, truth, prediction, class_count());
     start_unit(item.id);
     for (std::size_t label = 1; label < class_count(); ++label) {
@@ -75,14 +71,13 @@ class ImageRules : public ProfileJudge::Rules {
       if (needs_masks_ && counts.in_truth() && counts.in_prediction()) {
         masks = class_masks(truth, prediction, static_cast<std::uint8_t>(label), box);
       }
-      add_values(label, judge_(counts, std::move(masks), lengths_));
+      add_values(label, judge_(counts, std::move(masks), lengths));
     }
   }
 
  private:
   Judge judge_;
   bool needs_masks_;
-  Lengths lengths_;
 };
 
 std::optional<double> dice(const Counts& c) {
@@ -188,8 +183,8 @@ class PooledRules : public ProfileJudge::Rules {
       : Rules({"dice", "iou", "accuracy", "recall", "specificity"}, class_count),
         counts_(class_count) {}
 
-  void add(const data::Case& item, const data::LabelMap& truth,
-           const data::LabelMap& prediction) override {
+  void add(const data::Case& item, const data::LabelMap& truth, const data::LabelMap& prediction,
+           const Lengths& /*lengths*/) override {
     const auto pixels = class_pixels(item.id, truth, prediction, class_count());
     for (std::size_t label = 0; label < class_count(); ++label) {
       counts_[label] += pixels[label].counts;
@@ -214,8 +209,8 @@ class BatchRules : public ProfileJudge::Rules {
   BatchRules(std::size_t class_count, std::int64_t batch)
       : Rules({"dice", "iou"}, class_count), counts_(class_count), batch_(batch) {}
 
-  void add(const data::Case& item, const data::LabelMap& truth,
-           const data::LabelMap& prediction) override {
+  void add(const data::Case& item, const data::LabelMap& truth, const data::LabelMap& prediction,
+           const Lengths& /*lengths*/) override {
     const auto pixels = class_pixels(item.id, truth, prediction, class_count());
     for (std::size_t label = 0; label < class_count(); ++label) {
       counts_[label] += pixels[label].counts;
@@ -257,8 +252,8 @@ class TransUnetRules : public ProfileJudge::Rules {
     has_volumes_ = !volumes_.empty();
   }
 
-  void add(const data::Case& item, const data::LabelMap& truth,
-           const data::LabelMap& prediction) override {
+  void add(const data::Case& item, const data::LabelMap& truth, const data::LabelMap& prediction,
+           const Lengths& /*lengths*/) override {
     const auto pixels = class_pixels(item.id, truth, prediction, class_count());
     if (item.volume.empty()) {
       start_unit(item.id);
@@ -358,11 +353,9 @@ std::optional<double> weighted_mean(const Values& values, const std::vector<doub
 
 std::unique_ptr<ProfileJudge::Rules> rules_of(const std::string& profile,
                                               std::span<const data::Case> cases,
-                                              std::size_t class_count,
-                                              const ProfileOptions& options) {
+                                              std::size_t class_count, std::int64_t batch) {
   const auto images = [&](std::vector<std::string> keys, ImageRules::Judge judge, bool masks) {
-    return std::make_unique<ImageRules>(std::move(keys), judge, masks, class_count,
-                                        options.lengths);
+    return std::make_unique<ImageRules>(std::move(keys), judge, masks, class_count);
   };
   if (profile == "medpy") {
     return images(
@@ -379,7 +372,7 @@ std::unique_ptr<ProfileJudge::Rules> rules_of(const std::string& profile,
                   isic_values, false);
   }
   if (profile == "pooled") return std::make_unique<PooledRules>(class_count);
-  if (profile == "batch") return std::make_unique<BatchRules>(class_count, options.batch);
+  if (profile == "batch") return std::make_unique<BatchRules>(class_count, batch);
   if (profile == "transunet") return std::make_unique<TransUnetRules>(cases, class_count);
   throw_internal(concat("rules of the profile ", profile));
 }
@@ -426,8 +419,8 @@ std::int64_t ProfileTable::used(const std::string& metric) const {
 }
 
 ProfileJudge::ProfileJudge(const std::string& profile, std::span<const data::Case> cases,
-                           std::size_t class_count, const ProfileOptions& options)
-    : rules_(rules_of(profile, cases, class_count, options)) {
+                           std::size_t class_count, std::int64_t batch)
+    : rules_(rules_of(profile, cases, class_count, batch)) {
   rules_->table.profile = profile;
   for (const ProfileInfo& info : profiles) {
     if (profile == info.name) rules_->table.unit = info.unit;
@@ -437,8 +430,8 @@ ProfileJudge::~ProfileJudge() = default;
 ProfileJudge::ProfileJudge(ProfileJudge&&) noexcept = default;
 
 void ProfileJudge::add(const data::Case& item, const data::LabelMap& truth,
-                       const data::LabelMap& prediction) {
-  rules_->add(item, truth, prediction);
+                       const data::LabelMap& prediction, const Lengths& lengths) {
+  rules_->add(item, truth, prediction, lengths);
 }
 
 ProfileTable ProfileJudge::finish() {

@@ -59,18 +59,13 @@ struct ProfileTable {
   [[nodiscard]] std::int64_t used(const std::string& metric) const;
 };
 
-struct ProfileOptions {
-  Lengths lengths;
-  std::int64_t batch = 8;  ///< images of a batch, in the order of cases
-};
-
 /// Takes the cases of a set one by one and judges them by one profile. The profile `default` is
 /// made of what score_case gives (default_table).
 class ProfileJudge {
  public:
-  /// `cases`: all that will be added, in that order.
+  /// `cases`: all that will be added, in that order. `batch`: images of a batch.
   ProfileJudge(const std::string& profile, std::span<const data::Case> cases,
-               std::size_t class_count, const ProfileOptions& options);
+               std::size_t class_count, std::int64_t batch = 8);
   ~ProfileJudge();
   ProfileJudge(const ProfileJudge&) = delete;
   ProfileJudge& operator=(const ProfileJudge&) = delete;
@@ -78,7 +73,8 @@ class ProfileJudge {
   ProfileJudge& operator=(ProfileJudge&&) = delete;
 
   /// Throws Error as score_case; and when the slices of a volume are not of one size.
-  void add(const data::Case& item, const data::LabelMap& truth, const data::LabelMap& prediction);
+  void add(const data::Case& item, const data::LabelMap& truth, const data::LabelMap& prediction,
+           const Lengths& lengths = {});
   [[nodiscard]] ProfileTable finish();
 
   class Rules;

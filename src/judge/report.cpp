@@ -65,6 +65,21 @@ Json masks_json(const std::optional<JudgedMasks>& masks) {
           {"missing", masks->missing}};
 }
 
+Json spacing_json(const Provenance& from) {
+  if (!from.spacing_file.empty()) return {};
+  return Json::array({from.lengths.spacing.x, from.lengths.spacing.y});
+}
+
+Json spacing_file_json(const Provenance& from) {
+  if (from.spacing_file.empty()) return {};
+  return {{"file", from.spacing_file}, {"sha256", from.spacing_sha256}};
+}
+
+Json tolerance_json(const Provenance& from) {
+  if (!from.spacing_file.empty() && !from.lengths.tolerance) return {};
+  return from.lengths.nsd_tolerance();
+}
+
 Json profiles_json(const Report& report) {
   Json out = Json::array();
   for (const ProfileTable& table : report.evaluation.profiles) {
@@ -153,8 +168,15 @@ std::optional<bool> same_split(const Provenance& provenance) {
   return same;
 }
 
-std::string length_unit(const Spacing& spacing) {
-  return spacing == Spacing{} ? "px" : "spacing units";
+std::string length_unit(const Provenance& provenance) {
+  return provenance.spacing_file.empty() && provenance.lengths.spacing == Spacing{}
+             ? "px"
+             : "spacing units";
+}
+
+std::string tolerance_text(const Provenance& provenance) {
+  const bool differs = !provenance.spacing_file.empty() && !provenance.lengths.tolerance;
+  return differs ? "2 pixels" : concat(provenance.lengths.nsd_tolerance());
 }
 
 std::vector<FailedCase> failed_cases(const Evaluation& evaluation) {
@@ -170,13 +192,12 @@ std::vector<FailedCase> failed_cases(const Evaluation& evaluation) {
 
 std::string report_text(const Report& report) {
   const Summary& summary = report.evaluation.summary;
-  const Lengths& lengths = report.provenance.lengths;
-  const std::string unit = length_unit(lengths.spacing);
+  const std::string unit = length_unit(report.provenance);
   std::string out = concat("profile default, part ", report.provenance.part, ", ", summary.cases,
-                           " cases, lengths in ", unit, ", NSD within ", lengths.nsd_tolerance(),
-                           "\n\n  ", padded("", 18, false), padded("mean", 11, true), "  ",
-                           padded("95 % interval", 19, false), padded("deviation", 11, true),
-                           padded("median", 11, true), "   used\n");
+                           " cases, lengths in ", unit, ", NSD within ",
+                           tolerance_text(report.provenance), "\n\n  ", padded("", 18, false),
+                           padded("mean", 11, true), "  ", padded("95 % interval", 19, false),
+                           padded("deviation", 11, true), padded("median", 11, true), "   used\n");
   for (const ClassSummary& own : summary.classes) {
     out += concat(report.classes.at(own.label).name, " (", own.in_truth, " cases have it, ",
                   own.missed, " missed, ", own.hallucinated, " hallucinated)\n",
@@ -282,9 +303,10 @@ Json summary_json(const Report& report) {
        {{"file", text_or_null(from.split_file)},
         {"sha256", text_or_null(from.split_sha256)},
         {"same_as_training", same ? Json(*same) : Json()}}},
-      {"spacing", Json::array({from.lengths.spacing.x, from.lengths.spacing.y})},
-      {"tolerance", from.lengths.nsd_tolerance()},
-      {"unit", length_unit(from.lengths.spacing)},
+      {"spacing", spacing_json(from)},
+      {"spacing_file", spacing_file_json(from)},
+      {"tolerance", tolerance_json(from)},
+      {"unit", length_unit(from)},
       {"cases", summary.cases},
       {"mean_dice", or_null(summary.class_mean[0].mean)},
       {"mean_dice_interval", judge::to_json(summary.class_mean[0].interval)},

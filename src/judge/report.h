@@ -35,6 +35,8 @@ struct Provenance {
   std::string part{};
   std::string command{};
   Lengths lengths{};
+  std::string spacing_file{};  ///< sizes of pixels by case; empty: those in `lengths`
+  std::string spacing_sha256{};
 };
 
 /// A picture for the report.
@@ -63,7 +65,9 @@ struct Report {
 std::optional<bool> same_split(const Provenance& provenance);
 
 /// "px" when all sides are 1, else "spacing units".
-std::string length_unit(const Spacing& spacing);
+std::string length_unit(const Provenance& provenance);
+/// Of NSD: a length, or "2 pixels" where these differ from case to case.
+std::string tolerance_text(const Provenance& provenance);
 
 /// Fixed-width table for people, ending in a newline.
 std::string report_text(const Report& report);

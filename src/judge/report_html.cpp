@@ -97,7 +97,7 @@ void metric_rows(HtmlTable& table, const std::array<Statistic, metric_count>& st
 
 std::string metrics_table(const Report& report) {
   const Summary& summary = report.evaluation.summary;
-  const std::string unit = length_unit(report.provenance.lengths.spacing);
+  const std::string unit = length_unit(report.provenance);
   HtmlTable table("Metrics", "Over cases. Used: cases where the metric is defined.",
                   {"Metric", "Mean", "95 % interval", "Standard deviation", "Median", "Used"});
   for (const ClassSummary& own : summary.classes) {
@@ -179,7 +179,7 @@ std::string failures(const Report& report) {
 
 std::string cases_table(const Report& report) {
   const Evaluation& evaluation = report.evaluation;
-  const std::string unit = length_unit(report.provenance.lengths.spacing);
+  const std::string unit = length_unit(report.provenance);
   constexpr std::size_t most_rows = 4000;
   const std::size_t most =
       std::max<std::size_t>(1, most_rows / std::max<std::size_t>(1, report.classes.size() - 1));
@@ -262,8 +262,10 @@ std::string provenance(const Report& report) {
     fact("Split of the training", !same ? "unknown" : *same ? "the same" : "another");
   }
   const Spacing& spacing = from.lengths.spacing;
-  fact("Pixel spacing", concat(spacing.x, " x ", spacing.y, " (lengths in ", length_unit(spacing),
-                               "); NSD within ", from.lengths.nsd_tolerance()));
+  fact("Pixel spacing",
+       concat(from.spacing_file.empty() ? concat(spacing.x, " x ", spacing.y)
+                                        : concat("by case, ", from.spacing_file),
+              " (lengths in ", length_unit(from), "); NSD within ", tolerance_text(from)));
   fact("Seed of the bootstrap", std::to_string(report.evaluation.summary.seed));
   return concat(html_heading("What made this report", "provenance"), "<pre>",
                 html_escape(from.command), "</pre>\n", html_facts(facts));

@@ -113,6 +113,27 @@ TEST_F(Evaluate, ScoresSeveralPredictorsAndProfiles) {
   EXPECT_FALSE(both[1].calibration);
 }
 
+// The same pair with pixels of 1 and of 3: a missed object costs the image's diagonal.
+TEST_F(Evaluate, SpacingMayDifferByCase) {
+  const data::LabelMap round = rasterise({0.3, 0.3}, {30, 40});
+  const std::vector<data::Case> cases{add("a", round), add("b,b", round)};
+  const fs::path file = folder / "sizes.csv";
+  write_file(file, "spacing_x,note,id,spacing_y\r\n1,x,a,1\r\n3,,\"b,b\",3\r\n");
+  options.spacing = read_spacing(file);
+  options.profiles = {"default", "medpy"};
+  const Evaluation got = evaluate(dataset, {}, cases, nothing, options, stop).at(0);
+  EXPECT_DOUBLE_EQ(got.cases[0].classes[0].hd95.value(), 50);
+  EXPECT_DOUBLE_EQ(got.cases[1].classes[0].hd95.value(), 150);
+  options.spacing.erase("a");
+  EXPECT_THROW(evaluate(dataset, {}, cases, nothing, options, stop), Error);
+  for (const char* broken : {"", "id,spacing_x\na,1\n", "id,spacing_x,spacing_y\na,1\n",
+                             "id,spacing_x,spacing_y\na,1,0\n", "id,spacing_x,spacing_y\na,1,y\n",
+                             "id,spacing_x,spacing_y\na,1,1\na,1,1\n"}) {
+    write_file(file, broken);
+    EXPECT_THROW(read_spacing(file), Error) << broken;
+  }
+}
+
 TEST_F(Evaluate, WithoutTrainingMasksThereIsNoGuess) {
   const std::vector<data::Case> cases{add("a", rasterise({0.3, 0.3}, {20, 20}))};
   EXPECT_FALSE(evaluate(dataset, {}, cases, threshold, options, stop).at(0).guess);

@@ -82,8 +82,8 @@ std::optional<double> only_value(const char* profile, const char* metric,
                                  const data::LabelMap& truth, const data::LabelMap& prediction,
                                  const Lengths& lengths) {
   const std::vector<data::Case> cases(1);
-  ProfileJudge judge(profile, cases, 2, {lengths, 1});
-  judge.add(cases.front(), truth, prediction);
+  ProfileJudge judge(profile, cases, 2);
+  judge.add(cases.front(), truth, prediction, lengths);
   return judge.finish().mean(metric);
 }
 

@@ -29,12 +29,12 @@ struct Pair {
 
 // Images by themselves.
 ProfileTable judged(const std::string& profile, const std::vector<Pair>& pairs,
-                    const ProfileOptions& options = {}) {
+                    const Lengths& lengths = {}, std::int64_t batch = 8) {
   std::vector<data::Case> cases(pairs.size());
   for (std::size_t i = 0; i < pairs.size(); ++i) cases[i].id = "case " + std::to_string(i);
-  ProfileJudge judge(profile, cases, 2, options);
+  ProfileJudge judge(profile, cases, 2, batch);
   for (std::size_t i = 0; i < pairs.size(); ++i) {
-    judge.add(cases[i], labels_of(pairs[i].truth), labels_of(pairs[i].prediction));
+    judge.add(cases[i], labels_of(pairs[i].truth), labels_of(pairs[i].prediction), lengths);
   }
   return judge.finish();
 }
@@ -89,8 +89,7 @@ TEST(Monai, LeavesOutWhatHasNoTruth) {
 // One pixel against the one 2 to its right. A pixel's contour are its 4 corners, each half a
 // diagonal long; the corners' distances to the other's are 1 (the near two) and 2.
 TEST(Deepmind, MeasuresBetweenCorners) {
-  const ProfileTable table =
-      judged("deepmind", {{{"1..."}, {"..1."}}, missed, nothing}, {{{}, 1.0}, 8});
+  const ProfileTable table = judged("deepmind", {{{"1..."}, {"..1."}}, missed, nothing}, {{}, 1.0});
   EXPECT_DOUBLE_EQ(value(table, "hd95", 0).value(), 2);
   EXPECT_DOUBLE_EQ(value(table, "nsd", 0).value(), 0.5);
   EXPECT_DOUBLE_EQ(value(table, "asd_from_truth", 0).value(), 1.5);
@@ -108,7 +107,7 @@ TEST(Deepmind, MeasuresBetweenCorners) {
 // of its long sides). So from the truth 0; from the prediction: 3 pairs of long-side points, at 1,
 // 2 and 3 pixels, of which the last is 2 away, and the right corners 4 away.
 TEST(Deepmind, WeighsByLength) {
-  const ProfileTable table = judged("deepmind", {{{"11.."}, {"1111"}}}, {{{2, 1}, 2.0}, 8});
+  const ProfileTable table = judged("deepmind", {{{"11.."}, {"1111"}}}, {{2, 1}, 2.0});
   const double corner = std::sqrt(5.0) / 2;
   EXPECT_DOUBLE_EQ(value(table, "asd_from_truth", 0).value(), 0);
   EXPECT_DOUBLE_EQ(value(table, "asd_from_prediction", 0).value(),
@@ -147,12 +146,13 @@ TEST(TransUnet, JudgesVolumesWhole) {
   }
   cases[4].id = "w_0";
   cases[4].volume = "w";
-  ProfileJudge judge("transunet", cases, 2, {{{0.5, 0.5}, {}}, 8});
-  judge.add(cases[0], labels_of(empty), labels_of(voxel));
-  judge.add(cases[1], labels_of(voxel), labels_of(empty));
-  judge.add(cases[2], labels_of(empty), labels_of(empty));
-  judge.add(cases[4], labels_of(voxel), labels_of(voxel));
-  judge.add(cases[3], labels_of(empty), labels_of(empty));
+  ProfileJudge judge("transunet", cases, 2);
+  const Lengths small{{0.5, 0.5}, {}};
+  judge.add(cases[0], labels_of(empty), labels_of(voxel), small);
+  judge.add(cases[1], labels_of(voxel), labels_of(empty), small);
+  judge.add(cases[2], labels_of(empty), labels_of(empty), small);
+  judge.add(cases[4], labels_of(voxel), labels_of(voxel), small);
+  judge.add(cases[3], labels_of(empty), labels_of(empty), small);
   const ProfileTable table = judge.finish();
   EXPECT_EQ(table.units, (std::vector<std::string>{"w", "v"}));
   EXPECT_EQ(table.unit, "volume");
@@ -172,7 +172,7 @@ TEST(TransUnet, BordersOfVolumesAreSixNeighbour) {
     cases[i].volume = "v";
     cases[i].slice = static_cast<std::int64_t>(i);
   }
-  ProfileJudge judge("transunet", cases, 2, {});
+  ProfileJudge judge("transunet", cases, 2);
   const data::LabelMap full = labels_of({"111", "111", "111"});
   const data::LabelMap empty = labels_of({"...", "...", "..."});
   judge.add(cases[0], full, empty);
@@ -195,7 +195,7 @@ TEST(Pooled, IsOneConfusionMatrix) {
 
 // Batches of two: IoU (1 + s) / (5 + s), then of the third image alone s / (1 + s), weighed 2 : 1.
 TEST(Batch, DerivesDiceFromIou) {
-  const ProfileTable table = judged("batch", {both, missed, hallucinated}, {{}, 2});
+  const ProfileTable table = judged("batch", {both, missed, hallucinated}, {}, 2);
   EXPECT_EQ(table.unit_count(), "2 batches");
   const double s = 1e-5;
   const double first = (1 + s) / (5 + s);
@@ -207,7 +207,7 @@ TEST(Batch, DerivesDiceFromIou) {
 
 // IoU 2/3 counts, 1/3 does not; nothing in nothing is perfect.
 TEST(Isic, CountsNothingBelowTheThreshold) {
-  const ProfileTable table = judged("isic", {{{"111."}, {"11.."}}, both, nothing, missed}, {});
+  const ProfileTable table = judged("isic", {{{"111."}, {"11.."}}, both, nothing, missed});
   EXPECT_DOUBLE_EQ(value(table, "threshold_jaccard", 0).value(), 2.0 / 3);
   EXPECT_EQ(value(table, "threshold_jaccard", 1), 0.0);
   EXPECT_EQ(value(table, "threshold_jaccard", 2), 1.0);
