@@ -56,7 +56,7 @@ double or_else(std::optional<double> value, double otherwise) {
 class ImageRules : public ProfileJudge::Rules {
  public:
   // The values of one class; the masks only where truth or prediction has it and `needs_masks`.
-  using Judge = Values (*)(const Counts& counts, MaskPair masks, const Lengths& lengths);
+  using Judge = Values (*)(const Counts& counts, MaskPair&& masks, const Lengths& lengths);
 
   ImageRules(std::vector<std::string> keys, Judge judge, bool needs_masks, std::size_t class_count)
       : Rules(std::move(keys), class_count), judge_(judge), needs_masks_(needs_masks) {}
@@ -110,7 +110,7 @@ double pooled_hd95(SurfaceDistances distances) {
 }
 
 // medpy 0.5 (`medpy.metric.binary`): dc, jc, precision, recall, specificity, hd95, assd, ravd.
-Values medpy_values(const Counts& c, MaskPair masks, const Lengths& lengths) {
+Values medpy_values(const Counts& c, MaskPair&& masks, const Lengths& lengths) {
   Values out{or_else(dice(c), 1),
              or_else(iou(c), 1),
              or_else(precision(c), 0),
@@ -130,7 +130,7 @@ Values medpy_values(const Counts& c, MaskPair masks, const Lengths& lengths) {
 // MONAI 1.x with each metric's defaults: DiceMetric, MeanIoU, HausdorffDistanceMetric(percentile
 // 95), SurfaceDistanceMetric, SurfaceDiceMetric. Its surface distance is infinite, and so is the
 // mean over a set, where one of the masks is empty; that is left out here.
-Values monai_values(const Counts& c, MaskPair masks, const Lengths& lengths) {
+Values monai_values(const Counts& c, MaskPair&& masks, const Lengths& lengths) {
   Values out(5);
   if (c.in_truth()) {
     out[0] = dice(c);
@@ -151,7 +151,7 @@ Values monai_values(const Counts& c, MaskPair masks, const Lengths& lengths) {
 
 // `surface-distance`: compute_dice_coefficient, compute_robust_hausdorff(95),
 // compute_surface_dice_at_tolerance, compute_average_surface_distance. Infinities are left out.
-Values deepmind_values(const Counts& c, MaskPair masks, const Lengths& lengths) {
+Values deepmind_values(const Counts& c, MaskPair&& masks, const Lengths& lengths) {
   Values out(5);
   out[0] = dice(c);
   if (c.in_truth() != c.in_prediction()) out[2] = 0;
@@ -165,7 +165,7 @@ Values deepmind_values(const Counts& c, MaskPair masks, const Lengths& lengths) 
 }
 
 // isic-challenge-scoring, the metrics of ISIC 2018 task 1.
-Values isic_values(const Counts& c, MaskPair /*masks*/, const Lengths& /*lengths*/) {
+Values isic_values(const Counts& c, MaskPair&& /*masks*/, const Lengths& /*lengths*/) {
   constexpr double threshold = 0.65;
   const double jaccard = or_else(iou(c), 1);
   return {jaccard >= threshold ? jaccard : 0,
