@@ -1,14 +1,12 @@
 // `medurwkv data preview`: a contact sheet of what the network will see.
 #include <algorithm>
-#include <array>
+#include <cstdint>
 #include <filesystem>
 #include <iostream>
 #include <memory>
 #include <optional>
 #include <string>
 #include <vector>
-
-#include <toml++/toml.h>
 
 #include "cli/data.h"
 #include "core/error.h"
@@ -17,9 +15,13 @@
 #include "core/text.h"
 #include "data/contact_sheet.h"
 #include "data/split.h"
+#include "data/toml_text.h"
 
 namespace medurwkv::cli {
 namespace {
+
+constexpr std::int64_t longest_side = 16384;
+constexpr std::int64_t most_channels = 64;
 
 struct PreviewCommand {
   CommonOptions common;
@@ -37,13 +39,9 @@ struct PreviewCommand {
 /// Settings of a TOML file by section and name; absent ones keep what they are.
 class Settings {
  public:
-  explicit Settings(const std::filesystem::path& file) : file_(file.string()) {
-    try {
-      table_ = toml::parse(read_file(file, 1 << 20), file_);
-    } catch (const toml::parse_error& error) {
-      throw_failure(concat(file_, ":", error.source().begin.line, ": ", error.description()));
-    }
-  }
+  explicit Settings(const std::filesystem::path& file)
+      : file_(file.string()),
+        table_(data::parse_toml(file_, read_file(file, data::longest_toml), ErrorKind::failure)) {}
   template <class T>
   void read(const char* section, const char* name, T& value) const {
     const auto node = table_[section][name];
@@ -51,6 +49,13 @@ class Settings {
     const auto given = node.value<T>();
     if (!given) throw_failure(concat(file_, ": ", section, ".", name, " is of another type"));
     value = *given;
+  }
+  template <class T>
+  void read(const char* section, const char* name, T& value, T least, T most) const {
+    read(section, name, value);
+    if (value >= least && value <= most) return;
+    throw_failure(
+        concat(file_, ": ", section, ".", name, " is ", value, ", not ", least, " to ", most));
   }
 
  private:
@@ -62,9 +67,9 @@ class Settings {
 void read_config(const std::filesystem::path& file, data::SheetRequest& out) {
   const Settings settings(file);
   InputContract& contract = out.contract;
-  settings.read("input", "width", contract.width);
-  settings.read("input", "height", contract.height);
-  settings.read("network", "channels", contract.channels);
+  settings.read("input", "width", contract.width, std::int64_t{1}, longest_side);
+  settings.read("input", "height", contract.height, std::int64_t{1}, longest_side);
+  settings.read("network", "channels", contract.channels, std::int64_t{1}, most_channels);
   std::string fit = to_string(contract.fit);
   settings.read("input", "fit", fit);
   contract.fit = fit_from(fit);
@@ -77,7 +82,7 @@ void read_config(const std::filesystem::path& file, data::SheetRequest& out) {
   for (const data::AugmentField& field : data::augment_fields()) {
     double& value = out.augment.*field.value;
     const double preset = value;
-    settings.read("augment", field.name, value);
+    settings.read("augment", field.name, value, 0.0, field.most);
     if (value != preset) out.augment_name += concat(", ", field.name, " ", value);
   }
   auto seed = std::int64_t{0};
@@ -169,10 +174,10 @@ void add_data_preview(CLI::App& data) {
   command->add_option("--size", options->size, "the network's input: SIDE or WIDTH,HEIGHT [256]")
       ->delimiter(',')
       ->expected(1, 2)
-      ->check(CLI::Range(1, 16384));
+      ->check(CLI::Range(std::int64_t{1}, longest_side));
   command->add_option("--fit", options->fit, "stretch, pad or native [stretch]");
   command->add_option("--channels", options->channels, "channels of the input [3]")
-      ->check(CLI::Range(1, 64));
+      ->check(CLI::Range(std::int64_t{1}, most_channels));
   command->add_option("--augment", options->augment, "none, light, medium or strong [medium]");
   command->add_option("--cases", options->cases, "rows")
       ->check(CLI::Range(1, 200))

@@ -15,6 +15,7 @@
 #include "core/text.h"
 #include "core/threads.h"
 #include "train/entry.h"
+#include "weights/model_file.h"
 
 namespace medurwkv::cli {
 namespace {
@@ -180,11 +181,7 @@ std::unique_ptr<Engine> open_engine(const fs::path& model, const std::string& de
   throw_on_failure(status);
   const json answer = host.answer();
   ModelDescription description;
-  description.input.width = answer.at("width");
-  description.input.height = answer.at("height");
-  description.input.channels = answer.at("channels");
-  description.input.mean = answer.at("mean").get<std::vector<double>>();
-  description.input.deviation = answer.at("deviation").get<std::vector<double>>();
+  description.input = weights::input_from_json(answer.at("input"));
   description.network = answer.at("network");
   description.file = model.string();
   description.sha256 = answer.at("sha256");

@@ -120,6 +120,9 @@ std::size_t edit_distance(std::string_view a, std::string_view b) {
 
 std::string nearest_name(std::string_view name, const std::vector<std::string>& candidates) {
   std::string best;
+  // Nothing is near to what is far longer than a name, and looking takes the product of lengths.
+  constexpr std::size_t longest = 200;
+  if (name.size() > longest) return best;
   std::size_t best_distance = std::max<std::size_t>(2, name.size() / 3) + 1;
   for (const std::string& candidate : candidates) {
     const std::size_t distance = edit_distance(name, candidate);

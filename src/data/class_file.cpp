@@ -1,7 +1,5 @@
 #include "data/class_file.h"
 
-#include <toml++/toml.h>
-
 #include <algorithm>
 #include <charconv>
 #include <optional>
@@ -12,11 +10,10 @@
 #include "core/files.h"
 #include "core/text.h"
 #include "data/layout.h"
+#include "data/toml_text.h"
 
 namespace medurwkv::data {
 namespace {
-
-constexpr std::uint64_t file_limit = std::uint64_t{1} << 20;
 
 using Color = std::array<std::uint8_t, 3>;
 
@@ -51,7 +48,7 @@ std::vector<Entry> parse_label_map(const std::string& file, const std::string& t
       entry.info.color[i] = value.value_or(0);
     }
     if (!good) {
-      throw_failure(concat(file, ": line ", number, ": '", line,
+      throw_failure(concat(file, ": line ", number, ": '", shown(line),
                            "' is no class; expected name:red,green,blue with 0 to 255"));
     }
     out.push_back(std::move(entry));
@@ -69,18 +66,13 @@ Color color_from(const std::string& file, const std::string& name, const toml::a
   }
   if (!good) {
     throw_failure(
-        concat(file, ": class ", name, ": color is [red, green, blue], each from 0 to 255"));
+        concat(file, ": class ", shown(name), ": color is [red, green, blue], each from 0 to 255"));
   }
   return out;
 }
 
-std::vector<Entry> parse_toml(const std::string& file, const std::string& text) {
-  toml::table root;
-  try {
-    root = toml::parse(text);
-  } catch (const toml::parse_error& error) {
-    throw_failure(concat(file, ": line ", error.source().begin.line, ": ", error.description()));
-  }
+std::vector<Entry> parse_class_tables(const std::string& file, const std::string& text) {
+  const toml::table root = parse_toml(file, text, ErrorKind::failure);
   const toml::array* tables = root["class"].as_array();
   if (tables == nullptr || root.size() != 1) {
     throw_failure(concat(file, ": expected tables [[class]] and nothing else"));
@@ -96,14 +88,14 @@ std::vector<Entry> parse_toml(const std::string& file, const std::string& text) 
     for (const auto& [key, unused] : *table) {
       const std::string word(key.str());
       if (word == "name" || word == "index" || word == "color") continue;
-      throw_failure(concat(file, ": class ", *name, ": unknown key '", word, "'",
+      throw_failure(concat(file, ": class ", shown(*name), ": unknown key '", shown(word), "'",
                            suggestion(word, {"name", "index", "color"})));
     }
     Entry entry{.info = {*name, {}}, .index = index};
     if (table->contains("color")) {
       entry.info.color = color_from(file, *name, (*table)["color"].as_array());
     } else if (*index != 0) {
-      throw_failure(concat(file, ": class ", *name, " lacks its color"));
+      throw_failure(concat(file, ": class ", shown(*name), " lacks its color"));
     }
     out.push_back(std::move(entry));
   }
@@ -135,8 +127,9 @@ void put_in_order(const std::string& file, std::vector<Entry>& entries) {
             [](const Entry& a, const Entry& b) { return a.index < b.index; });
   for (std::size_t i = 0; i < entries.size(); ++i) {
     if (entries[i].index == static_cast<std::int64_t>(i)) continue;
-    throw_failure(concat(file, ": class ", entries[i].info.name, " has index ", *entries[i].index,
-                         ", expected ", i, "; indices are 0 (the background) to n - 1, each once"));
+    throw_failure(concat(file, ": class ", shown(entries[i].info.name), " has index ",
+                         *entries[i].index, ", expected ", i,
+                         "; indices are 0 (the background) to n - 1, each once"));
   }
 }
 
@@ -145,11 +138,11 @@ void refuse_repeats(const std::string& file, const std::vector<Entry>& entries) 
     if (!is_utf8(entries[i].info.name)) throw_failure(concat(file, ": a name is not UTF-8"));
     for (std::size_t j = 0; j < i; ++j) {
       if (entries[i].info.name == entries[j].info.name) {
-        throw_failure(concat(file, ": the name ", entries[i].info.name, " occurs twice"));
+        throw_failure(concat(file, ": the name ", shown(entries[i].info.name), " occurs twice"));
       }
       if (entries[i].info.color == entries[j].info.color) {
-        throw_failure(concat(file, ": ", entries[j].info.name, " and ", entries[i].info.name,
-                             " have the same colour"));
+        throw_failure(concat(file, ": ", shown(entries[j].info.name), " and ",
+                             shown(entries[i].info.name), " have the same colour"));
       }
     }
   }
@@ -158,24 +151,24 @@ void refuse_repeats(const std::string& file, const std::vector<Entry>& entries) 
 }  // namespace
 
 std::vector<ClassInfo> read_class_file(const std::filesystem::path& file) {
-  return parse_classes(file, read_file(file, file_limit));
+  return parse_classes(file, read_file(file, longest_toml));
 }
 
 std::vector<ClassInfo> parse_classes(const std::filesystem::path& file, const std::string& text) {
   const std::string name = file.string();
   std::vector<Entry> entries;
   if (lower(file.extension().string()) == ".toml") {
-    entries = parse_toml(name, text);
+    entries = parse_class_tables(name, text);
     put_in_order(name, entries);
   } else {
     entries = parse_label_map(name, text);
     put_background_first(entries);
   }
-  refuse_repeats(name, entries);
   if (entries.size() < 2 || entries.size() > ignore_label) {
     throw_failure(concat(name, ": names ", entries.size(),
                          " classes with the background; expected 2 to ", int{ignore_label}));
   }
+  refuse_repeats(name, entries);
   std::vector<ClassInfo> out;
   out.reserve(entries.size());
   for (Entry& entry : entries) out.push_back(std::move(entry.info));

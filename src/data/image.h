@@ -78,7 +78,7 @@ Image read_image(const std::filesystem::path& path);
 ImageSize read_image_size(const ImageSource& source);
 ImageSize read_image_size(const std::filesystem::path& path);
 
-/// 8-bit gray (1 channel) or RGB (3 channels) as PNG bytes.
+/// Gray (1 channel) or RGB (3 channels) of 8 or 16 bits as PNG bytes.
 std::string encode_png(const Image& image);
 /// Class indices as a palette PNG whose palette holds the class colours (pixel value = class
 /// index).

@@ -153,6 +153,7 @@ void nothing_to_flush(png_structp /*png*/) {}
 struct Canvas {
   ImageSize size;
   int color_type = PNG_COLOR_TYPE_GRAY;
+  int depth = 8;
   std::vector<png_color> palette;
   std::vector<png_bytep> rows;
 };
@@ -161,12 +162,13 @@ struct Canvas {
 bool write_canvas(png_structp png, png_infop info, Canvas& canvas) {
   if (setjmp(png_jmpbuf(png)) != 0) return false;  // NOLINT(cert-err52-cpp): libpng's protocol
   png_set_IHDR(png, info, static_cast<png_uint_32>(canvas.size.width),
-               static_cast<png_uint_32>(canvas.size.height), 8, canvas.color_type,
+               static_cast<png_uint_32>(canvas.size.height), canvas.depth, canvas.color_type,
                PNG_INTERLACE_NONE, PNG_COMPRESSION_TYPE_DEFAULT, PNG_FILTER_TYPE_DEFAULT);
   if (!canvas.palette.empty()) {
     png_set_PLTE(png, info, canvas.palette.data(), static_cast<int>(canvas.palette.size()));
   }
   png_write_info(png, info);
+  if (canvas.depth == 16) png_set_swap(png);  // a PNG's samples are big endian, ours little
   png_write_image(png, canvas.rows.data());
   png_write_end(png, nullptr);
   return true;
@@ -204,14 +206,17 @@ ImageSize png_size(const std::string& file, std::string_view bytes) {
 }
 
 std::string encode_png(const Image& image) {
-  if (image.type != SampleType::u8 || (image.channels != 1 && image.channels != 3)) {
-    throw_internal("only 8-bit gray and RGB images are written as PNG");
+  if (image.type == SampleType::f32 || (image.channels != 1 && image.channels != 3)) {
+    throw_internal("only gray and RGB images of 8 and 16 bits are written as PNG");
   }
+  const bool wide = image.type == SampleType::u16;
   Canvas canvas{.size = {image.width, image.height},
                 .color_type = image.channels == 3 ? PNG_COLOR_TYPE_RGB : PNG_COLOR_TYPE_GRAY,
+                .depth = wide ? 16 : 8,
                 .palette = {},
                 .rows = {}};
-  return encode(canvas, image.bytes.data(), static_cast<std::size_t>(image.width * image.channels));
+  return encode(canvas, image.bytes.data(),
+                static_cast<std::size_t>(image.width * image.channels * (wide ? 2 : 1)));
 }
 
 std::string encode_png(const LabelMap& labels, const std::vector<ClassInfo>& classes) {

@@ -1,16 +1,19 @@
 #include "predict/outputs.h"
 
-#include <array>
-#include <bit>
-#include <nlohmann/json.hpp>
+#include <algorithm>
+#include <cmath>
 #include <set>
+#include <span>
 #include <system_error>
+#include <utility>
 
 #include "core/error.h"
 #include "core/files.h"
+#include "core/npy.h"
 #include "core/text.h"
 #include "core/version.h"
 #include "data/dataset.h"
+#include "weights/model_file.h"
 
 namespace medurwkv::predict {
 
@@ -60,16 +63,29 @@ std::vector<Found> find_images(const std::vector<fs::path>& inputs, const fs::pa
   return found;
 }
 
-Job named(const Found& found, const std::string& stem, const OutputOptions& options) {
-  Job job;
-  job.input = found.file;
-  job.mask = found.subfolder / (stem + ".png");
-  if (options.overlay) job.overlay = found.subfolder / (stem + "_overlay.png");
-  if (options.probabilities) job.probabilities = found.subfolder / (stem + "_probabilities.npy");
+Job named(const Found& found, const std::string& stem, const OutputOptions& options,
+          std::size_t class_count) {
+  Job job{.input = found.file, .outputs = {}};
+  const auto add = [&](What what, const std::string& end, std::size_t class_index = 0) {
+    job.outputs.push_back({what, found.subfolder / (stem + end), class_index});
+  };
+  add(What::mask, ".png");
+  if (options.overlay) add(What::overlay, "_overlay.png");
+  if (options.probabilities == Probabilities::npy) {
+    add(What::probabilities, "_probabilities.npy");
+  }
+  if (options.probabilities == Probabilities::png) {
+    for (std::size_t c = 1; c < class_count; ++c) {
+      add(What::probabilities, concat("_probabilities_", c, ".png"), c);
+    }
+  }
+  if (options.unsure) add(What::unsure, "_unsure.png");
+  if (options.contours) add(What::contours, "_contours.json");
   return job;
 }
 
-Job distinct(const Found& found, const OutputOptions& options, std::set<fs::path>& taken) {
+Job distinct(const Found& found, const OutputOptions& options, std::size_t class_count,
+             std::set<fs::path>& taken) {
   const std::string stem = found.file.stem().string();
   const std::string suffix = found.file.extension().string();
   const std::string longer = suffix.size() > 1 ? concat(stem, "_", suffix.substr(1)) : stem;
@@ -77,39 +93,83 @@ Job distinct(const Found& found, const OutputOptions& options, std::set<fs::path
     const std::string name = attempt == 0   ? stem
                              : attempt == 1 ? longer
                                             : concat(longer, "_", attempt);
-    Job job = named(found, name, options);
-    bool free = true;
-    for (const fs::path& file : job.outputs()) free = free && !taken.contains(file);
-    if (!free) continue;
-    for (const fs::path& file : job.outputs()) taken.insert(file);
+    Job job = named(found, name, options, class_count);
+    const auto is_taken = [&](const Output& one) { return taken.contains(one.file); };
+    if (std::any_of(job.outputs.begin(), job.outputs.end(), is_taken)) continue;
+    for (const Output& one : job.outputs) taken.insert(one.file);
     return job;
   }
 }
 
-}  // namespace
+Json to_json(const ModelDescription& model) {
+  return {{"file", model.file},
+          {"sha256", model.sha256},
+          {"network", model.network},
+          {"input", weights::to_json(model.input)}};
+}
 
-std::vector<fs::path> Job::outputs() const {
-  std::vector<fs::path> out{mask};
-  if (!overlay.empty()) out.push_back(overlay);
-  if (!probabilities.empty()) out.push_back(probabilities);
+Json to_json(const OutputOptions& options, bool flips) {
+  const PostOptions& post = options.post;
+  const char* probabilities = options.probabilities == Probabilities::npy   ? "npy"
+                              : options.probabilities == Probabilities::png ? "png"
+                                                                            : nullptr;
+  return {{"overlay", options.overlay},
+          {"probabilities", probabilities == nullptr ? Json() : Json(probabilities)},
+          {"unsure", options.unsure},
+          {"contours", options.contours},
+          {"threshold", post.threshold ? Json(*post.threshold) : Json()},
+          {"fill_holes", post.fill_holes},
+          {"largest", post.largest},
+          {"min_area", post.min_area},
+          {"tta", flips}};
+}
+
+std::vector<Json> model_hashes(const Json& manifest) {
+  std::vector<Json> out;
+  for (const Json& model : manifest.at("models")) out.push_back(model.at("sha256"));
   return out;
 }
 
+constexpr const char* format_name = "medurwkv-predictions";
+constexpr int format_version = 1;
+
+}  // namespace
+
+const char* to_string(What what) {
+  switch (what) {
+    case What::mask: return "mask";
+    case What::overlay: return "overlay";
+    case What::probabilities: return "probabilities";
+    case What::unsure: return "unsure";
+    case What::contours: return "contours";
+  }
+  throw_internal("unknown output");
+}
+
+void check_inside(const fs::path& out, const fs::path& file) {
+  const fs::path folder = real_path((out / file).parent_path());
+  const fs::path inside = real_path(out);
+  if (folder == inside || lies_below(folder, inside)) return;
+  throw_failure(concat((out / file).string(), ": a link leads to ", folder.string(), ", out of ",
+                       out.string(), "; choose another --out"));
+}
+
 std::vector<Job> plan_outputs(const std::vector<fs::path>& inputs, const fs::path& out,
-                              const OutputOptions& options) {
+                              const OutputOptions& options, std::size_t class_count) {
   const std::vector<Found> found = find_images(inputs, out);
   std::vector<Job> jobs;
-  std::set<fs::path> taken;
+  std::set<fs::path> taken{manifest_name};
   std::set<fs::path> read;
   for (const Found& image : found) {
-    jobs.push_back(distinct(image, options, taken));
+    jobs.push_back(distinct(image, options, class_count, taken));
     read.insert(real_path(image.file));
   }
   for (const Job& job : jobs) {
-    for (const fs::path& file : job.outputs()) {
-      if (!read.contains(real_path(out / file))) continue;
-      throw_usage(
-          concat((out / file).string(), " would overwrite an input image; choose another --out"));
+    check_inside(out, job.outputs.front().file);
+    for (const Output& one : job.outputs) {
+      if (!read.contains(real_path(out / one.file))) continue;
+      throw_usage(concat((out / one.file).string(),
+                         " would overwrite an input image; choose another --out"));
     }
   }
   return jobs;
@@ -117,72 +177,124 @@ std::vector<Job> plan_outputs(const std::vector<fs::path>& inputs, const fs::pat
 
 std::string encode_npy(const std::vector<float>& planes, std::int64_t channels,
                        data::ImageSize size) {
-  static_assert(std::endian::native == std::endian::little);
-  const auto expected = static_cast<std::size_t>(channels * size.width * size.height);
-  if (planes.size() != expected) throw_internal("encode_npy with a wrong number of values");
-  std::string header = concat("{'descr': '<f4', 'fortran_order': False, 'shape': (", channels, ", ",
-                              size.height, ", ", size.width, "), }");
-  // Magic, version and length take 10 bytes; the values begin at a multiple of 64 (NEP 1).
-  constexpr std::size_t alignment = 64;
-  constexpr std::size_t preamble = 10;
-  const std::size_t used = preamble + header.size() + 1;
-  header.append((alignment - used % alignment) % alignment, ' ');
-  header += '\n';
-  std::string out("\x93NUMPY\x01\x00", 8);
-  out += static_cast<char>(header.size() & 0xff);
-  out += static_cast<char>(header.size() >> 8);
-  out += header;
+  const Shape shape{channels, size.height, size.width};
+  if (std::ssize(planes) != element_count(shape)) {
+    throw_internal("encode_npy with a wrong number of values");
+  }
+  std::string out = npy_header(NpyType::f32, shape);
   out += as_text(std::span<const float>(planes));
   return out;
 }
 
-Manifest::Manifest(const ModelDescription& model, const OutputOptions& options) {
+std::string encode_gray(const float* values, data::ImageSize size, bool wide) {
+  const auto pixels = static_cast<std::size_t>(size.width * size.height);
+  data::Image out{
+      size.width, size.height, 1, wide ? data::SampleType::u16 : data::SampleType::u8, {}};
+  out.bytes.reserve(pixels * (wide ? 2 : 1));
+  const float most = wide ? 65535.0F : 255.0F;
+  for (std::size_t i = 0; i < pixels; ++i) {
+    const long sample = std::lround(std::clamp(values[i], 0.0F, 1.0F) * most);
+    out.bytes.push_back(static_cast<unsigned char>(sample & 0xff));
+    if (wide) out.bytes.push_back(static_cast<unsigned char>(sample >> 8));
+  }
+  return data::encode_png(out);
+}
+
+Manifest::Manifest(const RunDescription& run, const std::vector<Job>& jobs) {
   Json classes = Json::array();
-  for (const ClassInfo& info : model.classes) {
+  for (const ClassInfo& info : run.models.front().classes) {
     classes.push_back({{"name", info.name}, {"color", info.color}});
   }
-  const Json about_model{{"file", model.file},
-                         {"sha256", model.sha256},
-                         {"network", model.network},
-                         {"classes", classes}};
-  const Json about_options{{"overlay", options.overlay}, {"probabilities", options.probabilities}};
-  json_ = std::make_unique<Json>(Json{{"format", 1},
-                                      {"program", "medurwkv"},
-                                      {"version", version},
-                                      {"model", about_model},
-                                      {"options", about_options},
-                                      {"images", Json::array()},
-                                      {"failed", Json::array()}});
-}
-
-Manifest::~Manifest() = default;
-
-void Manifest::add_image(const Job& job, const data::LabelMap& labels) {
-  std::vector<std::int64_t> pixels((*json_)["model"]["classes"].size(), 0);
-  for (const std::uint8_t label : labels.labels) {
-    if (label < pixels.size()) ++pixels[label];
+  Json models = Json::array();
+  for (const ModelDescription& model : run.models) models.push_back(to_json(model));
+  Json planned = Json::array();
+  for (const Job& job : jobs) {
+    for (const Output& one : job.outputs) planned.push_back(one.file.generic_string());
   }
-  (*json_)["images"].push_back({{"input", job.input.string()},
-                                {"sha256", sha256_file(job.input)},
-                                {"width", labels.width},
-                                {"height", labels.height},
-                                {"class_pixels", pixels},
-                                {"outputs", Json::array()}});
+  json_ = {{"format", format_name},   {"format_version", format_version},
+           {"medurwkv", version},     {"models", models},
+           {"classes", classes},      {"options", to_json(run.outputs, run.flips)},
+           {"images", Json::array()}, {"failed", Json::array()},
+           {"planned", planned}};
 }
 
-void Manifest::add_output(const fs::path& file, std::string_view bytes, const char* what) {
-  (*json_)["images"].back()["outputs"].push_back(
-      {{"file", file.generic_string()}, {"sha256", sha256(bytes)}, {"what", what}});
+void Manifest::add_image(Json entry) {
+  json_["images"].push_back(std::move(entry));
 }
 
 void Manifest::add_failure(const fs::path& input, const std::string& error) {
-  (*json_)["failed"].push_back({{"input", input.string()}, {"error", error}});
+  json_["failed"].push_back({{"input", input.string()}, {"error", error}});
 }
 
 std::string Manifest::text(bool complete) const {
-  Json out = *json_;
+  Json out = json_;
+  if (complete) out.erase("planned");
   out["complete"] = complete;
   return out.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
+}
+
+EarlierRun::EarlierRun(const fs::path& out, const Manifest& now) : out_(out) {
+  const fs::path file = out / manifest_name;
+  std::error_code error;
+  if (!fs::exists(fs::symlink_status(file, error))) return;
+  const Json& wanted = now.json();
+  try {
+    const Json earlier = Json::parse(read_file(file));
+    if (earlier.at("format") != format_name) {
+      throw_failure(concat(file.string(), ": is no manifest of predictions; choose another --out"));
+    }
+    if (earlier.at("format_version") != format_version) {
+      throw_failure(concat(file.string(), ": is of format ",
+                           shown(earlier.at("format_version").dump()), "; medurwkv ", version,
+                           " reads format ", format_version, "; use a newer medurwkv"));
+    }
+    if (model_hashes(earlier) != model_hashes(wanted)) {
+      throw_usage(
+          concat(file.string(), ": tells of other models; --continue goes on with the same"));
+    }
+    if (earlier.at("options") != wanted.at("options")) {
+      throw_usage(concat(file.string(), ": tells of other options (",
+                         shown(earlier.at("options").dump()),
+                         "); --continue goes on with the same"));
+    }
+    read(earlier);
+  } catch (const Json::exception& broken) {
+    throw_failure(concat(file.string(), ": is a broken manifest: ", shown(broken.what()),
+                         "; choose another --out"));
+  }
+}
+
+void EarlierRun::read(const Json& earlier) {
+  for (const Json& one : earlier.value("planned", Json::array())) {
+    files_.insert(one.get<std::string>());
+  }
+  for (const Json& image : earlier.at("images")) {
+    Done done{.sha256 = image.at("sha256").get<std::string>(), .files = {}, .entry = image};
+    for (const Json& one : image.at("outputs")) {
+      done.files.emplace_back(one.at("file").get<std::string>(),
+                              one.at("sha256").get<std::string>());
+      files_.insert(done.files.back().first);
+    }
+    images_[image.at("input").get<std::string>()] = std::move(done);
+  }
+}
+
+std::optional<Json> EarlierRun::entry_of(const Job& job) const {
+  const auto found = images_.find(job.input.string());
+  if (found == images_.end() || found->second.files.size() != job.outputs.size()) {
+    return std::nullopt;
+  }
+  const auto same = [](const fs::path& file, const std::string& hash) {
+    std::error_code error;
+    return fs::is_regular_file(file, error) && sha256_file(file) == hash;
+  };
+  const Done& done = found->second;
+  bool all = same(job.input, done.sha256);
+  for (std::size_t i = 0; all && i < job.outputs.size(); ++i) {
+    const auto& [file, hash] = done.files[i];
+    all = file == job.outputs[i].file.generic_string() && same(out_ / file, hash);
+  }
+  return all ? std::optional(done.entry) : std::nullopt;
 }
 
 }  // namespace medurwkv::predict

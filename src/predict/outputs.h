@@ -1,40 +1,58 @@
 // Which files a prediction run reads and writes, and what it leaves behind about them
-// (manifest.json). Relies on core, data and nlohmann/json.
-//
-// manifest.json, format 1: format, program, version, complete (false when stopped), model {file,
-// sha256, network, classes [{name, color}]}, options {overlay, probabilities}, images [{input,
-// sha256, width, height, class_pixels [per class], outputs [{file: relative to the folder, sha256,
-// what: "mask", "overlay" or "probabilities"}]}], failed [{input, error}].
+// (manifest.json, described in docs/formats.md). Relies on core, data and nlohmann/json.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <filesystem>
-#include <memory>
+#include <map>
+#include <optional>
+#include <set>
 #include <string>
-#include <string_view>
+#include <utility>
 #include <vector>
 
-#include <nlohmann/json_fwd.hpp>
+#include <nlohmann/json.hpp>
 
 #include "core/model_description.h"
 #include "data/image.h"
+#include "predict/postprocess.h"
 
 namespace medurwkv::predict {
 
-/// What is written beside the mask.
-struct OutputOptions {
-  bool overlay = false;
-  bool probabilities = false;
+/// How probabilities are written.
+enum class Probabilities {
+  none,
+  npy,  ///< float32, classes x height x width
+  png,  ///< a 16-bit gray image per class but the background, 65535 = 1
 };
 
-/// One image and the files made of it. Paths are relative to the output folder; empty: not written.
+/// What is written beside the mask, and how the mask is made.
+struct OutputOptions {
+  bool overlay = false;
+  Probabilities probabilities = Probabilities::none;
+  bool unsure = false;
+  bool contours = false;
+  PostOptions post = {};
+};
+
+enum class What { mask, overlay, probabilities, unsure, contours };
+/// "mask", "overlay", ...
+const char* to_string(What what);
+
+/// A file that is made of an image; its path is relative to the output folder.
+struct Output {
+  What what = What::mask;
+  std::filesystem::path file;
+  std::size_t class_index = 0;  ///< of a PNG of probabilities
+};
+
+/// One image and the files made of it: SUBFOLDER/STEM.png (the mask, always first), and, as asked
+/// for, STEM_overlay.png, STEM_probabilities.npy or STEM_probabilities_CLASS.png, STEM_unsure.png,
+/// STEM_contours.json.
 struct Job {
   std::filesystem::path input;
-  std::filesystem::path mask;           ///< <subfolder>/<stem>.png
-  std::filesystem::path overlay;        ///< <subfolder>/<stem>_overlay.png
-  std::filesystem::path probabilities;  ///< <subfolder>/<stem>_probabilities.npy
-
-  [[nodiscard]] std::vector<std::filesystem::path> outputs() const;
+  std::vector<Output> outputs;
 };
 
 inline constexpr char manifest_name[] = "manifest.json";
@@ -44,33 +62,69 @@ inline constexpr char manifest_name[] = "manifest.json";
 /// gets its suffix ("scan_jpg") and, if that is taken too, a number. The same input named twice is
 /// done once; a folder is not searched below `out`. A path that does not exist stays in the list,
 /// so that reading it fails as for any other bad file. Throws Error when an output would overwrite
-/// an input.
+/// an input, or when a link below `out` leads out of it.
 std::vector<Job> plan_outputs(const std::vector<std::filesystem::path>& inputs,
-                              const std::filesystem::path& out, const OutputOptions& options);
+                              const std::filesystem::path& out, const OutputOptions& options,
+                              std::size_t class_count = 2);
 
-/// float32 values of shape classes x height x width as a NumPy .npy file, version 1.0.
+/// Throws Error when `file`, relative to `out`, would be written elsewhere, through a link.
+void check_inside(const std::filesystem::path& out, const std::filesystem::path& file);
+
+/// float32 values of shape classes x height x width as a NumPy .npy file.
 std::string encode_npy(const std::vector<float>& planes, std::int64_t channels,
                        data::ImageSize size);
 
-/// Collects what was done; see the top of this file for the keys.
+/// Values of 0..1 as an 8-bit (255 = 1) or 16-bit (65535 = 1) gray PNG, rounded to the nearest.
+std::string encode_gray(const float* values, data::ImageSize size, bool wide);
+
+/// What a run is, as the manifest has it.
+struct RunDescription {
+  std::vector<ModelDescription> models;  ///< averaged; the classes are the first one's
+  OutputOptions outputs;
+  bool flips = false;
+};
+
+/// Collects what was done.
 class Manifest {
  public:
-  Manifest(const ModelDescription& model, const OutputOptions& options);
-  ~Manifest();
-  Manifest(const Manifest&) = delete;
-  Manifest& operator=(const Manifest&) = delete;
-  Manifest(Manifest&&) = delete;
-  Manifest& operator=(Manifest&&) = delete;
+  /// `planned`: every file that the run may write, listed until it is complete.
+  Manifest(const RunDescription& run, const std::vector<Job>& jobs);
 
-  /// Starts the entry of an image that was predicted.
-  void add_image(const Job& job, const data::LabelMap& labels);
-  /// Adds a written file to the image added last.
-  void add_output(const std::filesystem::path& file, std::string_view bytes, const char* what);
+  void add_image(nlohmann::json entry);
   void add_failure(const std::filesystem::path& input, const std::string& error);
   [[nodiscard]] std::string text(bool complete) const;
+  [[nodiscard]] const nlohmann::json& json() const { return json_; }
 
  private:
-  std::unique_ptr<nlohmann::json> json_;
+  nlohmann::json json_;
+};
+
+/// What an earlier run left, for one that continues it.
+class EarlierRun {
+ public:
+  EarlierRun() = default;
+  /// Reads OUT/manifest.json; nothing was done where there is none. Throws a usage Error when that
+  /// run had other models or options than `now`, and Error when it is not a manifest of ours.
+  EarlierRun(const std::filesystem::path& out, const Manifest& now);
+
+  /// The entry of an image that was done, whose input and outputs are still what they were.
+  [[nodiscard]] std::optional<nlohmann::json> entry_of(const Job& job) const;
+  /// Whether that run was to write the file, so that what is there may be a run's.
+  [[nodiscard]] bool may_have_written(const std::filesystem::path& file) const {
+    return files_.contains(file.generic_string());
+  }
+
+ private:
+  struct Done {
+    std::string sha256;                                      ///< of the input
+    std::vector<std::pair<std::string, std::string>> files;  ///< with their SHA-256
+    nlohmann::json entry;
+  };
+  void read(const nlohmann::json& earlier);
+
+  std::filesystem::path out_;
+  std::map<std::string, Done> images_;  ///< by input
+  std::set<std::string> files_;
 };
 
 }  // namespace medurwkv::predict

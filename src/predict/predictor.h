@@ -2,6 +2,8 @@
 // data/geometry.h.
 #pragma once
 
+#include <cstddef>
+#include <utility>
 #include <vector>
 
 #include "core/engine.h"
@@ -15,12 +17,35 @@ struct Prediction {
       probabilities;  ///< classes x height x width at that size, 0..1, sum 1 per pixel
 };
 
+/// Several models, and whether each sees the image's mirror images, too.
+struct Ensemble {
+  std::vector<Engine*> engines;  ///< at least one; the classes are the first one's
+  bool flips = false;            ///< left and right, up and down, both
+
+  Ensemble(Engine& engine) : engines{&engine} {}  // NOLINT(google-explicit-constructor): one model
+  Ensemble(std::vector<Engine*> several, bool with_flips)
+      : engines(std::move(several)), flips(with_flips) {}
+};
+
+/// Throws a usage Error naming both files when two models have other classes.
+void check_same_classes(const Ensemble& ensemble);
+
 /// Brings the image to the network's input as the model's contract says, runs the engine, takes the
-/// softmax over classes, resizes what the image covers of the probabilities bilinearly to the
-/// image's own size and picks the likeliest class per pixel, the lower one on a tie. Throws Error
-/// when the model's output is not finite, and as placement_of does. Not safe to call from two
-/// threads with one engine.
-Prediction predict_image(Engine& engine, const data::Image& image);
+/// softmax over classes and resizes what the image covers of the probabilities bilinearly to the
+/// image's own size: classes x height x width, 0..1, sum 1 per pixel. Throws Error when the model's
+/// output is not finite, and as placement_of does. Not safe to call from two threads with one
+/// engine.
+std::vector<float> probabilities_of(Engine& engine, const data::Image& image);
+
+/// The mean of all models' probabilities (of all mirror images, mirrored back), and the likeliest
+/// class per pixel, the lower one on a tie. Throws as probabilities_of.
+Prediction predict_image(const Ensemble& ensemble, const data::Image& image);
+
+/// How far from sure each pixel is: 1 - (largest - second largest probability), 0..1.
+std::vector<float> unsureness(const std::vector<float>& probabilities, std::size_t class_count);
+
+/// The image mirrored left and right (`across`), up and down (`down`).
+data::Image mirrored(const data::Image& image, bool across, bool down);
 
 /// Softmax over the first dimension of `logits`, classes x pixels, in place.
 void softmax_over_classes(std::vector<float>& logits, std::size_t class_count);

@@ -55,7 +55,7 @@ at::Tensor ComposedOps::conv_transpose2d(const Tensor& x, const Tensor& weight,
 bool ComposedOps::begin_batch(const Tensor& x, const net::BatchNorm<Tensor>& norm) const {
   if (!mode_.training) return false;
   if (mode_.frozen != nullptr && mode_.frozen->holds_statistics(norm.running_mean)) return false;
-  if (x.numel() == x.size(1)) {
+  if (!shares_batch() && x.numel() == x.size(1)) {
     throw_usage(
         "batch normalisation cannot train on one pixel of one image at the coarsest level; take a "
         "larger batch (run.batch) or larger images (input.width, input.height)");
@@ -67,8 +67,38 @@ bool ComposedOps::begin_batch(const Tensor& x, const net::BatchNorm<Tensor>& nor
 
 at::Tensor ComposedOps::batch_norm(const Tensor& x, const net::BatchNorm<Tensor>& norm) const {
   const bool of_batch = begin_batch(x, norm);
+  if (of_batch && shares_batch()) return shared_batch_norm(x, norm);
   return at::batch_norm(x, norm.weight, norm.bias, norm.running_mean, norm.running_var, of_batch,
                         batch_norm_momentum, batch_norm_epsilon, true);
+}
+
+at::Tensor ComposedOps::shared_batch_norm(const Tensor& x,
+                                          const net::BatchNorm<Tensor>& norm) const {
+  const ProcessGroup& group = *mode_.group;
+  const double weight = mode_.counts ? 1 : 0;
+  const auto over_samples = [&](const at::Tensor& values) {
+    return values.sum({0, 2, 3}, /*keepdim=*/true, at::kDouble) * weight;
+  };
+  at::Tensor pixels =
+      at::full({1}, weight * static_cast<double>(x.numel() / x.size(1)), at::kDouble)
+          .to(x.device());
+  group.sum(pixels);
+  const double count = pixels.item<double>();
+  const at::Tensor mean = group.differentiable_sum(over_samples(x)) / count;
+  const at::Tensor centred = x - mean.to(x.scalar_type());
+  const at::Tensor variance = group.differentiable_sum(over_samples(centred.square())) / count;
+  {
+    const at::NoGradGuard no_grad;
+    const auto follow = [](const at::Tensor& running, const at::Tensor& now) {
+      running.mul_(1 - batch_norm_momentum)
+          .add_(now.flatten().to(running.scalar_type()), batch_norm_momentum);
+    };
+    follow(norm.running_mean, mean);
+    follow(norm.running_var, variance * (count / (count - 1)));
+  }
+  const at::Tensor scale = (variance + batch_norm_epsilon).rsqrt().to(x.scalar_type()) *
+                           norm.weight.reshape({1, -1, 1, 1});
+  return centred * scale + norm.bias.reshape({1, -1, 1, 1});
 }
 
 at::Tensor ComposedOps::layer_norm(const Tensor& x, const Tensor& weight, const Tensor& bias,
@@ -136,7 +166,7 @@ at::Tensor ComposedOps::drop_path(const Tensor& x, double rate, const std::strin
   const Random random({mode_.seed, mode_.step, fnv1a64(name)});
   std::vector<double> factors;
   for (std::int64_t i = 0; i < x.size(0); ++i) {
-    const bool dropped = random.uniform(static_cast<std::uint64_t>(i)) < rate;
+    const bool dropped = random.uniform(static_cast<std::uint64_t>(mode_.first_sample + i)) < rate;
     factors.push_back(dropped ? 0 : 1 / (1 - rate));
   }
   std::vector<std::int64_t> shape(static_cast<std::size_t>(x.dim()), 1);

@@ -337,7 +337,7 @@ at::Tensor TorchOps::expand_norm(const Tensor& x, Grid grid, std::int64_t factor
 
 at::Tensor TorchOps::norm_relu(const Tensor& x, const net::BatchNorm<Tensor>& norm) {
   ComposedOps& composed = *this;
-  if (!has_kernels(x)) return net::norm_relu(composed, x, norm);
+  if (!has_kernels(x) || shares_batch()) return net::norm_relu(composed, x, norm);
   const bool of_batch = begin_batch(x, norm);
   Moments moments;
   {

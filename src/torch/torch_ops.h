@@ -14,6 +14,7 @@
 #include "net/ops.h"
 #include "torch/frozen.h"
 #include "torch/parameter_store.h"
+#include "torch/process_group.h"
 
 namespace medurwkv::torch_backend {
 
@@ -25,6 +26,11 @@ struct RunMode {
   const Frozen* frozen = nullptr;  ///< what a training step leaves as it is
   /// Linear maps and convolutions multiply in bfloat16 (and add in float32), on float32 tensors.
   bool bfloat16 = false;
+  /// Other processes that hold the rest of the batch: batch statistics are over all of it. Outlives
+  /// the step.
+  const ProcessGroup* group = nullptr;
+  std::int64_t first_sample = 0;  ///< position in the whole batch of this process's first sample
+  bool counts = true;  ///< false: the whole batch is smaller than the group, this sample stands in
 };
 
 /// Every operation from LibTorch's own, the fused ones as the vocabulary composes them: what runs
@@ -86,8 +92,13 @@ class ComposedOps {
   /// Whether the norm takes the batch's statistics: then counts the batch, and refuses one that
   /// has none.
   [[nodiscard]] bool begin_batch(const Tensor& x, const net::BatchNorm<Tensor>& norm) const;
+  /// Whether batch statistics are over several processes.
+  [[nodiscard]] bool shares_batch() const { return mode_.training && mode_.group != nullptr; }
 
  private:
+  /// Batch normalisation over the samples of all processes.
+  [[nodiscard]] Tensor shared_batch_norm(const Tensor& x, const net::BatchNorm<Tensor>& norm) const;
+
   const ParameterStore& store_;
   RunMode mode_;
 };

@@ -14,6 +14,7 @@
 #include "core/error.h"
 #include "core/files.h"
 #include "core/text.h"
+#include "data/toml_text.h"
 #include "net/presets.h"
 
 namespace medurwkv::train {
@@ -89,7 +90,7 @@ Field& find(std::vector<Field>& fields, const std::string& key) {
     if (field.key == key) return field;
     known.push_back(field.key);
   }
-  throw_usage(concat("setting '", key, "' is not known", suggestion(key, known)));
+  throw_usage(concat("setting '", shown(key), "' is not known", suggestion(key, known)));
 }
 
 template <class Place, class Number>
@@ -145,13 +146,19 @@ void set_from_toml(const Field& field, const toml::node& node) {
       field.value);
 }
 
-void read_table(const toml::table& table, const std::string& prefix, std::vector<Field>& fields) {
+/// Settings lie in sections, [section] with key = value; what is deeper is none of ours.
+void read_table(const std::string& file, const toml::table& table, const std::string& section,
+                std::vector<Field>& fields) {
   for (const auto& [key, node] : table) {
-    const std::string name = prefix + std::string(key.str());
-    if (const toml::table* inner = node.as_table()) {
-      read_table(*inner, name + ".", fields);
-    } else {
+    const std::string name = section + std::string(key.str());
+    if (const toml::table* inner = node.as_table(); inner != nullptr && section.empty()) {
+      read_table(file, *inner, name + ".", fields);
+      continue;
+    }
+    try {
       set_from_toml(find(fields, name), node);
+    } catch (const Error& error) {
+      throw_usage(concat(file, ": line ", key.source().begin.line, ": ", error.what()));
     }
   }
 }
@@ -227,15 +234,15 @@ void check(const Config& config) {
 
 void read_text(const std::string& text, const std::string& name, Config& config) {
   std::vector<Field> fields = fields_of(config);
+  const toml::table table = data::parse_toml(name, text, ErrorKind::usage);
+  read_table(name, table, "", fields);
+  // Once more, so that what the file says of [augment] comes after its preset.
   try {
-    const toml::table table = toml::parse(text, name);
-    read_table(table, "", fields);
-    // Once more, so that what the file says of [augment] comes after its preset.
     config.augment = data::augment_preset(config.input.augment);
-    read_table(table, "", fields);
-  } catch (const toml::parse_error& error) {
-    throw_usage(concat(name, ":", error.source().begin.line, ": ", error.description()));
+  } catch (const Error& error) {
+    throw_usage(concat(name, ": ", preset_key, ": ", error.what()));
   }
+  read_table(name, table, "", fields);
 }
 
 /// The classes that a region "1+2+3" is the union of.
@@ -262,7 +269,7 @@ std::vector<std::int64_t> region_from(const std::string& text) {
 Config load_config(const std::filesystem::path& file, const std::vector<std::string>& settings,
                    const Config& defaults) {
   Config config = defaults;
-  if (!file.empty()) read_text(read_file(file, 1 << 20), file.string(), config);
+  if (!file.empty()) read_text(read_file(file, data::longest_toml), file.string(), config);
   std::vector<Field> fields = fields_of(config);
   for (const std::string& setting : settings) {
     if (apply_setting(setting, fields) == preset_key) {

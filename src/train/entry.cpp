@@ -26,6 +26,7 @@
 #include "train/features.h"
 #include "train/series.h"
 #include "train/torch_engine.h"
+#include "weights/model_file.h"
 
 struct MedurwkvEngine {
   std::unique_ptr<medurwkv::Engine> engine;
@@ -115,7 +116,10 @@ void train_call(const char* text, const MedurwkvHost* host, MedurwkvStatus* stat
                                .max_minutes = from.at("max_minutes").get<double>(),
                                .save_every = from.at("save_every").get<double>(),
                                .cache = from.at("cache").get<double>(),
-                               .memory = from.at("memory").get<double>()};
+                               .memory = from.at("memory").get<double>(),
+                               .rendezvous = from.at("rendezvous").get<std::string>(),
+                               .rank = from.at("rank").get<int>(),
+                               .world = from.at("world").get<int>()};
     const TrainListener listener{
         .line = [&](const std::string& line) { host->line(host->user, line.c_str()); },
         .progress =
@@ -144,11 +148,7 @@ MedurwkvEngine* open_engine(const char* text, const MedurwkvHost* host, Medurwkv
                                    {"sha256", model.sha256},
                                    {"split_sha256", model.split_sha256},
                                    {"classes", classes},
-                                   {"width", model.input.width},
-                                   {"height", model.input.height},
-                                   {"channels", model.input.channels},
-                                   {"mean", model.input.mean},
-                                   {"deviation", model.input.deviation}}
+                                   {"input", weights::to_json(model.input)}}
                                   .dump()
                                   .c_str());
     out = engine.release();

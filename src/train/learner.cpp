@@ -68,11 +68,11 @@ LossOptions loss_options(const Config& config, std::int64_t classes) {
 }
 
 Learner::Learner(const Config& config, const net::NetworkConfig& network, LossOptions loss,
-                 const at::Device& device)
+                 const at::Device& device, at::ScalarType type)
     : config_(config),
       network_(network),
       loss_(std::move(loss)),
-      store_(trained_specs(config, network), config.run.seed, at::kFloat, device),
+      store_(trained_specs(config, network), config.run.seed, type, device),
       optimizer_({.beta1 = config.optimizer.beta1, .beta2 = config.optimizer.beta2}) {
   for (const ParameterSpec& spec : store_.specs()) {
     if (spec.buffer) continue;
@@ -80,7 +80,7 @@ Learner::Learner(const Config& config, const net::NetworkConfig& network, LossOp
                    spec.decays() ? config.optimizer.weight_decay : 0);
   }
   if (config.optimizer.ema > 0) {
-    average_.emplace(plan::parameters_of(network), config.run.seed, at::kFloat, device);
+    average_.emplace(plan::parameters_of(network), config.run.seed, type, device);
     start_average();
   }
 }
@@ -153,7 +153,15 @@ BatchLoss Learner::learn(const Batch& batch, std::int64_t index, double share) {
                                     .seed = config_.run.seed,
                                     .step = static_cast<std::uint64_t>(index),
                                     .frozen = frozen_ ? &*frozen_ : nullptr,
-                                    .bfloat16 = config_.run.precision == "bfloat16"};
+                                    .bfloat16 = config_.run.precision == "bfloat16",
+                                    .group = group_,
+                                    .first_sample = batch.first,
+                                    .counts = batch.counts};
+  if (group_ != nullptr) {
+    loss_.gather = [this, weight = batch.counts ? 1.0 : 0.0](const at::Tensor& sums) {
+      return group_->differentiable_sum(sums * weight);
+    };
+  }
   const at::Device device = store_.device();
   net::NetworkOutput<at::Tensor> out;
   {
@@ -180,12 +188,36 @@ BatchLoss Learner::learn(const Batch& batch, std::int64_t index, double share) {
 
 double Learner::update(double rate) {
   const Stopwatch watch(seconds_.update);
+  average_gradients();
   const double norm = clip_gradients(optimizer_.slots(), config_.optimizer.clip_norm);
   if (!std::isfinite(norm)) return norm;
   optimizer_.step(rate);
   optimizer_.zero_gradients();
   if (average_) follow();
   return norm;
+}
+
+// Every rank's loss is that of the whole batch, and its gradient went through the sums of all ranks
+// (ProcessGroup::differentiable_sum): summed up, the gradients are those of `world` such losses.
+void Learner::average_gradients() {
+  if (group_ == nullptr) return;
+  const at::NoGradGuard no_grad;
+  std::vector<at::Tensor> gradients;
+  for (const AdamWSlot& slot : optimizer_.slots()) {
+    if (slot.parameter.grad().defined()) gradients.push_back(slot.parameter.grad());
+  }
+  if (gradients.empty()) return;
+  std::vector<at::Tensor> flat;
+  flat.reserve(gradients.size());
+  for (const at::Tensor& gradient : gradients) flat.push_back(gradient.reshape(-1));
+  at::Tensor all = at::cat(flat);
+  group_->sum(all);
+  all.div_(group_->world());
+  std::int64_t start = 0;
+  for (const at::Tensor& gradient : gradients) {
+    gradient.copy_(all.narrow(0, start, gradient.numel()).view_as(gradient));
+    start += gradient.numel();
+  }
 }
 
 void Learner::follow() {

@@ -16,6 +16,7 @@
 #include "net/med_urwkv.h"
 #include "torch/frozen.h"
 #include "torch/parameter_store.h"
+#include "torch/process_group.h"
 #include "train/config.h"
 #include "train/loss.h"
 #include "train/optimizer.h"
@@ -42,7 +43,11 @@ class Learner {
  public:
   /// Random start values.
   Learner(const Config& config, const net::NetworkConfig& network, LossOptions loss,
-          const at::Device& device);
+          const at::Device& device, at::ScalarType type = at::kFloat);
+
+  /// From now on this process learns its part of every batch, the rest is learned by the others of
+  /// the group, which outlives the learner. All ranks call learn() and update() together.
+  void set_group(const torch_backend::ProcessGroup* group) { group_ = group; }
 
   /// The network's tensors and, with deep supervision, those of the heads that only training has.
   [[nodiscard]] torch_backend::ParameterStore& store() { return store_; }
@@ -66,6 +71,10 @@ class Learner {
   /// the weight `share`. What it gives may be not finite: then there are no gradients of it.
   BatchLoss learn(const Batch& batch, std::int64_t index, double share);
 
+  /// In a group: the mean of all ranks' gradients in the place of each one's own. update() begins
+  /// with it.
+  void average_gradients();
+
   /// Clips the gradients and applies them at `rate`; the norm before. Where that is not finite
   /// nothing is changed.
   double update(double rate);
@@ -87,6 +96,7 @@ class Learner {
   std::vector<std::string> published_;
   std::int64_t freed_at_ = 0;
   std::optional<torch_backend::Frozen> frozen_;
+  const torch_backend::ProcessGroup* group_ = nullptr;
   ComputeSeconds seconds_;
 };
 

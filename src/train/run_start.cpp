@@ -50,6 +50,20 @@ Beginning start_over(const RunStart& start, const net::NetworkConfig& network, L
 
 }  // namespace
 
+json to_json(const Beginning& beginning) {
+  return {{"state", to_json(beginning.state)},
+          {"initial_weights", beginning.initial_weights},
+          {"initial_tensors", beginning.initial_tensors},
+          {"resumed", beginning.resumed}};
+}
+
+Beginning beginning_from(const json& from) {
+  return {.state = state_from(from.at("state")),
+          .initial_weights = from.at("initial_weights"),
+          .initial_tensors = from.at("initial_tensors").get<std::vector<std::string>>(),
+          .resumed = from.at("resumed").get<bool>()};
+}
+
 Beginning start_anew(const RunStart& start, const net::NetworkConfig& network, Learner& learner) {
   Beginning out;
   if (!start.initial) return out;

@@ -36,6 +36,9 @@ struct Beginning {
   bool resumed = false;
 };
 
+nlohmann::json to_json(const Beginning& beginning);
+Beginning beginning_from(const nlohmann::json& from);
+
 /// A new run: the file's weights into the learner.
 Beginning start_anew(const RunStart& start, const net::NetworkConfig& network, Learner& learner);
 

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include <ATen/Parallel.h>
+#include <torch/cuda.h>
 #include <torch/version.h>
 
 #include "core/error.h"
@@ -22,6 +23,7 @@
 #include "train/config.h"
 #include "train/event_file.h"
 #include "train/learner.h"
+#include "train/meeting.h"
 #include "train/memory.h"
 #include "train/run_folder.h"
 #include "train/run_setup.h"
@@ -46,6 +48,21 @@ double seconds_since(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
 }
 
+/// The GPU of a rank where several share a machine's.
+at::Device device_of(const TrainRequest& request) {
+  const at::Device device = device_from(request.device);
+  if (!device.is_cuda() || request.rendezvous.empty()) return device;
+  return {at::kCUDA, static_cast<at::DeviceIndex>(request.rank % torch::cuda::device_count())};
+}
+
+Meeting meeting_of(const TrainRequest& request, const at::Device& device) {
+  if (request.rendezvous.empty()) return {};
+  torch_backend::Rendezvous where = torch_backend::rendezvous_from(request.rendezvous);
+  where.rank = request.rank;
+  where.world = request.world;
+  return {where, device};
+}
+
 class Run {
  public:
   Run(const TrainRequest& request, const TrainListener& listener)
@@ -63,8 +80,10 @@ class Run {
                    .batch = config_.run.batch,
                    .accumulate = config_.optimizer.accumulate,
                    .epochs = config_.run.epochs}),
-        folder_(request.out, request.resume),
-        device_(device_from(request.device)),
+        folder_(request.rank == 0 ? std::make_unique<RunFolder>(request.out, request.resume)
+                                  : nullptr),
+        device_(device_of(request)),
+        meeting_(meeting_of(request, device_)),
         memory_(expected_memory()),
         cache_(cases_.count(), cases_.reader, memory_.cache_budget),
         loader_(cache_, {.contract = info_.input,
@@ -73,29 +92,27 @@ class Run {
                          .batch = config_.run.batch,
                          .steps = schedule_.total_batches(),
                          .seed = config_.run.seed,
-                         .workers = thread_count()}),
-        learner_(config_, info_.network, loss_options(config_, class_count()), device_),
-        start_({.folder = folder_,
-                .config = config_,
-                .split_sha256 = split_sha256_,
-                .initial = initial_,
-                .list_names = request.names,
-                .environment = environment(),
-                .line = listener.line}) {}
+                         .workers = thread_count(),
+                         .part = meeting_.rank(),
+                         .parts = meeting_.world()}),
+        learner_(config_, info_.network, loss_options(config_, class_count()), device_) {
+    learner_.set_group(meeting_.group());
+  }
 
   json execute() {
-    begin();
-    announce();
-    events_.emplace(folder_.path(), now());
-    for (const EpochRow& row : state().rows) {
-      events_->add(scalar_event(now(), row.epoch, scalars(row)));
+    if (meeting_.leads()) {
+      begin();
+      announce();
+      open_events();
     }
+    begin_together();
     while (!finished()) {
       step();
       if (state().step % schedule_.steps_per_epoch() == 0) finish_epoch();
-      const int signal = listener_.stop_signal();
+      const int signal = meeting_.largest(listener_.stop_signal());
       const bool out_of_time =
-          request_.max_minutes > 0 && total_seconds() > 60 * request_.max_minutes;
+          meeting_.largest(
+              request_.max_minutes > 0 && total_seconds() > 60 * request_.max_minutes ? 1 : 0) != 0;
       if (signal != 0 || out_of_time || seconds_since(last_save_) > request_.save_every) save();
       if (signal != 0) throw Stopped{signal};
       if (out_of_time) {
@@ -134,7 +151,9 @@ class Run {
     return expect_memory(
         {.network = info_.network,
          .input = info_.input,
-         .batch = std::min(config_.run.batch, static_cast<std::int64_t>(cases_.train)),
+         .batch = (std::min(config_.run.batch, static_cast<std::int64_t>(cases_.train)) +
+                   request_.world - 1) /
+                  request_.world,
          .accumulate = config_.optimizer.accumulate,
          .average = config_.optimizer.ema > 0,
          .cases = static_cast<std::int64_t>(cases_.count()),
@@ -145,31 +164,65 @@ class Run {
          .device = device_});
   }
 
+  [[nodiscard]] RunStart start() const {
+    return {.folder = *folder_,
+            .config = config_,
+            .split_sha256 = split_sha256_,
+            .initial = initial_,
+            .list_names = request_.names,
+            .environment = environment(),
+            .line = listener_.line};
+  }
+
+  /// The leader's: a new run, or the one that lies in the folder.
   void begin() {
     if (request_.resume) {
-      beginning_ = resume(start_, info_.network, learner_);
-      const json record = folder_.record();
-      earlier_ = record;
+      beginning_ = resume(start(), info_.network, learner_);
+      earlier_ = folder_->record();
       if (beginning_.resumed) {
         listener_.line(
             concat("resuming after step ", state().step, " of ", schedule_.total_steps()));
       }
     } else {
-      beginning_ = start_anew(start_, info_.network, learner_);
+      beginning_ = start_anew(start(), info_.network, learner_);
     }
     if (!beginning_.initial_weights.empty()) {
       info_.provenance["initial_weights"] = beginning_.initial_weights;
     }
+    if (request_.resume) return;
+    // config.toml comes last: a folder with it holds a run that can be resumed.
+    write_file(*folder_ / "split.json", read_file(request_.split));
+    write_run();
+    write_file(*folder_ / "config.toml", to_toml(config_));
+  }
+
+  /// Every rank goes on from where the leader stands, with the same data and settings.
+  void begin_together() {
+    const json mine{{"configuration", to_toml(config_)},
+                    {"split", split_sha256_},
+                    {"data", split_.data_sha256},
+                    {"version of medurwkv", medurwkv::version}};
+    const json leaders = meeting_.from_leader(mine);
+    for (const auto& [what, value] : leaders.items()) {
+      if (mine.at(what) != value) {
+        throw_usage(concat("rank ", meeting_.rank(), ": its ", what, " is not that of rank 0"));
+      }
+    }
+    const json beginning = meeting_.from_leader(to_json(beginning_));
+    if (!meeting_.leads()) beginning_ = beginning_from(beginning);
+    meeting_.share(learner_);
     if (beginning_.initial_weights.value("option", "") == InitialWeights::pretrained) {
       learner_.set_published(beginning_.initial_tensors,
                              config_.encoder.frozen_epochs * schedule_.steps_per_epoch());
     }
     initial_.reset();
-    if (request_.resume) return;
-    // config.toml comes last: a folder with it holds a run that can be resumed.
-    write_file(folder_ / "split.json", read_file(request_.split));
-    write_run();
-    write_file(folder_ / "config.toml", to_toml(config_));
+  }
+
+  void open_events() {
+    events_.emplace(folder_->path(), now());
+    for (const EpochRow& row : state().rows) {
+      events_->add(scalar_event(now(), row.epoch, scalars(row)));
+    }
   }
 
   void announce() const {
@@ -207,11 +260,10 @@ class Run {
 
   [[noreturn]] void refuse_step(const char* what, double value,
                                 const std::vector<std::string>& ids) const {
-    const std::filesystem::path checkpoint = folder_.checkpoint();
     throw_failure(concat("the ", what, " became ", value, " at step ", state().step + 1,
                          " (images ", join(ids, ", "), "); ",
-                         folder_.has_checkpoint()
-                             ? checkpoint.string() + " holds the last saved state; "
+                         folder_ && folder_->has_checkpoint()
+                             ? folder_->checkpoint().string() + " holds the last saved state; "
                              : std::string(),
                          "try a smaller optimizer.rate"));
   }
@@ -221,9 +273,10 @@ class Run {
     try {
       return to_tensors(loader_.take(index), info_.input);
     } catch (const Error& error) {
+      if (!meeting_.leads()) throw;
       learner_.optimizer().zero_gradients();
       save();
-      throw Error(error.kind(), concat(error.what(), "; ", folder_.checkpoint().string(),
+      throw Error(error.kind(), concat(error.what(), "; ", folder_->checkpoint().string(),
                                        " holds the run after step ", state().step,
                                        ": restore the file and go on with --resume"));
     }
@@ -264,6 +317,7 @@ class Run {
       state().sums[part] += sums.parts[part];
     }
     epoch_.steps += seconds_since(begin);
+    if (!meeting_.leads()) return;
     listener_.progress(state().step, schedule_.total_steps(),
                        concat("loss ", fixed(sums.total / static_cast<double>(count), 3)));
   }
@@ -271,21 +325,25 @@ class Run {
   void finish_epoch() {
     const Clock::time_point begin = Clock::now();
     const Validated validated = validated_now();
+    const double used = meeting_.sum(static_cast<double>(validated.used));
+    const double sum = meeting_.sum(validated.sum);
     seconds_.validation += seconds_since(begin);
     const bool best =
-        train::finish_epoch(state(), schedule_.batches_per_epoch(), rate_, validated.dice);
+        train::finish_epoch(state(), schedule_.batches_per_epoch(), rate_,
+                            used > 0 ? sum / used : std::numeric_limits<double>::quiet_NaN());
+    if (!meeting_.leads()) return;
     const Clock::time_point saving = Clock::now();
     const EpochRow& row = state().rows.back();
     if (best) {
       weights::ModelInfo info = info_;
       info.provenance["epoch"] = row.epoch;
-      write_model(folder_ / "best.model", info, learner_);
+      write_model(*folder_ / "best.model", info, learner_);
     }
-    write_file(folder_ / "log.csv", log_csv(state().rows, weights_of_loss()));
-    write_file(folder_ / "curves.svg", curves_svg(state().rows));
+    write_file(*folder_ / "log.csv", log_csv(state().rows, weights_of_loss()));
+    write_file(*folder_ / "curves.svg", curves_svg(state().rows));
     if (!validated.strip.empty()) {
-      write_file(folder_ / "validation.png", validated.strip);
-      if (best) write_file(folder_ / "best.png", validated.strip);
+      write_file(*folder_ / "validation.png", validated.strip);
+      if (best) write_file(*folder_ / "best.png", validated.strip);
     }
     events_->add(scalar_event(now(), row.epoch, scalars(row)));
     seconds_.saving += seconds_since(saving);
@@ -322,24 +380,27 @@ class Run {
                         .sha256 = {},
                         .split_sha256 = {}},
                        info_.regions);
-    return validate(engine, cache_,
-                    {.first = cases_.train,
-                     .count = cases_.val,
-                     .pictures = static_cast<std::size_t>(config_.run.pictures)});
+    return validate(
+        engine, cache_,
+        {.first = cases_.train,
+         .count = cases_.val,
+         .pictures = meeting_.leads() ? static_cast<std::size_t>(config_.run.pictures) : 0,
+         .part = static_cast<std::size_t>(meeting_.rank()),
+         .parts = static_cast<std::size_t>(meeting_.world())});
   }
 
   [[nodiscard]] json environment() const {
-    return {{"threads", thread_count()},
-            {"device", device_.str()},
-            {"instruction_set", kernels::to_string(kernels::chosen_isa())},
-            {"libtorch", TORCH_VERSION},
-            {"medurwkv", medurwkv::version}};
+    return {
+        {"threads", thread_count()}, {"processes", meeting_.world()},
+        {"device", device_.str()},   {"instruction_set", kernels::to_string(kernels::chosen_isa())},
+        {"libtorch", TORCH_VERSION}, {"medurwkv", medurwkv::version}};
   }
 
   void save() {
+    if (!meeting_.leads()) return;
     const Clock::time_point begin = Clock::now();
-    write_checkpoint(folder_.checkpoint(), info_, learner_, state(),
-                     started_with(start_, beginning_));
+    write_checkpoint(folder_->checkpoint(), info_, learner_, state(),
+                     started_with(start(), beginning_));
     seconds_.saving += seconds_since(begin);
     write_run();
     last_save_ = Clock::now();
@@ -370,7 +431,7 @@ class Run {
     run["peak_memory_bytes"] = peak_memory();
     run["finished_steps"] = state().step;
     run["total_steps"] = schedule_.total_steps();
-    write_file(folder_ / "run.json", run.dump(2) + "\n");
+    write_file(*folder_ / "run.json", run.dump(2) + "\n");
   }
 
   [[nodiscard]] double total_seconds() const {
@@ -378,8 +439,8 @@ class Run {
   }
 
   [[nodiscard]] json summary() const {
-    return {{"run", folder_.path().string()},
-            {"model", (folder_ / "best.model").string()},
+    return {{"run", request_.out.string()},
+            {"model", (request_.out / "best.model").string()},
             {"epochs", state().rows.size()},
             {"best_epoch", state().best_epoch},
             {"best_validation_dice", state().best_dice < 0 ? json() : json(state().best_dice)},
@@ -405,13 +466,13 @@ class Run {
   weights::ModelInfo info_;
   RunCases cases_;
   Schedule schedule_;
-  RunFolder folder_;
+  std::unique_ptr<RunFolder> folder_;  ///< the leader's
   at::Device device_;
+  Meeting meeting_;
   ExpectedMemory memory_;
   data::CaseCache cache_;  ///< of the training part, then of the validation part
   data::BatchLoader loader_;
   Learner learner_;
-  RunStart start_;
   Beginning beginning_;
   json earlier_ = json::object();  ///< what run.json said of the time before
   std::optional<EventFile> events_;

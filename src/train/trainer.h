@@ -26,6 +26,11 @@ struct TrainRequest {
   double save_every = 60;  ///< seconds between checkpoints
   double cache = -1;       ///< bytes of decoded images to keep; below 0: half of what is left
   double memory = 0;       ///< bytes that the run may take in all; 0: what is available
+  /// "host:port" where `world` processes meet that train together, this one as `rank`; empty:
+  /// alone.
+  std::string rendezvous = {};
+  int rank = 0;
+  int world = 1;
 };
 
 /// How the run talks to whoever started it.

@@ -17,10 +17,14 @@ struct ValidationPart {
   std::size_t first = 0;
   std::size_t count = 0;
   std::size_t pictures = 0;  ///< spread evenly, the same in every epoch
+  /// Of `parts` that share the cases, case by case in turn, only this one's are judged.
+  std::size_t part = 0;
+  std::size_t parts = 1;
 };
 
 struct Validated {
-  double dice = 0;  ///< mean over cases at their own resolution; NaN without any
+  double sum = 0;         ///< of Dice over cases at their own resolution
+  std::int64_t used = 0;  ///< how many cases have one
   /// PNG: a row per shown case, each image | truth | prediction; empty without any.
   std::string strip;
 };

@@ -166,12 +166,11 @@ void add_encoder(const TensorFile& file, const Contents& contents, Converted& re
   if (contents.kind == Content::unknown) {
     throw_failure(concat(file.file(), ": holds no encoder: ", contents.problem));
   }
-  // A classifier's head is no part of it, and beside the encoder nothing is.
-  const bool bare = contents.trunk.empty();
   for (const TensorInfo& tensor : file.tensors()) {
     if (!tensor.name.starts_with(contents.trunk)) continue;
     std::string name = tensor.name.substr(contents.trunk.size());
-    if (bare && name.find("head.") != std::string::npos) continue;
+    // Heads are no part of it: head.*, decode_head.*, auxiliary_head.*.
+    if (name.substr(0, name.find('.')).ends_with("head")) continue;
     out.tensors.push_back(view_of(file, tensor, std::move(name)));
   }
   if (!result.network) return;

@@ -99,46 +99,11 @@ void check_network(const net::NetworkConfig& config) {
   }
 }
 
-json input_to_json(const InputContract& input) {
-  return {{"fit", to_string(input.fit)},
-          {"width", input.width},
-          {"height", input.height},
-          {"channels", input.channels},
-          {"mean", input.mean},
-          {"deviation", input.deviation},
-          {"window", input.window ? json{input.window->low, input.window->high} : json()}};
-}
-
 Window window_from_json(const json& from) {
   if (!from.is_array() || from.size() != 2) throw_failure("input.window is no pair of numbers");
   const Window out{number(from[0], "input.window", -1e9, 1e9),
                    number(from[1], "input.window", -1e9, 1e9)};
   if (!(out.low < out.high)) throw_failure("input.window does not rise");
-  return out;
-}
-
-InputContract input_from_json(const json& from) {
-  InputContract out;
-  out.fit = fit_from(from.at("fit").get<std::string>());
-  if (from.contains("window") && !from["window"].is_null()) {
-    out.window = window_from_json(from["window"]);
-  }
-  out.width = whole(from.at("width"), "input.width", 1, most_pixels);
-  out.height = whole(from.at("height"), "input.height", 1, most_pixels / out.width);
-  out.channels = whole(from.at("channels"), "input.channels", 1, 1 << 10);
-  const auto per_channel = [&](const char* key, double least) {
-    const json& list = from.at(key);
-    if (!list.is_array() || list.size() != static_cast<std::size_t>(out.channels)) {
-      throw_failure(concat("input.", key, " is no list of one number per channel"));
-    }
-    std::vector<double> numbers;
-    for (const json& one : list) {
-      numbers.push_back(number(one, concat("input.", key), least, 1e6));
-    }
-    return numbers;
-  };
-  out.mean = per_channel("mean", -1e6);
-  out.deviation = per_channel("deviation", 1e-6);
   return out;
 }
 
@@ -162,12 +127,12 @@ const json& one_head(const json& heads) {
   return heads[0];
 }
 
-Regions regions_from_json(const json& heads, std::size_t classes) {
+Regions regions_from_json(const json& heads) {
   const json& head = one_head(heads);
   Regions out;
   if (head.at("kind") == "softmax") return out;
   const json& list = head.at("regions");
-  if (!list.is_array() || list.size() + 1 != classes) {
+  if (!list.is_array() || list.size() + 1 != head.at("classes").size()) {
     throw_failure("heads.regions is no list of one region per class beside the background");
   }
   for (const json& one : list) {
@@ -226,15 +191,13 @@ constexpr std::size_t longest_json = 1 << 21;
 constexpr int deepest_json = 32;
 
 /// A text of the metadata as JSON, within these bounds.
-json json_of(const std::string& key, const std::string& text) {
+json json_of(const std::string& text) {
   if (text.size() > longest_json) {
-    throw_failure(concat("its metadata '", key, "' have ", text.size(), " bytes, more than the ",
-                         longest_json, " that are read"));
+    throw_failure(
+        concat("has ", text.size(), " bytes, more than the ", longest_json, " that are read"));
   }
   const auto watch = [&](int depth, json::parse_event_t /*event*/, json& /*parsed*/) {
-    if (depth > deepest_json) {
-      throw_failure(concat("its metadata '", key, "' are nested deeper than ", deepest_json));
-    }
+    if (depth > deepest_json) throw_failure(concat("is nested deeper than ", deepest_json));
     return true;
   };
   return json::parse(text, watch);
@@ -248,16 +211,20 @@ void check_version(const std::string& file, const Metadata& metadata) {
                        "; use a newer medurwkv"));
 }
 
-/// What `read` gives; what is wrong with the metadata's texts is told of the file.
+/// What `read` makes of the metadata `key`, whose text is `text`; what is wrong with it is told of
+/// file and key.
 template <class Read>
-auto parsed(const std::string& file, const Read& read) {
+auto parsed(const std::string& file, const std::string& key, const std::string& text,
+            const Read& read) {
+  std::string why;
   try {
-    return read();
+    return read(json_of(text));
   } catch (const json::exception& error) {
-    throw_failure(concat(file, ": its metadata are broken: ", shown(error.what())));
+    why = error.what();
   } catch (const Error& error) {
-    throw_failure(concat(file, ": ", shown(error.what())));
+    why = error.what();
   }
+  throw_failure(concat(file, ": its metadata '", key, "': ", shown(why)));
 }
 
 /// A .pth of ours as what was written into it.
@@ -266,7 +233,7 @@ TensorFile with_metadata(TensorFile file) {
   if (!file.contains(key)) return file;
   const std::string text(file.data(file.info(key)));
   Metadata metadata =
-      parsed(file.file(), [&] { return json_of("metadata", text).get<Metadata>(); });
+      parsed(file.file(), "metadata", text, [](const json& all) { return all.get<Metadata>(); });
   const auto rename = [&](const std::string& name) {
     return name.starts_with(pth_state_dict) ? name.substr(pth_state_dict.size()) : std::string();
   };
@@ -276,14 +243,7 @@ TensorFile with_metadata(TensorFile file) {
 }  // namespace
 
 json metadata_json(const std::string& file, const Metadata& metadata, const std::string& key) {
-  const std::string& text = entry(file, metadata, key);
-  try {
-    return json_of(key, text);
-  } catch (const json::exception& error) {
-    throw_failure(concat(file, ": its metadata '", key, "' are no JSON: ", shown(error.what())));
-  } catch (const Error& error) {
-    throw_failure(concat(file, ": ", error.what()));
-  }
+  return parsed(file, key, entry(file, metadata, key), [](json value) { return value; });
 }
 
 json to_json(const net::NetworkConfig& config) {
@@ -299,11 +259,46 @@ json to_json(const net::NetworkConfig& config) {
           {"classifier_hidden", config.classifier_hidden}};
 }
 
+json to_json(const InputContract& input) {
+  return {{"fit", to_string(input.fit)},
+          {"width", input.width},
+          {"height", input.height},
+          {"channels", input.channels},
+          {"mean", input.mean},
+          {"deviation", input.deviation},
+          {"window", input.window ? json{input.window->low, input.window->high} : json()}};
+}
+
+InputContract input_from_json(const json& from) {
+  InputContract out;
+  out.fit = fit_from(from.at("fit").get<std::string>());
+  if (from.contains("window") && !from["window"].is_null()) {
+    out.window = window_from_json(from["window"]);
+  }
+  out.width = whole(from.at("width"), "input.width", 1, most_pixels);
+  out.height = whole(from.at("height"), "input.height", 1, most_pixels / out.width);
+  out.channels = whole(from.at("channels"), "input.channels", 1, 1 << 10);
+  const auto per_channel = [&](const char* key, double least) {
+    const json& list = from.at(key);
+    if (!list.is_array() || list.size() != static_cast<std::size_t>(out.channels)) {
+      throw_failure(concat("input.", key, " is no list of one number per channel"));
+    }
+    std::vector<double> numbers;
+    for (const json& one : list) {
+      numbers.push_back(number(one, concat("input.", key), least, 1e6));
+    }
+    return numbers;
+  };
+  out.mean = per_channel("mean", -1e6);
+  out.deviation = per_channel("deviation", 1e-6);
+  return out;
+}
+
 Metadata to_metadata(const ModelInfo& info) {
   return {{"format", format_name},
           {"format_version", std::to_string(model_format_version)},
           {"network", to_json(info.network).dump()},
-          {"input", input_to_json(info.input).dump()},
+          {"input", to_json(info.input).dump()},
           {"heads", heads_to_json(info.classes, info.regions).dump()},
           {"provenance", info.provenance.dump()}};
 }
@@ -339,22 +334,14 @@ ModelInfo model_info(const std::string& file, const Metadata& metadata) {
         concat(file, ": is not a medurwkv model (format '", shown(metadata.at("format")), "')"));
   }
   check_version(file, metadata);
-  const auto text = [&](const char* key) -> const std::string& {
-    return entry(file, metadata, key);
+  const auto read = [&](const char* key, const auto& from_json) {
+    return parsed(file, key, entry(file, metadata, key), from_json);
   };
-  const std::string& network = text("network");
-  const std::string& input = text("input");
-  const std::string& heads = text("heads");
-  const std::string& provenance = text("provenance");
-  ModelInfo out = parsed(file, [&]() -> ModelInfo {
-    const json list = json_of("heads", heads);
-    std::vector<ClassInfo> classes = classes_from_json(list);
-    return {.network = network_from_json(json_of("network", network)),
-            .input = input_from_json(json_of("input", input)),
-            .classes = classes,
-            .regions = regions_from_json(list, classes.size()),
-            .provenance = json_of("provenance", provenance)};
-  });
+  ModelInfo out{.network = read("network", network_from_json),
+                .input = read("input", input_from_json),
+                .classes = read("heads", classes_from_json),
+                .regions = read("heads", regions_from_json),
+                .provenance = metadata_json(file, metadata, "provenance")};
   if (!out.provenance.is_object()) {
     throw_failure(concat(file, ": its metadata 'provenance' are no object"));
   }
@@ -385,8 +372,7 @@ std::optional<net::NetworkConfig> stated_network(const std::string& file,
     return std::nullopt;
   }
   check_version(file, metadata);
-  const std::string& network = entry(file, metadata, "network");
-  return parsed(file, [&] { return network_from_json(json_of("network", network)); });
+  return parsed(file, "network", entry(file, metadata, "network"), network_from_json);
 }
 
 void write_model_file(const std::filesystem::path& path, const std::vector<TensorView>& tensors,

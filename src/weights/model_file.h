@@ -67,6 +67,10 @@ nlohmann::json to_json(const net::NetworkConfig& config);
 /// Throws Error or json::exception for what to_json does not write.
 net::NetworkConfig network_from_json(const nlohmann::json& from);
 
+nlohmann::json to_json(const InputContract& input);
+/// Throws Error or json::exception for what to_json does not write.
+InputContract input_from_json(const nlohmann::json& from);
+
 /// Infos of all tensors of a network (parameters and buffers), in the order of their names in the
 /// plan: what a written file's header lists.
 std::vector<TensorInfo> tensor_infos(const std::vector<net::ParameterSpec>& parameters);

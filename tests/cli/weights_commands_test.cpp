@@ -284,6 +284,14 @@ TEST_F(WeightsCommands, TheOriginalCodeLoadsWhatConvertWrites) {
   WeightFile().add(net::preset("nano", 3)).write(whole);
   const std::string classifier = path("nano_classifier.safetensors").string();
   WeightFile().add(net::classifier_preset("nano", 10)).write(classifier);
+  // A whole segmentation network of the published code, of which the encoder is wanted.
+  const std::string heads = path("upernet.safetensors").string();
+  WeightFile segmentation;
+  segmentation.add(net::encoder_preset("nano"), "module.");
+  for (const char* head : {"decode_head.conv_seg", "auxiliary_head.conv_seg", "head.fc"}) {
+    segmentation.add("module." + std::string(head) + ".weight", {2, 1}, {1, 2});
+  }
+  segmentation.write(heads);
   struct Case {
     std::vector<std::string> words;  ///< of convert, behind the file to write
     std::string original;
@@ -293,6 +301,7 @@ TEST_F(WeightsCommands, TheOriginalCodeLoadsWhatConvertWrites) {
       {{whole}, "net.MedURWKV(\"nano\", classes=3)"},
       {{adapter("nanopost", "module.")}, "ref.build_adapter(\"nanopost\")"},
       {{classifier}, "ref.build_classifier(\"nano\")"},
+      {{heads, "--encoder"}, "ref.build_adapter(\"nano\")"},
       {{model(), "--encoder"}, "ref.build_adapter(\"nano\")", false}};
   std::string program = "import sys; sys.path.insert(0, \"" + reference.string() +
                         "\"); sys.dont_write_bytecode = True\nimport ref, net, torch\n";

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -156,18 +157,27 @@ TEST(HostileSafetensors, AreRefused) {
   test::expect_refused("hostile.safetensors", files, [](const auto& path) { read_weights(path); });
 }
 
-/// A model file without tensors, with one of its metadata replaced.
-std::string model_with(const std::string& key, const std::string& value) {
+/// A model file without tensors, with one of its metadata replaced or, without a value, left out.
+std::string model_with(const std::string& key, const std::optional<std::string>& value = {}) {
   ModelInfo info;
   info.network = net::preset("nano", 2, 3);
   info.classes = {{"background", {0, 0, 0}}, {"lesion", {255, 0, 0}}};
   Metadata metadata = to_metadata(info);
-  metadata[key] = value;
+  metadata.erase(key);
+  if (value) metadata[key] = *value;
   return make_header({}, metadata);
 }
 
 TEST(HostileSafetensors, ModelMetadataAreRefused) {
-  std::vector<HostileFile> files;
+  std::vector<HostileFile> files = test::cut_and_extended(model_with("title", "good"));
+  for (const char* key : {"network", "input", "heads", "provenance"}) {
+    files.push_back({std::string("no ") + key, model_with(key), key});
+    for (const char* value :
+         {"null", "5", "\"text\"", "{}", "[]", "[{}]", "[[]]", "[{\"kind\":5}]"}) {
+      if (std::string(key) == "provenance" && value[0] == '{') continue;  // an empty one is good
+      files.push_back({std::string(key) + " = " + value, model_with(key, value), key});
+    }
+  }
   for (const char* key : {"network", "input", "heads", "provenance", "format", "format_version"}) {
     const std::vector<std::string> values{"",
                                           "[",
@@ -181,7 +191,8 @@ TEST(HostileSafetensors, ModelMetadataAreRefused) {
                                           "[" + repeated(500'000, "[],") + "0]",
                                           repeated(3'000'000, " ")};
     for (const std::string& value : values) {
-      files.push_back({std::string(key) + " = " + value.substr(0, 20), model_with(key, value), ""});
+      files.push_back({std::string(key) + " = " + value.substr(0, 20), model_with(key, value),
+                       std::string(key).starts_with("format") ? "" : "'" + std::string(key) + "'"});
     }
   }
   test::expect_refused("hostile.model", files, [](const auto& path) {

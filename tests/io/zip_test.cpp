@@ -12,12 +12,15 @@
 #include <vector>
 
 #include "core/error.h"
+#include "core/files.h"
+#include "support/hostile.h"
 #include "support/refusal.h"
 #include "support/zip_by_hand.h"
 
 namespace medurwkv {
 namespace {
 
+using test::HostileFile;
 using test::make_zip;
 using test::put;
 using test::ZipBytes;
@@ -121,9 +124,20 @@ struct Lie {
   const char* named;  ///< in the message
 };
 
-TEST(Zip, LiesAreRefused) {
+std::vector<HostileFile> told(const std::vector<Lie>& lies, const ZipBytes& zip) {
+  std::vector<HostileFile> out;
+  for (const Lie& lie : lies) {
+    ZipBytes lying = zip;
+    lie.tell(lying);
+    out.push_back({lie.what, lying.bytes, lie.named});
+  }
+  return out;
+}
+
+/// Fields that contradict each other or the bytes.
+std::vector<HostileFile> lies() {
   // Offsets of fields from APPNOTE 4.3.7 (local header), 4.3.12 (directory entry), 4.3.16 (end).
-  const std::vector<Lie> lies{
+  const std::vector<Lie> all{
       {"another name in front of the bytes", [](ZipBytes& z) { z.bytes[z.local[0] + 30] = 'b'; },
        "'b/plain'"},
       {"another method there", [](ZipBytes& z) { put(z.bytes, z.local[0] + 8, 8, 2); }, "disagree"},
@@ -219,18 +233,11 @@ TEST(Zip, LiesAreRefused) {
        "no directory entry"},
       {"a name beyond the directory",
        [](ZipBytes& z) { put(z.bytes, z.central.back() + 28, 0xffff, 2); }, "ends beyond"}};
-  ASSERT_FALSE(refusal(make_zip(forms()).bytes));
-  for (const Lie& lie : lies) {
-    ZipBytes zip = make_zip(forms());
-    lie.tell(zip);
-    const auto refused = refusal(zip.bytes);
-    ASSERT_TRUE(refused) << lie.what;
-    EXPECT_TRUE(refused->names(lie.named)) << lie.what << ": " << refused->message;
-  }
+  return told(all, make_zip(forms()));
 }
 
-TEST(Zip, LiesInTheWideEndRecordAreRefused) {
-  const std::vector<Lie> lies{
+std::vector<HostileFile> lies_in_the_wide_end() {
+  const std::vector<Lie> all{
       {"a record elsewhere", [](ZipBytes& z) { put(z.bytes, z.end64 + 56 + 8, z.end64 + 1, 8); },
        "64-bit end record"},
       {"a record beyond the file",
@@ -248,31 +255,63 @@ TEST(Zip, LiesInTheWideEndRecordAreRefused) {
        },
        "directory"},
       {"several disks", [](ZipBytes& z) { put(z.bytes, z.end64 + 56 + 16, 2, 4); }, "disks"}};
-  for (const Lie& lie : lies) {
-    ZipBytes zip = make_zip(forms(), {.comment = "", .wide = true});
-    lie.tell(zip);
-    const auto refused = refusal(zip.bytes);
-    ASSERT_TRUE(refused) << lie.what;
-    EXPECT_TRUE(refused->names(lie.named)) << lie.what << ": " << refused->message;
-  }
+  return told(all, make_zip(forms(), {.comment = "", .wide = true}));
 }
 
-TEST(Zip, NamesThatLeadAstrayAreRefused) {
+/// Names that lead out of a folder or mean two members.
+std::vector<HostileFile> names() {
+  std::vector<HostileFile> out;
   for (const std::string& name :
        {std::string("../up"), std::string("a/../../up"), std::string("a/.."), std::string("/etc/x"),
         std::string("a\\b"), std::string("a\nb"), std::string("a\0b", 3), std::string()}) {
-    EXPECT_TRUE(refusal(make_zip({{.name = name, .content = "x"}}).bytes)) << name;
+    out.push_back({"the name " + name, make_zip({{.name = name, .content = "x"}}).bytes});
   }
+  out.push_back({"one name twice",
+                 make_zip({{.name = "x", .content = "1"},
+                           {.name = "y", .content = "2"},
+                           {.name = "x", .content = "3"}})
+                     .bytes,
+                 "two members are named 'x'"});
+  return out;
+}
+
+/// Members that unpack to far more than the file has.
+std::vector<HostileFile> bombs() {
+  std::string zeros;
+  zeros.resize(200'000'000);
+  const std::string packed = make_zip({{.name = "zeros", .content = zeros, .deflate = true}}).bytes;
+  std::vector<HostileFile> out{{"200 MB of zeros", packed, "200000000"}};
+  zeros.resize(20'000'000);
+  std::vector<ZipEntry> entries;
+  for (int i = 0; i < 20; ++i) {
+    entries.push_back({.name = std::to_string(i), .content = zeros, .deflate = true});
+  }
+  out.push_back({"twenty times 20 MB", make_zip(entries).bytes, "more than the"});
+  return out;
+}
+
+TEST(Zip, HostileArchivesAreRefused) {
+  std::vector<HostileFile> files;
+  for (const auto& part :
+       {lies(), lies_in_the_wide_end(), names(), bombs(),
+        test::cut_and_extended(make_zip(forms()).bytes),
+        test::cut_and_extended(make_zip(forms(), {.comment = "", .wide = true}).bytes)}) {
+    files.insert(files.end(), part.begin(), part.end());
+  }
+  test::expect_refused("hostile.zip", files, [](const auto& path) {
+    const std::string bytes = read_file(path);
+    const ZipArchive archive(path.string(), bytes);
+    std::uint64_t left = bytes.size() + 40'000'000;
+    for (const ZipMember& member : archive.members()) left -= archive.read(member, left).size();
+  });
+  EXPECT_FALSE(refusal(make_zip(forms()).bytes));
+}
+
+TEST(Zip, NamesThatLeadNowhereElseAreTaken) {
   for (const std::string& name :
        {std::string("a/..b"), std::string("a/.data/x"), std::string("..a")}) {
     EXPECT_FALSE(refusal(make_zip({{.name = name, .content = "x"}}).bytes)) << name;
   }
-  const auto twice = refusal(make_zip({{.name = "x", .content = "1"},
-                                       {.name = "y", .content = "2"},
-                                       {.name = "x", .content = "3"}})
-                                 .bytes);
-  ASSERT_TRUE(twice);
-  EXPECT_TRUE(twice->names("two members are named 'x'")) << twice->message;
 }
 
 }  // namespace

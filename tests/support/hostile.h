@@ -139,6 +139,7 @@ inline void expect_refused(const std::string& name, const std::vector<HostileFil
     EXPECT_LT(end.seconds, limits_memory() ? 2 : 60) << about;
   }
   EXPECT_GE(different.size(), 60U);
+  ::testing::Test::RecordProperty("different_files", static_cast<int>(different.size()));
 }
 
 /// Cut off after every sixteenth, and with something behind it.

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <cstdlib>
 #include <functional>
 #include <limits>
 
@@ -172,6 +173,95 @@ TEST(PredictImage, RefusesNonFiniteLogits) {
   const float nan = std::numeric_limits<float>::quiet_NaN();
   FakeEngine engine(2, 1, 2, [&](std::size_t, float) { return nan; });
   EXPECT_THROW(predict_image(engine, gray(2, 1, [](auto, auto) { return 0; })), Error);
+}
+
+data::Image turned(const data::Image& image, bool across, bool down) {
+  return gray(image.width, image.height, [&](std::int64_t x, std::int64_t y) {
+    const auto at_x = across ? image.width - 1 - x : x;
+    const auto at_y = down ? image.height - 1 - y : y;
+    return int{image.bytes[static_cast<std::size_t>(at_y * image.width + at_x)]};
+  });
+}
+
+/// Depends on where a pixel lies in the input, so that mirror images differ.
+class LeaningEngine : public FakeEngine {
+ public:
+  explicit LeaningEngine(float lean) : FakeEngine(6, 4, 2, above_half), lean_(lean) {}
+  std::vector<float> logits(std::span<const float> input, std::int64_t height,
+                            std::int64_t width) override {
+    std::vector<float> out = FakeEngine::logits(input, height, width);
+    for (std::size_t i = 0; i < input.size(); ++i) {
+      out[input.size() + i] += lean_ * static_cast<float>(i) / static_cast<float>(input.size());
+    }
+    return out;
+  }
+
+ private:
+  float lean_;
+};
+
+data::Image some_image() {
+  return gray(11, 7, [](auto x, auto y) { return static_cast<int>((x * 37 + y * 91) % 256); });
+}
+
+// By hand: the probabilities of the four mirror images, each mirrored back, averaged.
+TEST(PredictImage, FlipsAreTheAverageOfMirrorImages) {
+  LeaningEngine engine(3);
+  const data::Image image = some_image();
+  std::vector<double> sum(2 * 77, 0);
+  for (const bool across : {false, true}) {
+    for (const bool down : {false, true}) {
+      EXPECT_EQ(mirrored(image, across, down).bytes, turned(image, across, down).bytes);
+      const std::vector<float> one = probabilities_of(engine, turned(image, across, down));
+      for (std::size_t c = 0; c < 2; ++c) {
+        for (std::size_t y = 0; y < 7; ++y) {
+          for (std::size_t x = 0; x < 11; ++x) {
+            const std::size_t from_y = down ? 6 - y : y;
+            const std::size_t from_x = across ? 10 - x : x;
+            sum[c * 77 + y * 11 + x] += one[c * 77 + from_y * 11 + from_x];
+          }
+        }
+      }
+    }
+  }
+  const Prediction got = predict_image(Ensemble({&engine}, true), image);
+  const Prediction plain = predict_image(engine, image);
+  double differ = 0;
+  for (std::size_t i = 0; i < sum.size(); ++i) {
+    ASSERT_NEAR(got.probabilities[i], sum[i] / 4, 1e-6) << i;
+    differ += std::abs(got.probabilities[i] - plain.probabilities[i]);
+  }
+  EXPECT_GT(differ, 1);
+  EXPECT_EQ(got.labels, likeliest_class(got.probabilities, 2, {11, 7}));
+}
+
+TEST(PredictImage, AnEnsembleIsTheAverageOfItsModels) {
+  LeaningEngine a(3);
+  LeaningEngine b(-5);
+  FakeEngine c(9, 9, 2, above_half, Fit::pad);  // its own input size and fit
+  const data::Image image = some_image();
+  const Prediction got = predict_image(Ensemble({&a, &b, &c}, false), image);
+  const auto of_a = probabilities_of(a, image);
+  const auto of_b = probabilities_of(b, image);
+  const auto of_c = probabilities_of(c, image);
+  for (std::size_t i = 0; i < of_a.size(); ++i) {
+    EXPECT_NEAR(got.probabilities[i], (of_a[i] + of_b[i] + of_c[i]) / 3, 1e-6);
+  }
+}
+
+TEST(PredictImage, OnlyModelsOfTheSameClassesAreAveraged) {
+  FakeEngine two(4, 4, 2, above_half);
+  FakeEngine three(4, 4, 3, above_half);
+  EXPECT_NO_THROW(check_same_classes(Ensemble({&two, &two}, false)));
+  EXPECT_THROW(check_same_classes(Ensemble({&two, &three}, false)), Error);
+}
+
+TEST(PredictImage, UnsureIsTheGapBetweenTheFirstTwo) {
+  const std::vector<float> probabilities{0.5F, 0.1F, 0.0F, 0.2F, 0.5F, 0.2F,
+                                         0.0F, 0.2F, 0.0F, 0.7F, 1.0F, 0.6F};
+  const std::vector<float> unsure = unsureness(probabilities, 3);
+  const std::vector<float> expected{1, 0.5F, 0, 0.6F};
+  for (std::size_t i = 0; i < 4; ++i) EXPECT_NEAR(unsure[i], expected[i], 1e-6);
 }
 
 }  // namespace

@@ -3,14 +3,18 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cmath>
 #include <cstring>
 #include <filesystem>
 #include <nlohmann/json.hpp>
+#include <sstream>
 
 #include "core/error.h"
 #include "core/files.h"
+#include "predict/inputs.h"
 #include "predict/outputs.h"
 #include "predict/runner.h"
+#include "support/paths.h"
 
 namespace medurwkv::predict {
 namespace {
@@ -59,7 +63,7 @@ class PredictRun : public testing::Test {
   std::vector<std::string> masks(const std::vector<fs::path>& inputs) const {
     std::vector<std::string> out;
     for (const Job& job : plan_outputs(inputs, options.out, options.outputs)) {
-      out.push_back(job.mask.generic_string());
+      out.push_back(job.outputs.front().file.generic_string());
     }
     std::sort(out.begin(), out.end());
     return out;
@@ -121,7 +125,8 @@ TEST_F(PredictRun, DoesNotSearchItsOwnOutput) {
 
 TEST_F(PredictRun, WritesMasksAtTheInputsSizeAndAManifest) {
   add_image("in/a.png", 13, 7);
-  options.outputs = {true, true};
+  options.outputs = {
+      .overlay = true, .probabilities = Probabilities::npy, .unsure = true, .contours = true};
   const RunResult result = run({folder / "in"});
   EXPECT_EQ(result.done, 1);
   EXPECT_EQ(result.failed, 0);
@@ -129,11 +134,13 @@ TEST_F(PredictRun, WritesMasksAtTheInputsSizeAndAManifest) {
   EXPECT_EQ(data::read_image_size(options.out / "a_overlay.png"), (data::ImageSize{13, 7}));
   const auto json = manifest();
   EXPECT_EQ(json.at("complete"), true);
-  EXPECT_EQ(json.at("model").at("sha256"), engine.description().sha256);
+  EXPECT_EQ(json.at("models").at(0).at("sha256"), engine.description().sha256);
+  EXPECT_EQ(json.at("models").at(0).at("input").at("fit"), "stretch");
+  EXPECT_FALSE(json.contains("planned"));
   const auto& image = json.at("images").at(0);
   EXPECT_EQ(image.at("sha256"), sha256_file(folder / "in" / "a.png"));
   EXPECT_EQ(image.at("class_pixels"), (std::vector<int>{0, 91}));
-  ASSERT_EQ(image.at("outputs").size(), 3U);
+  ASSERT_EQ(image.at("outputs").size(), 5U);
   for (const auto& output : image.at("outputs")) {
     const std::string name = output.at("file");
     EXPECT_EQ(output.at("sha256"), sha256_file(options.out / name)) << name;
@@ -174,6 +181,124 @@ TEST_F(PredictRun, StopsBetweenImages) {
   EXPECT_FALSE(fs::exists(options.out / "b.png"));
   EXPECT_EQ(manifest().at("complete"), false);
   EXPECT_EQ(manifest().at("images").size(), 1U);
+}
+
+// Whatever the number of jobs: the same files, listed in the same order.
+TEST_F(PredictRun, JobsChangeNothing) {
+  for (int i = 0; i < 9; ++i) add_image("in/" + std::to_string(i) + ".png", 6 + i, 4);
+  write_file(folder / "in" / "4.png", "this is no image");
+  options.outputs.contours = true;
+  std::vector<nlohmann::json> manifests;
+  for (const int jobs : {1, 3, 20}) {
+    options.jobs = jobs;
+    options.out = folder / ("out" + std::to_string(jobs));
+    const RunResult result = run({folder / "in"});
+    EXPECT_EQ(result.done, 8);
+    EXPECT_EQ(result.failed, 1);
+    manifests.push_back(manifest());
+  }
+  EXPECT_EQ(manifests[0], manifests[1]);
+  EXPECT_EQ(manifests[0], manifests[2]);
+}
+
+TEST_F(PredictRun, ContinuesWhereARunWasStopped) {
+  for (const char* name : {"in/a.png", "in/b.png", "in/c.png"}) add_image(name);
+  engine.stop = &stop;
+  EXPECT_THROW(run({folder / "in"}), Stopped);
+  engine.stop = nullptr;
+  stop = 0;
+  // Killed while it wrote: a whole file that no manifest tells of, but that was planned.
+  write_file(options.out / "b.png", "of the killed run");
+  EXPECT_THROW(run({folder / "in"}), Error) << "not without being asked for";
+  options.go_on = true;
+  const RunResult result = run({folder / "in"});
+  EXPECT_EQ(result.kept, 1);
+  EXPECT_EQ(result.done, 2);
+  EXPECT_EQ(manifest().at("complete"), true);
+  EXPECT_EQ(manifest().at("images").size(), 3U);
+  EXPECT_EQ(manifest().at("images").at(0).at("input"), (folder / "in/a.png").string());
+  // Nothing is left to do; what was changed since is done again.
+  EXPECT_EQ(run({folder / "in"}).kept, 3);
+  write_file(options.out / "c.png", "changed");
+  add_image("in/a.png", 9, 9);
+  EXPECT_EQ(run({folder / "in"}).done, 2);
+  EXPECT_EQ(data::read_image_size(options.out / "a.png"), (data::ImageSize{9, 9}));
+}
+
+TEST_F(PredictRun, ContinuesOnlyTheSameRun) {
+  add_image("in/a.png");
+  run({folder / "in"});
+  options.go_on = true;
+  const RunOptions same = options;
+  options.outputs.post.min_area = 5;
+  EXPECT_THROW(run({folder / "in"}), Error) << "other options";
+  options = same;
+  add_image("in/z.png");
+  write_file(options.out / "z.png", "precious");
+  EXPECT_THROW(run({folder / "in"}), Error) << "a file of nobody's run";
+  EXPECT_EQ(read_file(options.out / "z.png"), "precious");
+  fs::remove(options.out / "z.png");
+  for (const char* broken : {"", "[]", "{}", R"({"format": "medurwkv-predictions"})", "nonsense",
+                             R"({"format": "medurwkv-predictions", "format_version": 2})"}) {
+    write_file(options.out / manifest_name, broken);
+    EXPECT_THROW(run({folder / "in"}), Error) << broken;
+  }
+}
+
+TEST_F(PredictRun, FollowsNoLinkOutOfItsFolder) {
+  add_image("in/sub/a.png");
+  make_folder(options.out);
+  make_folder(folder / "elsewhere");
+  fs::create_directory_symlink(folder / "elsewhere", options.out / "sub");
+  options.force = true;
+  EXPECT_THROW(run({folder / "in"}), Error);
+  EXPECT_TRUE(fs::is_empty(folder / "elsewhere"));
+  // A link in place of a mask is replaced, what it leads to is not.
+  fs::remove(options.out / "sub");
+  make_folder(options.out / "sub");
+  write_file(folder / "elsewhere/file", "precious");
+  fs::create_symlink(folder / "elsewhere/file", options.out / "sub/a.png");
+  EXPECT_EQ(run({folder / "in"}).done, 1);
+  EXPECT_EQ(read_file(folder / "elsewhere/file"), "precious");
+  EXPECT_EQ(data::read_image_size(options.out / "sub/a.png"), (data::ImageSize{6, 4}));
+}
+
+// 16-bit probabilities and the unsure map, read back; the engine's logits are 0 and 1/2 on white.
+TEST_F(PredictRun, WritesProbabilitiesAsPictures) {
+  add_image("in/a.png");
+  options.outputs.probabilities = Probabilities::png;
+  options.outputs.unsure = true;
+  run({folder / "in"});
+  const double white = 1 / (1 + std::exp(-0.5));
+  const data::Image one = data::read_image(options.out / "a_probabilities_1.png");
+  ASSERT_EQ(one.type, data::SampleType::u16);
+  EXPECT_NEAR(one.value(3, 2, 0), white, 1.0 / 65535);
+  EXPECT_FALSE(fs::exists(options.out / "a_probabilities_0.png"));
+  const data::Image unsure = data::read_image(options.out / "a_unsure.png");
+  ASSERT_EQ(unsure.type, data::SampleType::u8);
+  EXPECT_NEAR(unsure.value(3, 2, 0), 2 - 2 * white, 1.0 / 255);
+  EXPECT_NEAR(manifest().at("images").at(0).at("unsure").get<double>(), 2 - 2 * white, 1e-6);
+}
+
+TEST_F(PredictRun, CorrectsWhenAsked) {
+  add_image("in/a.png");
+  options.outputs.post.threshold = 0.9;
+  run({folder / "in"});
+  EXPECT_EQ(manifest().at("images").at(0).at("class_pixels"), (std::vector<int>{24, 0}));
+  EXPECT_EQ(manifest().at("options").at("threshold"), 0.9);
+  EXPECT_EQ(manifest().at("options").at("largest"), false);
+}
+
+TEST(ExpandInputs, FilesPatternsAndALine) {
+  const test::TemporaryFolder folder;
+  for (const char* name : {"b.png", "a.png", "c.jpg", "[x].png"}) {
+    write_file(folder.path() / name, "");
+  }
+  const std::string at = folder.path().string() + "/";
+  std::istringstream list("one.png\r\n\n/two two.png\n");
+  EXPECT_EQ(expand_inputs({at + "*.png", "-", at + "[x].png", at + "*.gif", at + "?.jpg"}, list),
+            (std::vector<fs::path>{at + "[x].png", at + "a.png", at + "b.png", "one.png",
+                                   "/two two.png", at + "[x].png", at + "*.gif", at + "c.jpg"}));
 }
 
 // Against the format's own rules (NEP 1): magic, version, a header that ends in a newline at a
