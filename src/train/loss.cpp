@@ -138,11 +138,10 @@ void signed_distances(const judge::Mask& inside, double* out) {
     std::fill_n(out, inside.inside.size(), 0.0);
     return;
   }
-  // Each has one per pixel of its first mask, in order.
-  const std::vector<double> to_inside = judge::squared_distances(outside, inside, {});
   const std::vector<double> to_outside = judge::squared_distances(inside, outside, {});
-  auto outer = to_inside.begin();
+  const std::vector<double> to_inside = judge::squared_distances(outside, inside, {});
   auto inner = to_outside.begin();
+  auto outer = to_inside.begin();
   for (std::size_t i = 0; i < inside.inside.size(); ++i) {
     out[i] = inside.inside[i] != 0 ? 1 - std::sqrt(*inner++) : std::sqrt(*outer++);
   }
