@@ -6,7 +6,7 @@ PREFIX ?= /usr/local
 DEMO_OUT ?= demo-out
 export JOBS
 
-.PHONY: help packages build build-tests runtime demo test test-long test-peers bench lint install clean
+.PHONY: help packages build build-tests runtime demo test test-long test-peers conformance bench lint install clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -30,11 +30,14 @@ demo: build  ## train and judge on the bundled images, about 5 minutes after the
 test: build-tests  ## every test that Debian's packages allow, at most 20 minutes
 	@ctest --test-dir build --output-on-failure --parallel $(JOBS)
 
-test-long: packages  ## the loader under the thread sanitizer, all else under address and undefined-behaviour
+test-long: packages  ## 20 kills; the loader under the thread sanitizer, all else under address and undefined-behaviour
 	@scripts/test-long
 
-test-peers: packages  ## the tests that compute, against a recent LibTorch from PyPI
+test-peers: packages  ## the tests that compute, against a recent LibTorch from PyPI; the judge against its peers
 	@scripts/test-peers
+
+conformance: packages  ## docs/conformance.md: the judge's profiles beside the packages of their names
+	@scripts/test-peers conformance
 
 bench: packages  ## kernels and networks against their peers, about an hour; BENCH_ARGS narrows it
 	@scripts/build release -DMEDURWKV_BENCH=ON

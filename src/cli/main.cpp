@@ -180,6 +180,7 @@ int run(int count, char** arguments) {
   add_data(root);
   add_train(root);
   add_evaluate(root);
+  add_compare(root);
   add_predict(root);
   add_inspect(root);
   add_convert(root);

@@ -1,12 +1,16 @@
 // `medurwkv train`: hands a request to the training library.
+#include <algorithm>
+#include <cstdlib>
 #include <iostream>
 #include <memory>
 #include <string>
 #include <vector>
 
 #include "cli/command.h"
+#include "cli/ranks.h"
 #include "cli/training_library.h"
 #include "core/error.h"
+#include "core/memory.h"
 #include "core/text.h"
 #include "core/threads.h"
 
@@ -15,17 +19,22 @@ namespace {
 
 struct TrainOptions {
   CommonOptions common;
-  std::string data, split, config, preset, pretrained, init, wkv;
+  std::string data, split, config, preset, pretrained, init, wkv, fold, precision;
   std::vector<std::string> settings;
   int epochs = 0;
   int batch = 0;
   int size = 0;
+  int seeds = 1;
   bool resume = false;
   bool names = false;
   double max_minutes = 0;
   double save_every = 1;
   double cache = -1;
   double memory = 0;
+  int processes = 1;
+  std::string rendezvous;
+  int rank = 0;
+  int world = 1;
 };
 
 /// The short options are settings by another name; --set comes last and wins.
@@ -39,13 +48,66 @@ std::vector<std::string> all_settings(const TrainOptions& options, bool seed_giv
     settings.push_back(concat("input.width=", options.size));
     settings.push_back(concat("input.height=", options.size));
   }
+  if (!options.precision.empty()) settings.push_back("run.precision=" + options.precision);
   if (seed_given) settings.push_back(concat("run.seed=", options.common.seed));
   settings.insert(settings.end(), options.settings.begin(), options.settings.end());
   return settings;
 }
 
+void print_series(const nlohmann::json& series) {
+  for (const nlohmann::json& run : series.at("runs")) {
+    const nlohmann::json& dice = run.at("best_validation_dice");
+    std::cout << run.at("folder").get<std::string>() << ": epoch " << run.at("best_epoch") << " of "
+              << run.at("epochs") << ", validation Dice "
+              << (dice.is_null() ? std::string("-") : fixed(dice.get<double>(), 4)) << "\n";
+  }
+  const nlohmann::json& all = series.at("validation_dice");
+  if (all.at("mean").is_null()) return;
+  std::cout << "mean of " << all.at("runs") << ": " << fixed(all.at("mean").get<double>(), 4);
+  if (!all.at("deviation").is_null()) {
+    std::cout << ", standard deviation " << fixed(all.at("deviation").get<double>(), 4);
+  }
+  std::cout << "\n";
+}
+
+void refuse_wrong_ranks(const TrainOptions& options) {
+  if (options.processes == 1 && options.rendezvous.empty()) {
+    if (options.world > 1) throw_usage("--world wants --rendezvous HOST:PORT");
+    return;
+  }
+  if (!options.fold.empty() || options.seeds > 1) {
+    throw_usage(
+        "processes that train together make one run: start --fold and --seeds one by one "
+        "(--fold 1, then --fold 2; --seed 1 ...)");
+  }
+  if (!options.rendezvous.empty() && (options.rank < 0 || options.rank >= options.world)) {
+    throw_usage(concat("--rank ", options.rank, ": expected 0 to ", options.world - 1,
+                       ", below --world ", options.world));
+  }
+}
+
+/// The command again in several processes of this machine, which share its cores and memory.
+int train_in_processes(const TrainOptions& options) {
+  const int threads = options.common.threads > 0 ? options.common.threads : available_cores();
+  const double memory =
+      options.memory > 0 ? options.memory : 1e-9 * static_cast<double>(available_memory());
+  std::vector<std::string> words =
+      arguments_without(own_arguments(), {"--nproc", "--threads", "--memory"});
+  words.push_back(concat("--threads=", std::max(1, threads / options.processes)));
+  words.push_back(concat("--memory=", memory / options.processes));
+  return run_ranks(options.processes, words);
+}
+
 int run_train(const TrainOptions& options, bool seed_given) {
-  if (options.resume && !std::filesystem::exists(options.common.out / "config.toml")) {
+  refuse_wrong_ranks(options);
+  if (options.processes > 1) return train_in_processes(options);
+  if (!options.rendezvous.empty()) {
+    // c10d's own log lines; what they say is in our errors.
+    ::setenv("GLOG_minloglevel", "3", 0);
+    ::setenv("TORCH_CPP_LOG_LEVEL", "FATAL", 0);
+  }
+  if (options.rank == 0 && options.resume &&
+      !std::filesystem::exists(options.common.out / "config.toml")) {
     throw_failure(
         concat(options.common.out.string(),
                ": nothing to resume (no training run in it); name its folder with --out"));
@@ -67,14 +129,24 @@ int run_train(const TrainOptions& options, bool seed_given) {
        {"pretrained", options.pretrained},
        {"init", options.init},
        {"names", options.names},
+       {"folds", options.fold},
+       {"seeds", options.seeds},
        {"resume", options.resume},
        {"max_minutes", options.max_minutes},
        {"save_every", 60 * options.save_every},
        {"cache", options.cache < 0 ? -1 : 1e9 * options.cache},
-       {"memory", 1e9 * options.memory}},
+       {"memory", 1e9 * options.memory},
+       {"rendezvous", options.rendezvous},
+       {"rank", options.rank},
+       {"world", options.world}},
       options.common.quiet);
+  if (options.rank > 0) return exit_done;
   if (options.common.json) {
     std::cout << summary.dump(2) << "\n";
+    return exit_done;
+  }
+  if (summary.contains("runs")) {
+    print_series(summary);
     return exit_done;
   }
   std::cout << "model: " << summary.at("model").get<std::string>() << " (epoch "
@@ -96,6 +168,9 @@ void add_train(CLI::App& root) {
       "medurwkv train --data DIR --split split.json --preset tiny --epochs 50 --out runs/first");
   command->add_option("--data", options->data, "folder of images and masks")->required();
   command->add_option("--split", options->split, "split.json of `medurwkv data split`");
+  command->add_option("--fold", options->fold,
+                      "of a split with folds the one that is val: its number, or all (one run "
+                      "each, in OUT/foldK)");
   command->add_option("--config", options->config, "TOML configuration")->check(CLI::ExistingFile);
   command->add_option("--preset", options->preset,
                       "network: nano, tiny, small, base, large, unet or unet_small");
@@ -119,7 +194,15 @@ void add_train(CLI::App& root) {
       ->check(above_zero());
   command->add_option("--set", options->settings, "any setting, as key=value (repeatable)")
       ->allow_extra_args(false);
-  command->add_flag("--resume", options->resume, "go on from OUT/last.ckpt");
+  command
+      ->add_option("--seeds", options->seeds,
+                   "how many runs, from --seed on (one each, in OUT/seedN)")
+      ->check(above_zero());
+  command
+      ->add_option("--precision", options->precision,
+                   "float32, or bfloat16 for linear maps and convolutions")
+      ->check(CLI::IsMember({"float32", "bfloat16"}));
+  command->add_flag("--resume", options->resume, "go on from OUT/last.ckpt, or the runs below OUT");
   command
       ->add_option("--max-minutes", options->max_minutes,
                    "stop after this time, resumed time included")
@@ -134,6 +217,19 @@ void add_train(CLI::App& root) {
   command
       ->add_option("--memory", options->memory,
                    "GB that the run may take; default: what the machine has available")
+      ->check(above_zero());
+  auto* processes =
+      command
+          ->add_option("--nproc", options->processes,
+                       "processes of this machine that train together, each with its share of "
+                       "every batch, of --threads and of --memory")
+          ->check(above_zero());
+  command
+      ->add_option("--rendezvous", options->rendezvous,
+                   "HOST:PORT where processes of several machines meet; rank 0 listens there")
+      ->excludes(processes);
+  command->add_option("--rank", options->rank, "of this process, with --rendezvous; 0 writes");
+  command->add_option("--world", options->world, "number of processes, with --rendezvous")
       ->check(above_zero());
   add_out(*command, options->common, "folder of the run", "run");
   add_device(*command, options->common);

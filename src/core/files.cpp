@@ -37,6 +37,8 @@ class Descriptor {
     if (fd_ >= 0) ::close(fd_);
   }
   [[nodiscard]] int get() const { return fd_; }
+  /// Hands it to who closes it.
+  int release() { return std::exchange(fd_, -1); }
   /// Closes now and reports what close() reports (some file systems say "full" only here).
   bool close_now() { return ::close(std::exchange(fd_, -1)) == 0; }
 
@@ -126,6 +128,34 @@ std::string read_file(const fs::path& path, std::uint64_t limit) {
   const auto reserve = [&](std::uint64_t size) { bytes.reserve(size); };
   read_pieces(path, limit, reserve, [&](std::string_view piece) { bytes += piece; });
   return bytes;
+}
+
+FilePieces::FilePieces(fs::path path) : path_(std::move(path)) {
+  descriptor_ = open_regular(path_, size_).release();
+}
+
+FilePieces::~FilePieces() {
+  ::close(descriptor_);
+}
+
+std::string FilePieces::read(std::uint64_t start, std::uint64_t count) const {
+  if (start > size_ || count > size_ - start) {
+    throw_failure(concat(path_.string(), ": holds ", size_, " bytes, ", count, " from byte ", start,
+                         " were asked for"));
+  }
+  std::string out(count, '\0');
+  std::size_t done = 0;
+  while (done < out.size()) {
+    const ssize_t got = ::pread(descriptor_, out.data() + done, out.size() - done,
+                                static_cast<off_t>(start + done));
+    if (got < 0) {
+      if (errno == EINTR) continue;
+      throw_errno("read", path_);
+    }
+    if (got == 0) throw_failure(concat(path_.string(), ": became shorter while it was read"));
+    done += static_cast<std::size_t>(got);
+  }
+  return out;
 }
 
 void write_file(const fs::path& path, const std::function<void(const AppendBytes&)>& produce) {

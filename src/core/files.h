@@ -20,6 +20,28 @@ std::string read_file(const std::filesystem::path& path,
 /// The file's first bytes, `most` at most. Throws Error as read_file does.
 std::string read_start(const std::filesystem::path& path, std::size_t most);
 
+/// A file of which pieces are read where they lie, from any thread.
+class FilePieces {
+ public:
+  /// Throws Error naming the file when it cannot be opened or is not a regular file.
+  explicit FilePieces(std::filesystem::path path);
+  FilePieces(const FilePieces&) = delete;
+  FilePieces& operator=(const FilePieces&) = delete;
+  FilePieces(FilePieces&&) = delete;
+  FilePieces& operator=(FilePieces&&) = delete;
+  ~FilePieces();
+
+  /// Bytes when it was opened.
+  [[nodiscard]] std::uint64_t size() const { return size_; }
+  /// `count` bytes from `start`. Throws Error naming the file when they are not there (any more).
+  [[nodiscard]] std::string read(std::uint64_t start, std::uint64_t count) const;
+
+ private:
+  std::filesystem::path path_;
+  std::uint64_t size_ = 0;
+  int descriptor_ = -1;
+};
+
 /// Replaces `path` by `bytes` atomically: temporary file in the same folder, fsync, rename, fsync
 /// of the folder. On an Error the former file is untouched and the temporary one is gone.
 void write_file(const std::filesystem::path& path, std::string_view bytes);

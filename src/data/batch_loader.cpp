@@ -108,8 +108,13 @@ std::shared_ptr<BatchLoader::Pending> BatchLoader::next_pending() {
 
 std::shared_ptr<BatchLoader::Pending> BatchLoader::make_pending(std::int64_t step) {
   const std::int64_t epoch = step / steps_per_epoch();
-  const std::int64_t first = step % steps_per_epoch() * options_.batch;
-  const std::int64_t count = std::min(options_.batch, options_.cases - first);
+  const std::int64_t batch_first = step % steps_per_epoch() * options_.batch;
+  const std::int64_t batch_count = std::min(options_.batch, options_.cases - batch_first);
+  const std::int64_t begin = batch_count * options_.part / options_.parts;
+  const std::int64_t end = batch_count * (options_.part + 1) / options_.parts;
+  const bool counts = end > begin;
+  const std::int64_t count = counts ? end - begin : 1;
+  const std::int64_t first = batch_first + (counts ? begin : 0);
   if (epoch != ordered_epoch_) {
     order_ = Random({options_.seed, static_cast<std::uint64_t>(epoch)}).permutation(options_.cases);
     ordered_epoch_ = epoch;
@@ -123,6 +128,8 @@ std::shared_ptr<BatchLoader::Pending> BatchLoader::make_pending(std::int64_t ste
   }
   out->errors.resize(samples);
   out->batch.count = count;
+  out->batch.first = first - batch_first;
+  out->batch.counts = counts;
   out->batch.images.resize(samples * static_cast<std::size_t>(options_.contract.channels) * area);
   out->batch.labels.resize(samples * area);
   out->batch.ids.resize(samples);

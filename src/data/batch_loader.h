@@ -26,19 +26,25 @@ struct LoaderOptions {
   std::int64_t steps = 0;  ///< of the whole run: nothing is made for later ones
   std::uint64_t seed = 0;
   int workers = 1;
+  /// Of `parts` that share every batch evenly, in order; only this one's samples are made. Where a
+  /// batch has fewer samples than parts, a part without any makes the batch's first one.
+  std::int64_t part = 0;
+  std::int64_t parts = 1;
   std::int64_t ahead = 2;  ///< batches that may be ready or in the making before they are wanted
 };
 
 struct SampleBatch {
   std::int64_t count = 0;
+  std::int64_t first = 0;            ///< position in the whole batch of the first sample
+  bool counts = true;                ///< false: its one sample belongs to another part
   std::vector<float> images;         ///< count x channels x height x width
   std::vector<std::uint8_t> labels;  ///< count x height x width
   std::vector<std::string> ids;
 };
 
-/// The batches of a run, a pure function of (seed, step) on any number of workers: each epoch is a
-/// seeded permutation of the cases, the last batch of an epoch may be smaller. Workers decode and
-/// augment sample by sample, at most `ahead` batches before the caller.
+/// The batches of a run, a pure function of (seed, step, part) on any number of workers: each epoch
+/// is a seeded permutation of the cases, the last batch of an epoch may be smaller. Workers decode
+/// and augment sample by sample, at most `ahead` batches before the caller.
 class BatchLoader {
  public:
   /// The cache must outlive the loader.

@@ -8,6 +8,7 @@
 #include "data/class_file.h"
 #include "data/encoding.h"
 #include "data/layout.h"
+#include "data/pack.h"
 
 namespace medurwkv::data {
 namespace {
@@ -91,7 +92,8 @@ Dataset open_dataset(const fs::path& root, const DatasetOptions& options) {
   if (!layout.broken.empty()) {
     throw_failure(concat(layout.broken.front().file.string(), ": ", layout.broken.front().what));
   }
-  Meaning meaning = meaning_of(layout, count_values(layout.cases), options);
+  Meaning meaning =
+      meaning_of(layout, layout.pack ? MaskUse{} : count_values(layout.cases), options);
   if (!meaning.encoding) throw_failure(concat(root.string(), ": ", meaning.unclear));
   return {.root = root,
           .layout = std::move(layout.name),
@@ -141,6 +143,7 @@ std::vector<fs::path> files_of(const Case& item) {
 }
 
 LabelMap read_labels(const Dataset& dataset, const Case& item) {
+  if (const auto& pack = item.masks.front().pack) return pack->labels(item.id);
   const ImageSize size = read_image_size(item);
   LabelMap out{size.width, size.height, {}};
   out.labels.resize(static_cast<std::size_t>(size.width * size.height));

@@ -1,5 +1,4 @@
-// A folder of images and masks as a list of cases, and its split into parts. Relies on core and
-// data/image.h.
+// A folder of images and masks as a list of cases. Relies on core and data/image.h.
 #pragma once
 
 #include <cstdint>
@@ -7,8 +6,6 @@
 #include <optional>
 #include <string>
 #include <vector>
-
-#include <nlohmann/json_fwd.hpp>
 
 #include "core/model_description.h"
 #include "data/image.h"
@@ -36,6 +33,8 @@ struct Case {
   std::string stratum{};   ///< a folder that tells kinds of cases apart (BUSI's benign), or empty
   std::string volume{};    ///< the volume it is a slice of, or empty; volumes are judged whole
   std::int64_t slice = 0;  ///< position in the volume
+  /// SHA-256 over the files it was made of, where they are not at hand (a pack), else empty.
+  std::string content{};
 };
 
 struct Dataset {
@@ -61,8 +60,8 @@ DatasetOptions dataset_options(const std::string& encoding,
                                const std::vector<std::string>& class_names,
                                const std::filesystem::path& class_file = {});
 
-/// Finds images and masks, pairs them by stem, decides the encoding over all masks. Throws Error
-/// for a folder without pairs and for an encoding that cannot be told (listing the choices).
+/// Finds images and masks, pairs them by stem, decides the encoding over all masks; or opens a pack
+/// (data/pack.h). Throws Error for a folder without pairs, and with the choices for unclear masks.
 Dataset open_dataset(const std::filesystem::path& root, const DatasetOptions& options = {});
 
 /// Images alone (for predict): every image file below `root`, or `root` itself when it is one.
@@ -77,33 +76,5 @@ std::vector<std::filesystem::path> files_of(const Case& item);
 
 /// The case's label map at the image's own size. Throws Error when sizes differ, naming both files.
 LabelMap read_labels(const Dataset& dataset, const Case& item);
-
-/// One part's case ids.
-struct Split {
-  std::vector<std::string> train, val, test;
-  std::string data_sha256;  ///< over ids and contents of all files, so a change is seen
-};
-
-/// Parts of a set by name: "train", "val", "test" or "all". Throws usage Error for another name.
-std::vector<Case> part_of(const Dataset& dataset, const Split& split, const std::string& part);
-
-/// Seeded split by ratios; groups and exact duplicates stay together.
-struct SplitRatios {
-  double train = 0.7, val = 0.1, test = 0.2;
-};
-Split make_split(const Dataset& dataset, const SplitRatios& ratios, std::uint64_t seed);
-
-/// Hash over ids and contents of all images and masks.
-std::string content_hash(const Dataset& dataset);
-
-/// split.json: format version, seed, ratios, encoding, classes, content hashes, case ids per part.
-nlohmann::json split_to_json(const Dataset& dataset, const Split& split, const SplitRatios& ratios,
-                             std::uint64_t seed);
-/// Reads split.json and verifies it against the set: every id is known and contents are unchanged.
-/// Throws Error naming the first difference.
-Split read_split(const std::filesystem::path& file, const Dataset& dataset);
-/// The options a split file fixes (encoding and class names), so that every command that gets the
-/// file opens the set alike.
-DatasetOptions split_options(const std::filesystem::path& file);
 
 }  // namespace medurwkv::data

@@ -9,6 +9,7 @@
 #include "core/threads.h"
 #include "data/layout.h"
 #include "data/layout_sets.h"
+#include "data/pack.h"
 
 namespace medurwkv::data {
 namespace {
@@ -327,7 +328,25 @@ LabelMap labels_from(const std::string& file, MaskEncoding encoding, const MaskP
   return out;
 }
 
+namespace {
+
+/// A pack holds class indices, made by what it says.
+Meaning meaning_of_pack(const PackFile& pack, const DatasetOptions& options) {
+  if (options.encoding && *options.encoding != pack.encoding()) {
+    throw_usage(concat("the pack was made of ", to_string(pack.encoding()), " masks, ",
+                       to_string(*options.encoding), " was asked for; pack the folder again"));
+  }
+  if (!options.classes.empty() && options.classes.size() != pack.classes().size()) {
+    throw_usage(concat(options.classes.size(), " classes were given, the pack holds ",
+                       pack.classes().size(), " (background included)"));
+  }
+  return {pack.encoding(), options.classes.empty() ? pack.classes() : options.classes, {}};
+}
+
+}  // namespace
+
 Meaning meaning_of(const Layout& layout, const MaskUse& use, const DatasetOptions& options) {
+  if (layout.pack) return meaning_of_pack(*layout.pack, options);
   std::vector<ClassInfo> given = options.classes.empty() ? layout.classes : options.classes;
   Meaning out;
   out.encoding = options.encoding ? options.encoding : layout.encoding;

@@ -1,9 +1,10 @@
-// What is wrong with a set, each fault with its remedy: the checks behind `data check`. Relies on
-// data/dataset.h.
+// What is wrong with a set, each fault with its remedy: the checks behind `data check`
+// (docs/check-data.md lists them). Relies on data/examine.h.
 #pragma once
 
 #include <cstdint>
 #include <filesystem>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -11,35 +12,47 @@
 
 #include "core/stop.h"
 #include "data/dataset.h"
+#include "data/examine.h"
+#include "data/fault.h"
 
 namespace medurwkv::data {
 
-enum class Severity { warning, error };
-
-struct Fault {
-  Severity severity = Severity::warning;
-  std::string kind;    ///< short fixed name, for example "size-mismatch"
-  std::string where;   ///< file or pair of files
-  std::string what;    ///< one line
-  std::string remedy;  ///< one line
+struct CheckOptions {
+  DatasetOptions dataset = {};
+  /// A split file whose parts must share nothing; empty = the parts that the set itself has.
+  std::filesystem::path split = {};
+  /// Another set that must share nothing with this one; empty = none.
+  std::filesystem::path against = {};
 };
 
-/// The findings over a folder; counts that a reader of the set wants beside the faults.
+/// The findings over a set; counts that a reader of the set wants beside the faults.
 struct CheckReport {
+  std::string layout;
   std::int64_t pairs = 0;
   std::int64_t images = 0;
   std::int64_t masks = 0;
+  std::int64_t unlabelled = 0;  ///< images of a part whose masks are withheld
+  std::int64_t groups = 0;      ///< patients and the like
   std::int64_t empty_masks = 0;
   ImageSize smallest, largest;
   std::string encoding;
   std::vector<ClassInfo> classes;
-  std::vector<std::int64_t> class_pixels;  ///< per class index
-  std::vector<Fault> faults;
+  std::vector<std::int64_t> class_pixels;     ///< per class index
+  std::vector<std::int64_t> class_cases;      ///< cases that hold the class
+  std::map<std::string, std::int64_t> parts;  ///< cases of each part, where there are parts
+  std::vector<Fault> faults;                  ///< errors first
+
+  [[nodiscard]] std::int64_t errors() const;
 };
 
-/// Reads every file. Never throws for a fault of the data; throws for a root that is no folder.
-CheckReport check_dataset(const std::filesystem::path& root, const DatasetOptions& options,
+/// Reads every file. Never throws for a fault of the data; throws for a root that cannot be opened,
+/// for options that do not fit, and Stopped.
+CheckReport check_dataset(const std::filesystem::path& root, const CheckOptions& options,
                           const StopSignal& stop, bool quiet);
+
+/// The report of what was read already.
+CheckReport report_on(const Examination& set, const CheckOptions& options, const StopSignal& stop,
+                      bool quiet);
 
 nlohmann::json to_json(const CheckReport& report);
 

@@ -10,6 +10,7 @@
 #include "core/text.h"
 #include "data/arrays.h"
 #include "data/codecs.h"
+#include "data/pack.h"
 
 namespace medurwkv::data {
 namespace {
@@ -156,6 +157,7 @@ ImageSize image_size(const std::string& file, std::string_view bytes) {
 }
 
 Image read_image(const ImageSource& source) {
+  if (source.pack) return source.pack->image(source.array);
   const std::string start = read_start(source.file, start_bytes);
   if (array_file_kind(start) != ArrayFile::none) return read_array_image(source);
   return decode_image(source.name(), read_file(source.file, file_limit)).image;
@@ -163,6 +165,7 @@ Image read_image(const ImageSource& source) {
 
 /// The size stands near the beginning, but in TIFF, and in files with much before it.
 ImageSize read_image_size(const ImageSource& source) {
+  if (source.pack) return source.pack->size(source.array);
   const std::string file = source.name();
   const std::string start = read_start(source.file, start_bytes);
   const FileKind kind = kind_of(file, start);

@@ -4,6 +4,7 @@
 #include <array>
 #include <cstdint>
 #include <filesystem>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -25,13 +26,16 @@ struct Geometry {
   bool operator==(const Geometry&) const = default;
 };
 
+class PackFile;
+
 /// Where an image's or a mask's pixels are: a file, or in a file of arrays (.npz, .h5) one of them,
-/// or one slice of a volume.
+/// or one slice of a volume, or in a pack.
 struct ImageSource {
   std::filesystem::path file;
-  std::string array{};                  ///< its name in a .npz or .h5; empty in other files
-  std::optional<std::int64_t> slice{};  ///< along the first axis of a volume
-  std::uint8_t class_index = 0;         ///< of a mask that holds one class alone, else 0
+  std::string array{};                     ///< its name in a .npz or .h5; empty in other files
+  std::optional<std::int64_t> slice{};     ///< along the first axis of a volume
+  std::uint8_t class_index = 0;            ///< of a mask that holds one class alone, else 0
+  std::shared_ptr<const PackFile> pack{};  ///< where the file is a pack; `array` is the case's id
 
   /// For messages: the file, the array, the slice.
   [[nodiscard]] std::string name() const;

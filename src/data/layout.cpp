@@ -11,6 +11,7 @@
 #include "core/error.h"
 #include "core/text.h"
 #include "data/layout_sets.h"
+#include "data/pack.h"
 
 namespace medurwkv::data {
 namespace {
@@ -310,7 +311,11 @@ std::vector<fs::path> list_files(const fs::path& root) {
 }
 
 Layout find_layout(const fs::path& root) {
-  if (!fs::is_directory(root)) throw_failure(concat(root.string(), ": is not a folder"));
+  if (is_pack(root)) return pack_layout(root);
+  if (!fs::is_directory(root)) {
+    throw_failure(
+        concat(root.string(), ": is neither a folder nor a pack of `medurwkv data pack`"));
+  }
   const std::vector<fs::path> files = list_files(root);
   Layout out;
   std::vector<Found> found = classify(root, files);

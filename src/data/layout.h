@@ -2,6 +2,7 @@
 #pragma once
 
 #include <filesystem>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -34,12 +35,13 @@ struct Layout {
   bool by_folder = false;            ///< masks lie in a folder per class
   std::optional<MaskEncoding> encoding{};  ///< where the layout fixes it (GlaS: instances)
   std::optional<std::uint8_t> ignored{};   ///< nnU-Net's "ignore"
+  std::shared_ptr<const PackFile> pack{};  ///< where it is one file (data/pack.h), else null
 };
 
 /// Files below image folders (images, img, ...) and mask folders (masks, labels, gt, ...), or
 /// beside each other with masks named `..._mask`; paired by stem without mask suffix, never by
-/// order. Known sets are recognised by their folders' and files' names (docs/read-data.md). Throws
-/// Error when `root` is no folder.
+/// order. Known sets are recognised by their folders' and files' names (docs/read-data.md). `root`
+/// may be a pack. Throws Error when it is neither.
 Layout find_layout(const std::filesystem::path& root);
 
 /// True for valid UTF-8, the only text that JSON files can hold.

@@ -168,7 +168,9 @@ std::string unread_kind(const fs::path& file) {
   if (name.ends_with(".dcm")) {
     return "is DICOM, which is not read yet; export it as PNG or TIFF";
   }
-  if (name.ends_with(".json") && starts_with_words(file, {"\"images\"", "\"file_name\""})) {
+  // Its lists may come in any order, and the first be long.
+  if (name.ends_with(".json") && (starts_with_words(file, {"\"images\"", "\"file_name\""}) ||
+                                  starts_with_words(file, {"\"image_id\"", "\"segmentation\""}))) {
     return "is COCO JSON, which is not read yet; rasterise its polygons to PNG masks";
   }
   if (name.ends_with(".xml") && starts_with_words(file, {"<Annotation", "<Region"})) {

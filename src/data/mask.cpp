@@ -10,6 +10,7 @@
 #include "core/text.h"
 #include "data/arrays.h"
 #include "data/codecs.h"
+#include "data/pack.h"
 
 namespace medurwkv::data {
 namespace {
@@ -72,6 +73,14 @@ bool MaskPixels::colored_palette() const {
 }
 
 MaskPixels read_mask(const ImageSource& source) {
+  if (source.pack) {
+    LabelMap labels = source.pack->labels(source.array);
+    MaskPixels out;
+    out.width = labels.width;
+    out.height = labels.height;
+    out.values = std::move(labels.labels);
+    return out;
+  }
   MaskPixels out;
   Image image;
   if (array_file_kind(read_start(source.file, 16)) != ArrayFile::none) {

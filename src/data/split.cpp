@@ -1,95 +1,116 @@
-// Splits: made by seed with groups kept together, written as JSON, verified when read.
+#include "data/split.h"
+
 #include <algorithm>
 #include <array>
 #include <cmath>
 #include <exception>
-#include <map>
-#include <numeric>
+#include <regex>
 #include <set>
-
-#include <nlohmann/json.hpp>
+#include <utility>
 
 #include "core/error.h"
 #include "core/files.h"
-#include "core/random.h"
 #include "core/text.h"
-#include "core/threads.h"
-#include "core/version.h"
-#include "data/dataset.h"
-#include "data/encoding.h"
-#include "data/layout.h"
+#include "data/case_loop.h"
+#include "data/deal.h"
+#include "data/examine.h"
 
 namespace medurwkv::data {
 namespace {
 
-using nlohmann::json;
 namespace fs = std::filesystem;
 
-constexpr int split_format_version = 1;
-constexpr const char* split_format = "medurwkv-split";
+using Pairs = std::vector<std::pair<std::size_t, std::size_t>>;
 
-/// Hash of each case's image and masks, by the order of cases.
-std::vector<std::string> case_hashes(const Dataset& dataset) {
-  std::vector<std::string> out(dataset.cases.size());
-  std::vector<std::exception_ptr> errors(out.size());
-  parallel_for(static_cast<std::int64_t>(out.size()), [&](std::int64_t begin, std::int64_t end) {
-    for (auto i = static_cast<std::size_t>(begin); i < static_cast<std::size_t>(end); ++i) {
-      try {
-        std::string text;
-        for (const fs::path& file : files_of(dataset.cases[i])) text += sha256_file(file);
-        out[i] = sha256(text);
-      } catch (...) {
-        errors[i] = std::current_exception();
-      }
+/// Joins cases that share a text.
+class SameText {
+ public:
+  explicit SameText(Pairs& pairs) : pairs_(pairs) {}
+  void add(const std::string& text, std::size_t i) {
+    const auto [known, fresh] = first_.emplace(text, i);
+    if (!fresh) pairs_.emplace_back(known->second, i);
+  }
+
+ private:
+  Pairs& pairs_;
+  std::map<std::string, std::size_t> first_;
+};
+
+std::vector<Bundle> bundle_cases(const std::vector<Case>& cases,
+                                 const std::vector<CaseTraits>& traits, const StopSignal& stop) {
+  Pairs pairs;
+  SameText groups(pairs);
+  SameText images(pairs);
+  std::vector<Fingerprint> prints;
+  for (std::size_t i = 0; i < cases.size(); ++i) {
+    groups.add(cases[i].group, i);
+    if (!traits[i].image.empty()) images.add(traits[i].image, i);
+    prints.push_back(traits[i].print);
+  }
+  for (const Alike& pair : find_alike(prints, stop)) pairs.emplace_back(pair.a, pair.b);
+  return bundles_of(cases.size(), pairs);
+}
+
+double foreground_share(const CaseTraits& traits) {
+  double all = 0;
+  for (const std::int64_t pixels : traits.class_pixels) all += static_cast<double>(pixels);
+  return all > 0 ? 1 - static_cast<double>(traits.class_pixels.front()) / all : 0;
+}
+
+/// What is to be spread evenly: the set's own kinds of cases, the classes that a case holds, and
+/// whether its foreground is none, small, medium or large (by thirds of those that have some).
+std::vector<std::vector<std::string>> strata_of(const std::vector<Case>& cases,
+                                                const std::vector<CaseTraits>& traits) {
+  std::vector<double> shares;
+  for (const CaseTraits& one : traits) {
+    if (const double share = foreground_share(one); share > 0) shares.push_back(share);
+  }
+  std::sort(shares.begin(), shares.end());
+  std::vector<std::vector<std::string>> out(cases.size());
+  for (std::size_t i = 0; i < cases.size(); ++i) {
+    if (!cases[i].stratum.empty()) out[i].push_back("kind " + cases[i].stratum);
+    const std::vector<std::int64_t>& pixels = traits[i].class_pixels;
+    for (std::size_t c = 1; c < pixels.size() && pixels.size() > 2; ++c) {
+      if (pixels[c] > 0) out[i].push_back(concat("class ", c));
     }
-  });
-  for (const std::exception_ptr& error : errors) {
-    if (error) std::rethrow_exception(error);
+    if (pixels.empty()) continue;
+    const double share = foreground_share(traits[i]);
+    const auto rank = std::lower_bound(shares.begin(), shares.end(), share) - shares.begin();
+    out[i].push_back(share > 0 ? concat("size ", 3 * rank / std::ssize(shares)) : "empty");
   }
   return out;
 }
 
-/// Cases that must stay together: those of one group, and those with the same image.
-std::vector<std::vector<std::size_t>> bundles_of(const Dataset& dataset) {
-  std::vector<std::size_t> leader(dataset.cases.size());
-  std::iota(leader.begin(), leader.end(), std::size_t{0});
-  const auto root = [&](std::size_t i) {
-    while (leader[i] != i) i = leader[i] = leader[leader[i]];
-    return i;
-  };
-  std::map<std::string, std::size_t> first;
-  for (std::size_t i = 0; i < dataset.cases.size(); ++i) {
-    for (const std::string& key : {"group " + dataset.cases[i].group,
-                                   "image " + sha256_file(dataset.cases[i].images.front().file)}) {
-      const auto [known, fresh] = first.emplace(key, i);
-      if (!fresh) leader[root(i)] = root(known->second);
-    }
+std::vector<std::string> sorted(std::vector<std::string> ids) {
+  std::sort(ids.begin(), ids.end());
+  return ids;
+}
+
+/// Deals the bundles to lists of ids.
+std::vector<std::vector<std::string>> deal_ids(const Dataset& dataset,
+                                               const std::vector<Bundle>& bundles,
+                                               const std::vector<std::vector<std::string>>& strata,
+                                               const std::vector<double>& shares,
+                                               std::uint64_t seed) {
+  const std::vector<std::size_t> parts = deal(bundles, strata, shares, seed);
+  std::vector<std::vector<std::string>> out(shares.size());
+  for (const Bundle& bundle : bundles) {
+    for (const std::size_t i : bundle) out[parts[i]].push_back(dataset.cases[i].id);
   }
-  std::map<std::size_t, std::vector<std::size_t>> by_root;
-  for (std::size_t i = 0; i < leader.size(); ++i) by_root[root(i)].push_back(i);
-  std::vector<std::vector<std::size_t>> out;
-  out.reserve(by_root.size());
-  for (auto& [unused, members] : by_root) out.push_back(std::move(members));
+  for (auto& ids : out) ids = sorted(std::move(ids));
   return out;
 }
 
-json parse_split(const fs::path& file) {
-  json from;
-  try {
-    from = json::parse(read_file(file, std::uint64_t{1} << 28));
-  } catch (const json::exception& error) {
-    throw_failure(concat(file.string(), ": is not JSON: ", error.what()));
+/// The members of bundles that `keep` lets through.
+template <class Keep>
+std::vector<Bundle> only(const std::vector<Bundle>& bundles, const Keep& keep) {
+  std::vector<Bundle> out;
+  for (const Bundle& bundle : bundles) {
+    Bundle rest;
+    std::copy_if(bundle.begin(), bundle.end(), std::back_inserter(rest), keep);
+    if (!rest.empty()) out.push_back(std::move(rest));
   }
-  if (!from.is_object() || !from.contains("format") || from["format"] != split_format) {
-    throw_failure(concat(file.string(), ": is not a split of `medurwkv data split`"));
-  }
-  const json version = from.contains("format_version") ? from["format_version"] : json();
-  if (version != split_format_version) {
-    throw_failure(concat(file.string(), ": is of split format ", version.dump(), "; medurwkv ",
-                         medurwkv::version, " reads format ", split_format_version,
-                         "; use a newer medurwkv or make the split again"));
-  }
-  return from;
+  return out;
 }
 
 }  // namespace
@@ -111,124 +132,133 @@ std::vector<Case> part_of(const Dataset& dataset, const Split& split, const std:
   return out;
 }
 
-Split make_split(const Dataset& dataset, const SplitRatios& ratios, std::uint64_t seed) {
-  const std::array<double, 3> shares{ratios.train, ratios.val, ratios.test};
-  const double sum = shares[0] + shares[1] + shares[2];
-  if (!(sum > 0) || !std::isfinite(sum) || *std::min_element(shares.begin(), shares.end()) < 0) {
-    throw_usage("the ratios of a split are finite, at least 0 and not all 0");
-  }
-  const std::vector<std::vector<std::size_t>> bundles = bundles_of(dataset);
-  const auto order = Random(seed, "split").permutation(static_cast<std::int64_t>(bundles.size()));
-  const auto total = static_cast<double>(dataset.cases.size());
-  std::array<std::vector<std::string>, 3> parts;
-  for (const std::int64_t index : order) {
-    // To the part that lacks most of its share.
-    std::size_t best = 0;
-    double most_lacking = -1e300;
-    for (std::size_t p = 0; p < parts.size(); ++p) {
-      const double target = shares[p] / sum * total;
-      if (target <= 0) continue;
-      const double lacking = (target - static_cast<double>(parts[p].size())) / target;
-      if (lacking > most_lacking) {
-        most_lacking = lacking;
-        best = p;
-      }
-    }
-    for (const std::size_t member : bundles[static_cast<std::size_t>(index)]) {
-      parts[best].push_back(dataset.cases[member].id);
-    }
-  }
-  for (auto& part : parts) std::sort(part.begin(), part.end());
-  return {parts[0], parts[1], parts[2], content_hash(dataset)};
+std::vector<CaseTraits> read_traits(const Dataset& dataset, const StopSignal& stop, bool quiet) {
+  std::vector<CaseTraits> out(dataset.cases.size());
+  for_each_case(out.size(), "reading", quiet, stop, [&](std::size_t i) {
+    const Case& item = dataset.cases[i];
+    const Image image = read_image(item);
+    out[i] = {image_contents(item, image), fingerprint_of(image),
+              class_pixels(read_labels(dataset, item), dataset.classes.size())};
+  });
+  return out;
 }
 
-std::string content_hash(const Dataset& dataset) {
+bool has_official_parts(const Dataset& dataset) {
+  return std::any_of(dataset.cases.begin(), dataset.cases.end(),
+                     [](const Case& item) { return !item.part.empty(); });
+}
+
+void group_by(std::vector<Case>& cases, const std::string& pattern) {
+  std::regex regex;
+  try {
+    regex = std::regex(pattern);
+  } catch (const std::regex_error& error) {
+    throw_usage(concat("--group-by: '", pattern, "' is no regular expression: ", error.what()));
+  }
+  std::vector<std::string> unmatched;
+  for (Case& item : cases) {
+    std::smatch match;
+    if (!std::regex_search(item.id, match, regex)) {
+      unmatched.push_back(item.id);
+      continue;
+    }
+    item.group = match.size() == 1 ? match.str() : "";
+    for (std::size_t k = 1; k < match.size(); ++k) {
+      item.group += concat(k == 1 ? "" : " ", match.str(k));
+    }
+  }
+  if (unmatched.empty()) return;
+  throw_usage(concat("--group-by: '", pattern, "' is not in ", unmatched.size(), " of ",
+                     cases.size(), " names, the first is ", unmatched.front()));
+}
+
+void check_request(const Dataset& dataset, const SplitRequest& request) {
+  const SplitRatios& ratios = request.ratios;
+  if (request.folds == 0) check_shares({ratios.train, ratios.val, ratios.test});
+  if (request.folds != 0 && request.folds < 2) throw_usage("a split has 2 folds at least");
+  if (request.folds > 0 && !(request.ratios.test >= 0 && request.ratios.test < 1)) {
+    throw_usage("with folds the share of test is at least 0 and less than 1");
+  }
+  if (request.official && !has_official_parts(dataset)) {
+    throw_usage(concat(dataset.root.string(), ": names no parts of its own"));
+  }
+  if (request.group_by.empty()) return;
+  std::vector<Case> cases = dataset.cases;
+  group_by(cases, request.group_by);
+}
+
+SplitPlan make_split(const Dataset& dataset, const std::vector<CaseTraits>& traits,
+                     const SplitRequest& request, const StopSignal& stop) {
+  check_request(dataset, request);
+  std::vector<Case> cases = dataset.cases;
+  if (!request.group_by.empty()) group_by(cases, request.group_by);
+  const std::vector<Bundle> bundles = bundle_cases(cases, traits, stop);
+  const auto strata = strata_of(cases, traits);
+  SplitPlan out{.request = request, .parts = {}, .folds = {}, .contents = {}};
+  const auto share = [&](const std::vector<Bundle>& some, const std::vector<double>& shares) {
+    return deal_ids(dataset, some, strata, shares, request.seed);
+  };
+  const SplitRatios& ratios = request.ratios;
+  std::vector<Bundle> rest = bundles;
+  if (request.official) {
+    const auto is_in = [&](const char* part) {
+      return [&cases, part](std::size_t i) { return cases[i].part == part; };
+    };
+    const auto ids_in = [&](const char* part) { return share(only(bundles, is_in(part)), {1})[0]; };
+    out.parts = {ids_in("train"), ids_in("val"), ids_in("test"), {}};
+    rest = only(bundles, [&](std::size_t i) {
+      return cases[i].part == "train" || (request.folds > 0 && cases[i].part == "val");
+    });
+    if (request.folds == 0 && out.parts.val.empty() && ratios.val > 0) {
+      const auto parts = share(rest, {ratios.train, ratios.val});
+      out.parts = {parts[0], parts[1], out.parts.test, {}};
+    }
+  } else if (request.folds == 0) {
+    const auto parts = share(bundles, {ratios.train, ratios.val, ratios.test});
+    out.parts = {parts[0], parts[1], parts[2], {}};
+  } else if (ratios.test > 0) {
+    const auto parts = share(bundles, {1 - ratios.test, ratios.test});
+    out.parts.test = parts[1];
+    const std::set<std::string> in_test(parts[1].begin(), parts[1].end());
+    rest = only(bundles, [&](std::size_t i) { return !in_test.contains(cases[i].id); });
+  }
+  if (request.folds > 0) {
+    out.parts.train.clear();
+    out.parts.val.clear();
+    if (rest.size() < static_cast<std::size_t>(request.folds)) {
+      throw_usage(concat(request.folds, " folds were asked for; the cases (without test) are ",
+                         rest.size(), " that can be apart"));
+    }
+    out.folds = share(rest, std::vector<double>(static_cast<std::size_t>(request.folds), 1));
+  }
   const std::vector<std::string> hashes = case_hashes(dataset);
   std::string text;
   for (std::size_t i = 0; i < hashes.size(); ++i) {
     text += dataset.cases[i].id + "\n" + hashes[i] + "\n";
+    out.contents.emplace(dataset.cases[i].id, hashes[i]);
   }
-  return sha256(text);
-}
-
-json split_to_json(const Dataset& dataset, const Split& split, const SplitRatios& ratios,
-                   std::uint64_t seed) {
-  for (const Case& item : dataset.cases) {
-    if (!is_utf8(item.id)) {
-      throw_failure(concat(item.images.front().name(),
-                           ": its name is not UTF-8, so no split file can hold it; rename it"));
-    }
-  }
-  json classes = json::array();
-  json colors = json::array();
-  for (const ClassInfo& one : dataset.classes) {
-    classes.push_back(one.name);
-    colors.push_back(one.color);
-  }
-  return {{"format", split_format},
-          {"format_version", split_format_version},
-          {"medurwkv", medurwkv::version},
-          {"seed", seed},
-          {"ratios", {ratios.train, ratios.val, ratios.test}},
-          {"mask_encoding", to_string(dataset.encoding)},
-          {"classes", classes},
-          {"class_colors", colors},
-          {"data_sha256", split.data_sha256},
-          {"train", split.train},
-          {"val", split.val},
-          {"test", split.test}};
-}
-
-Split read_split(const fs::path& file, const Dataset& dataset) {
-  const json from = parse_split(file);
-  Split out;
-  try {
-    from.at("train").get_to(out.train);
-    from.at("val").get_to(out.val);
-    from.at("test").get_to(out.test);
-    from.at("data_sha256").get_to(out.data_sha256);
-  } catch (const json::exception& error) {
-    throw_failure(concat(file.string(), ": is broken: ", error.what()));
-  }
-  std::set<std::string> known;
-  for (const Case& item : dataset.cases) known.insert(item.id);
-  std::set<std::string> seen;
-  for (const auto* part : {&out.train, &out.val, &out.test}) {
-    for (const std::string& id : *part) {
-      if (!known.contains(id)) {
-        throw_failure(concat(file.string(), ": case ", id, " is not in ", dataset.root.string()));
-      }
-      if (!seen.insert(id).second) {
-        throw_failure(concat(file.string(), ": case ", id, " is listed twice"));
-      }
-    }
-  }
-  if (content_hash(dataset) != out.data_sha256) {
-    throw_failure(concat(file.string(), ": was made for other contents of ", dataset.root.string(),
-                         " (files were added, removed or changed since); make the split again"));
-  }
+  out.parts.data_sha256 = sha256(text);
   return out;
 }
 
-DatasetOptions split_options(const fs::path& file) {
-  const json from = parse_split(file);
-  try {
-    const auto names = from.at("classes").get<std::vector<std::string>>();
-    DatasetOptions out{.encoding = mask_encoding_from(from.at("mask_encoding").get<std::string>()),
-                       .classes = make_classes(names.size(), names)};
-    // Splits of version 0.1 have no colours.
-    if (from.contains("class_colors")) {
-      const auto colors = from.at("class_colors").get<std::vector<Color>>();
-      for (std::size_t i = 0; i < names.size(); ++i) out.classes[i].color = colors.at(i);
-    }
-    return out;
-  } catch (const std::out_of_range&) {
-    throw_failure(concat(file.string(), ": is broken: fewer class_colors than classes"));
-  } catch (const json::exception& error) {
-    throw_failure(concat(file.string(), ": is broken: ", error.what()));
-  } catch (const Error& error) {
-    throw_failure(concat(file.string(), ": ", error.what()));
+Split parts_of(const SplitPlan& plan, std::optional<int> fold) {
+  if (plan.folds.empty()) {
+    if (fold) throw_usage("the split has no folds; leave --fold out");
+    return plan.parts;
   }
+  const auto folds = static_cast<int>(plan.folds.size());
+  if (!fold || *fold < 1 || *fold > folds) {
+    throw_usage(concat("the split has ", folds,
+                       " folds; say which is to be val: --fold 1 to --fold ", folds));
+  }
+  Split out = plan.parts;
+  for (int k = 1; k <= folds; ++k) {
+    const std::vector<std::string>& ids = plan.folds[static_cast<std::size_t>(k - 1)];
+    std::vector<std::string>& to = k == *fold ? out.val : out.train;
+    to.insert(to.end(), ids.begin(), ids.end());
+  }
+  out.train = sorted(std::move(out.train));
+  return out;
 }
 
 }  // namespace medurwkv::data

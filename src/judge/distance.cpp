@@ -1,104 +1,242 @@
 #include "judge/distance.h"
 
+#include <algorithm>
 #include <limits>
+
+#include "core/error.h"
 
 namespace medurwkv::judge {
 
 namespace {
 
 constexpr double infinity = std::numeric_limits<double>::infinity();
+constexpr std::uint32_t no_site = std::uint32_t{1} << 31;
 
-// Squared distance to the nearest site of the same column, infinity where the column has none.
-std::vector<double> along_columns(const Mask& sites, double step) {
+// Pixels to the nearest site of the same column and slice; no_site or more where there is none.
+std::vector<std::uint32_t> along_columns(const Mask& sites) {
   const std::size_t width = sites.width;
-  std::vector<double> distance(sites.inside.size(), infinity);
-  for (std::size_t i = 0; i < distance.size(); ++i) {
-    if (sites.inside[i] != 0) {
-      distance[i] = 0;
-    } else if (i >= width) {
-      distance[i] = distance[i - width] + 1;
+  std::vector<std::uint32_t> distance(sites.inside.size());
+  for (std::size_t z = 0; z < sites.depth; ++z) {
+    const std::uint8_t* inside = sites.inside.data() + z * width * sites.height;
+    std::uint32_t* slice = distance.data() + z * width * sites.height;
+    for (std::size_t x = 0; x < width; ++x) slice[x] = inside[x] != 0 ? 0 : no_site;
+    for (std::size_t i = width; i < width * sites.height; ++i) {
+      slice[i] = inside[i] != 0 ? 0 : slice[i - width] + 1;
+    }
+    for (std::size_t y = sites.height; y-- > 1;) {
+      const std::uint32_t* below = slice + y * width;
+      std::uint32_t* row = slice + (y - 1) * width;
+      for (std::size_t x = 0; x < width; ++x) row[x] = std::min(row[x], below[x] + 1);
     }
   }
-  for (std::size_t i = distance.size(); i-- > width;) {
-    const double from_below = distance[i] + 1;
-    if (from_below < distance[i - width]) distance[i - width] = from_below;
-  }
-  for (double& value : distance) value = (value * step) * (value * step);
   return distance;
 }
 
-// The lower envelope of one row's parabolas; its arrays are kept from row to row.
+// The lower envelope of a row's parabolas; its arrays are kept from row to row.
 class Envelope {
  public:
-  explicit Envelope(std::size_t width) : apex_(width), starts_(width), heights_(width) {}
-
-  // Replaces the row's column distances f by min over q of f[q] + (step (x - q))^2.
-  void apply(double* row, std::size_t width, double step) {
-    std::size_t count = 0;
-    for (std::size_t q = 0; q < width; ++q) {
-      // Columns without a site have no parabola; leaving them out also keeps infinities out of the
-      // intersections.
+  // Parabolas with the heights `row`, `step` apart; infinite ones are left out, which also keeps
+  // infinities out of the intersections.
+  void build(const std::vector<double>& row, double step) {
+    step_ = step;
+    at_ = 0;
+    parabolas_.clear();
+    for (std::size_t q = 0; q < row.size(); ++q) {
       if (row[q] == infinity) continue;
       double start = -infinity;
-      while (count > 0) {
-        start = intersection(apex_[count - 1], heights_[count - 1], q, row[q], step);
-        if (start > starts_[count - 1]) break;
-        --count;
+      while (!parabolas_.empty()) {
+        start = intersection(parabolas_.back(), q, row[q]);
+        if (start > parabolas_.back().start) break;
+        parabolas_.pop_back();
         start = -infinity;
       }
-      apex_[count] = q;
-      heights_[count] = row[q];
-      starts_[count] = start;
-      ++count;
+      parabolas_.push_back({q, row[q], start});
     }
-    if (count == 0) return;
-    std::size_t k = 0;
-    for (std::size_t x = 0; x < width; ++x) {
-      while (k + 1 < count && starts_[k + 1] < static_cast<double>(x)) ++k;
-      const double offset = (static_cast<double>(x) - static_cast<double>(apex_[k])) * step;
-      row[x] = heights_[k] + offset * offset;
-    }
+  }
+
+  // The smallest of height + (step (x - q))^2 over all q; x must not fall from call to call.
+  double value(std::size_t x) {
+    if (parabolas_.empty()) return infinity;
+    while (at_ + 1 < parabolas_.size() && parabolas_[at_ + 1].start < static_cast<double>(x)) ++at_;
+    const double offset =
+        (static_cast<double>(x) - static_cast<double>(parabolas_[at_].apex)) * step_;
+    return parabolas_[at_].height + offset * offset;
   }
 
  private:
-  // Where the parabola over q begins to lie below the one over p < q, in pixels.
-  static double intersection(std::size_t p, double height_p, std::size_t q, double height_q,
-                             double step) {
-    const auto left = static_cast<double>(p);
+  struct Parabola {
+    std::size_t apex;
+    double height;
+    double start;  // from where on it is the lowest, in pixels
+  };
+
+  // Where the parabola over q begins to lie below `left`, whose apex is before it.
+  [[nodiscard]] double intersection(const Parabola& left, std::size_t q, double height) const {
+    const auto p = static_cast<double>(left.apex);
     const auto right = static_cast<double>(q);
-    return (height_q - height_p) / (2 * step * step * (right - left)) + (right + left) / 2;
+    return (height - left.height) / (2 * step_ * step_ * (right - p)) + (right + p) / 2;
   }
 
-  std::vector<std::size_t> apex_;
-  std::vector<double> starts_;
-  std::vector<double> heights_;
+  double step_ = 1;
+  std::size_t at_ = 0;
+  std::vector<Parabola> parabolas_;
 };
+
+// Answers for the pixels asked of one row, from left to right. Most borders lie near each other, so
+// a search to both sides ends after a few steps; when a row's searches have taken longer than its
+// envelope would, the envelope answers the rest.
+class RowSearch {
+ public:
+  void start(const std::vector<double>& heights, double step) {
+    heights_ = &heights;
+    step_ = step;
+    steps_left_ = 2 * heights.size();
+    has_envelope_ = false;
+  }
+
+  double value(std::size_t x) {
+    if (!has_envelope_) {
+      double best = (*heights_)[x];
+      if (search(x, best)) return best;
+      envelope_.build(*heights_, step_);
+      has_envelope_ = true;
+    }
+    return envelope_.value(x);
+  }
+
+ private:
+  // False when the steps ran out.
+  bool search(std::size_t x, double& best) {
+    const std::vector<double>& heights = *heights_;
+    const std::size_t reach = std::max(x, heights.size() - 1 - x);
+    for (std::size_t k = 1; k <= reach; ++k) {
+      const double offset = static_cast<double>(k) * step_;
+      const double squared = offset * offset;
+      if (squared >= best) return true;
+      if (steps_left_-- == 0) return false;
+      if (k <= x) best = std::min(best, heights[x - k] + squared);
+      if (x + k < heights.size()) best = std::min(best, heights[x + k] + squared);
+    }
+    return true;
+  }
+
+  const std::vector<double>* heights_ = nullptr;
+  double step_ = 1;
+  std::size_t steps_left_ = 0;
+  bool has_envelope_ = false;
+  Envelope envelope_;
+};
+
+// Columns and slices at one height: the squared distances to the sites at any height, then, in a
+// volume, of any slice.
+class CrossSection {
+ public:
+  CrossSection(const Mask& sites, Spacing spacing)
+      : columns_(along_columns(sites)),
+        spacing_(spacing),
+        width_(sites.width),
+        height_(sites.height),
+        rows_(sites.depth, std::vector<double>(sites.width)),
+        across_(sites.depth) {}
+
+  void load(std::size_t y) {
+    for (std::size_t z = 0; z < rows_.size(); ++z) {
+      const std::uint32_t* from = columns_.data() + (z * height_ + y) * width_;
+      for (std::size_t x = 0; x < width_; ++x) {
+        const double length = static_cast<double>(from[x]) * spacing_.y;
+        rows_[z][x] = from[x] >= no_site ? infinity : length * length;
+      }
+    }
+    if (rows_.size() == 1) return;
+    for (std::size_t x = 0; x < width_; ++x) {
+      for (std::size_t z = 0; z < rows_.size(); ++z) across_[z] = rows_[z][x];
+      envelope_.build(across_, spacing_.z);
+      for (std::size_t z = 0; z < rows_.size(); ++z) rows_[z][x] = envelope_.value(z);
+    }
+  }
+  [[nodiscard]] const std::vector<double>& row(std::size_t z) const { return rows_[z]; }
+
+ private:
+  std::vector<std::uint32_t> columns_;
+  Spacing spacing_;
+  std::size_t width_;
+  std::size_t height_;
+  std::vector<std::vector<double>> rows_;
+  std::vector<double> across_;
+  Envelope envelope_;
+};
+
+bool has_inside(const std::uint8_t* row, std::size_t width) {
+  return std::find(row, row + width, 1) != row + width;
+}
 
 }  // namespace
 
-Mask border(const Mask& mask) {
-  Mask out{mask.width, mask.height, std::vector<std::uint8_t>(mask.inside.size(), 0)};
-  for (std::size_t y = 0; y < mask.height; ++y) {
-    for (std::size_t x = 0; x < mask.width; ++x) {
-      const std::size_t i = y * mask.width + x;
-      if (mask.inside[i] == 0) continue;
-      const bool at_edge = x == 0 || y == 0 || x + 1 == mask.width || y + 1 == mask.height;
-      out.inside[i] = at_edge || mask.inside[i - 1] == 0 || mask.inside[i + 1] == 0 ||
-                              mask.inside[i - mask.width] == 0 || mask.inside[i + mask.width] == 0
-                          ? 1
-                          : 0;
+Mask border(const Mask& mask, Neighbours neighbours) {
+  const std::size_t width = mask.width;
+  const std::size_t slice = width * mask.height;
+  Mask out{width, mask.height, std::vector<std::uint8_t>(mask.inside.size(), 0), mask.depth};
+  for (std::size_t z = 0; z < mask.depth; ++z) {
+    for (std::size_t y = 0; y < mask.height; ++y) {
+      const std::size_t first = z * slice + y * width;
+      const std::uint8_t* row = mask.inside.data() + first;
+      std::uint8_t* to = out.inside.data() + first;
+      bool enclosed = y > 0 && y + 1 < mask.height;
+      if (neighbours == Neighbours::six) enclosed = enclosed && z > 0 && z + 1 < mask.depth;
+      if (!enclosed) {
+        std::copy(row, row + width, to);
+        continue;
+      }
+      for (std::size_t x = 1; x + 1 < width; ++x) {
+        to[x] = row[x] & static_cast<std::uint8_t>(
+                             ~(row[x - 1] & row[x + 1] & (row - width)[x] & row[x + width]));
+      }
+      if (neighbours == Neighbours::six) {
+        for (std::size_t x = 1; x + 1 < width; ++x) {
+          to[x] |= row[x] & static_cast<std::uint8_t>(~((row - slice)[x] & row[x + slice]));
+        }
+      }
+      to[0] = row[0];
+      to[width - 1] = row[width - 1];
     }
   }
   return out;
 }
 
-std::vector<double> squared_distances(const Mask& sites, Spacing spacing) {
-  std::vector<double> distance = along_columns(sites, spacing.y);
-  Envelope envelope(sites.width);
-  for (std::size_t y = 0; y < sites.height; ++y) {
-    envelope.apply(distance.data() + y * sites.width, sites.width, spacing.x);
+std::vector<double> squared_distances(const Mask& from, const Mask& to, Spacing spacing) {
+  if (from.inside.size() != to.inside.size() || from.width != to.width ||
+      from.height != to.height) {
+    throw_internal("distances between masks of different sizes");
   }
-  return distance;
+  std::vector<double> out(
+      static_cast<std::size_t>(std::count(from.inside.begin(), from.inside.end(), 1)));
+  if (out.empty()) return out;
+  // In a volume rows are visited height by height, but answered slice by slice.
+  std::vector<std::size_t> place(from.depth * from.height);
+  std::size_t count = 0;
+  for (std::size_t r = 0; r < place.size(); ++r) {
+    place[r] = count;
+    const std::uint8_t* row = from.inside.data() + r * from.width;
+    count += static_cast<std::size_t>(std::count(row, row + from.width, 1));
+  }
+  CrossSection section(to, spacing);
+  RowSearch search;
+  for (std::size_t y = 0; y < from.height; ++y) {
+    bool loaded = false;
+    for (std::size_t z = 0; z < from.depth; ++z) {
+      const std::size_t r = z * from.height + y;
+      const std::uint8_t* row = from.inside.data() + r * from.width;
+      if (!has_inside(row, from.width)) continue;
+      if (!loaded) section.load(y);
+      loaded = true;
+      search.start(section.row(z), spacing.x);
+      std::size_t at = place[r];
+      for (std::size_t x = 0; x < from.width; ++x) {
+        if (row[x] != 0) out[at++] = search.value(x);
+      }
+    }
+  }
+  return out;
 }
 
 }  // namespace medurwkv::judge

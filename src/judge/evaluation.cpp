@@ -1,7 +1,12 @@
 #include "judge/evaluation.h"
 
+#include <algorithm>
+#include <utility>
+
 #include "core/error.h"
 #include "core/progress.h"
+#include "core/text.h"
+#include "judge/csv.h"
 
 namespace medurwkv::judge {
 
@@ -10,6 +15,7 @@ namespace {
 std::optional<ConstantGuess> fit_guess(const data::Dataset& dataset,
                                        std::span<const data::Case> train, bool quiet,
                                        const StopSignal& stop) {
+  if (train.empty()) return std::nullopt;
   EllipseFit fit;
   Progress progress("fitting the constant guess", static_cast<std::int64_t>(train.size()), quiet);
   std::int64_t done = 0;
@@ -25,29 +31,108 @@ std::optional<ConstantGuess> fit_guess(const data::Dataset& dataset,
   return guess;
 }
 
+Lengths lengths_of(const data::Case& item, const EvaluationOptions& options) {
+  Lengths out = options.lengths;
+  if (options.spacing.empty()) return out;
+  const auto found = options.spacing.find(item.id);
+  if (found == options.spacing.end()) {
+    throw_failure(concat("the case ", item.id, " has no line in the file of --spacing-file"));
+  }
+  out.spacing = found->second;
+  return out;
+}
+
+// Gathers the scores of one predictor.
+class Scorer {
+ public:
+  Scorer(std::span<const data::Case> cases, std::size_t class_count,
+         const EvaluationOptions& options)
+      : class_count_(class_count), options_(&options) {
+    for (const std::string& profile : options.profiles) {
+      if (profile == profiles[0].name) continue;
+      judges_.emplace_back(profile, cases, class_count, options.batch);
+    }
+  }
+
+  void add(const data::Case& item, const data::LabelMap& truth, const PredictedCase& predicted) {
+    const Lengths lengths = lengths_of(item, *options_);
+    result_.cases.push_back(score_case(item.id, truth, predicted.labels, class_count_, lengths));
+    for (ProfileJudge& judge : judges_) judge.add(item, truth, predicted.labels, lengths);
+    if (predicted.probabilities.empty()) return;
+    if (!result_.calibration) result_.calibration.emplace();
+    result_.calibration->add(truth, predicted.labels, predicted.probabilities);
+  }
+
+  Evaluation finish(const std::optional<ConstantGuess>& guess) {
+    result_.summary = summarise(result_.cases, options_->seed);
+    result_.guess = guess;
+    const auto& wanted = options_->profiles;
+    if (std::find(wanted.begin(), wanted.end(), profiles[0].name) != wanted.end()) {
+      result_.profiles.push_back(default_table(result_.cases));
+    }
+    for (ProfileJudge& judge : judges_) result_.profiles.push_back(judge.finish());
+    return std::move(result_);
+  }
+
+ private:
+  std::size_t class_count_;
+  const EvaluationOptions* options_;
+  std::vector<ProfileJudge> judges_;
+  Evaluation result_;
+};
+
 }  // namespace
 
-Evaluation evaluate(const data::Dataset& dataset, std::span<const data::Case> train,
-                    std::span<const data::Case> cases, const PredictLabels& predict,
-                    const EvaluationOptions& options, const StopSignal& stop) {
+SpacingByCase read_spacing(const std::filesystem::path& file) {
+  const auto rows = read_csv(file);
+  if (rows.empty()) throw_failure(concat(file.string(), ": is empty"));
+  const std::size_t id = column_of(file, rows.front(), "id");
+  const std::size_t x = column_of(file, rows.front(), "spacing_x");
+  const std::size_t y = column_of(file, rows.front(), "spacing_y");
+  SpacingByCase out;
+  for (std::size_t r = 1; r < rows.size(); ++r) {
+    const auto& row = rows[r];
+    if (row.size() != rows.front().size()) {
+      throw_failure(concat(file.string(), ": line ", r + 1, " has ", row.size(),
+                           " fields, expected ", rows.front().size()));
+    }
+    const Spacing spacing{number_of(file, row[x]).value_or(0), number_of(file, row[y]).value_or(0)};
+    if (!(spacing.x > 0 && spacing.y > 0)) {
+      throw_failure(concat(file.string(), ": line ", r + 1, ": expected two positive lengths"));
+    }
+    if (!out.emplace(row[id], spacing).second) {
+      throw_failure(concat(file.string(), ": has two lines for ", shown(row[id])));
+    }
+  }
+  return out;
+}
+
+std::vector<Evaluation> evaluate(const data::Dataset& dataset, std::span<const data::Case> train,
+                                 std::span<const data::Case> cases, const PredictCase& predict,
+                                 const EvaluationOptions& options, const StopSignal& stop) {
   if (cases.empty()) throw_failure("no cases to evaluate: the chosen part of the split is empty");
-  Evaluation out;
-  out.guess = fit_guess(dataset, train, options.quiet, stop);
+  auto guess = fit_guess(dataset, train, options.quiet, stop);
+  std::vector<Scorer> scorers;
   Progress progress("scoring", static_cast<std::int64_t>(cases.size()), options.quiet);
+  std::int64_t done = 0;
   for (const data::Case& item : cases) {
     throw_if_stopped(stop);
     const data::LabelMap truth = data::read_labels(dataset, item);
-    const data::LabelMap labels = predict(data::read_image(item));
-    out.cases.push_back(
-        score_case(item.id, truth, labels, dataset.classes.size(), options.spacing));
-    if (out.guess) {
-      const data::ImageSize size{truth.width, truth.height};
-      out.guess->dice.push_back(merged_dice(truth, rasterise(out.guess->ellipse, size)));
+    const std::vector<PredictedCase> predicted = predict(item, truth);
+    while (scorers.size() < predicted.size()) {
+      scorers.emplace_back(cases, dataset.classes.size(), options);
     }
-    progress.update(static_cast<std::int64_t>(out.cases.size()), item.id);
+    for (std::size_t i = 0; i < predicted.size(); ++i) scorers[i].add(item, truth, predicted[i]);
+    if (guess) {
+      const data::ImageSize size{truth.width, truth.height};
+      guess->dice.push_back(merged_dice(truth, rasterise(guess->ellipse, size)));
+    }
+    progress.update(++done, item.id);
   }
-  out.summary = summarise(out.cases, options.seed);
-  if (out.guess) out.guess->summary = statistic(out.guess->dice);
+  if (guess) guess->summary = statistic(guess->dice);
+  std::vector<Evaluation> out;
+  out.reserve(scorers.size());
+  for (Scorer& scorer : scorers) out.push_back(scorer.finish(guess));
   return out;
 }
 

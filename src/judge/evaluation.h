@@ -1,17 +1,22 @@
-// Scores a predictor over the cases of a set, beside the best constant guess. Relies on
+// Scores predictions for the cases of a set, beside the best constant guess. Relies on
 // data/dataset.h and the other files of judge.
 #pragma once
 
 #include <cstdint>
+#include <filesystem>
 #include <functional>
+#include <map>
 #include <optional>
 #include <span>
+#include <string>
 #include <vector>
 
 #include "core/stop.h"
 #include "data/dataset.h"
+#include "judge/calibration.h"
 #include "judge/constant_guess.h"
 #include "judge/metrics.h"
+#include "judge/profiles.h"
 #include "judge/summary.h"
 
 namespace medurwkv::judge {
@@ -27,23 +32,43 @@ struct ConstantGuess {
 struct Evaluation {
   std::vector<CaseScores> cases;
   Summary summary;
-  std::optional<ConstantGuess> guess;  ///< absent when no training mask has foreground
+  std::optional<ConstantGuess> guess;      ///< absent when no training mask has foreground
+  std::vector<ProfileTable> profiles;      ///< as asked for
+  std::optional<Calibration> calibration;  ///< absent without probabilities
 };
+
+/// Sizes of pixels by case id.
+using SpacingByCase = std::map<std::string, Spacing>;
+
+/// From a CSV file with the columns id, spacing_x and spacing_y (others are left alone). Throws
+/// Error naming the file for what is no such table, and for two lines of one id.
+SpacingByCase read_spacing(const std::filesystem::path& file);
 
 struct EvaluationOptions {
-  Spacing spacing;
-  std::uint64_t seed = 0;  ///< of the bootstrap interval
-  bool quiet = false;      ///< no progress on stderr
+  Lengths lengths;
+  SpacingByCase spacing{};  ///< where not empty: of every case, in place of that in `lengths`
+  std::uint64_t seed = 0;   ///< of the bootstrap intervals
+  bool quiet = false;       ///< no progress on stderr
+  std::vector<std::string> profiles{"default"};
+  std::int64_t batch = 8;  ///< of the profile `batch`
 };
 
-/// The predicted label map of an image, at the image's own size.
-using PredictLabels = std::function<data::LabelMap(const data::Image&)>;
+/// What one predictor says of a case, at the case's own size.
+struct PredictedCase {
+  data::LabelMap labels;
+  std::vector<float> probabilities{};  ///< classes x height x width, or empty
+};
 
-/// Predicts and scores every case of `cases` in order; fits the constant guess on the masks of
-/// `train`. A case that cannot be read or scored ends it with an Error, because figures over the
-/// remaining ones would not be those of the part. Throws Stopped when `stop` is set.
-Evaluation evaluate(const data::Dataset& dataset, std::span<const data::Case> train,
-                    std::span<const data::Case> cases, const PredictLabels& predict,
-                    const EvaluationOptions& options, const StopSignal& stop);
+/// One answer per predictor, always in the same order. `truth` is for its size alone.
+using PredictCase =
+    std::function<std::vector<PredictedCase>(const data::Case& item, const data::LabelMap& truth)>;
+
+/// Predicts and scores every case of `cases` in order: one evaluation per predictor. Fits the
+/// constant guess on the masks of `train`. A case that cannot be read or scored ends it with an
+/// Error, because figures over the remaining ones would not be those of the part. Throws Stopped
+/// when `stop` is set.
+std::vector<Evaluation> evaluate(const data::Dataset& dataset, std::span<const data::Case> train,
+                                 std::span<const data::Case> cases, const PredictCase& predict,
+                                 const EvaluationOptions& options, const StopSignal& stop);
 
 }  // namespace medurwkv::judge

@@ -45,7 +45,7 @@ std::string line(double x1, double y1, double x2, double y2, const char* attribu
                 "\" y2=\"", fixed(y2, 1), "\" ", attributes, "/>\n");
 }
 
-std::string axes(std::int64_t largest) {
+std::string axes(std::int64_t largest, const std::string& name) {
   const std::int64_t step = tick_step(largest);
   std::string out;
   for (std::int64_t tick = 0; tick <= largest; tick += step) {
@@ -59,7 +59,7 @@ std::string axes(std::int64_t largest) {
     out += line(x, bottom, x, bottom + 4, "stroke=\"#414a53\"");
     out += text_at(x, bottom + 17, "middle", fixed(fifth / 5.0, 1));
   }
-  out += text_at((left + right) / 2, bottom + 35, "middle", "Dice");
+  out += text_at((left + right) / 2, bottom + 35, "middle", name);
   return out + text_at(2, 12, "start", "cases");
 }
 
@@ -95,12 +95,13 @@ std::string histogram_svg(const Histogram& histogram) {
   }
   const std::int64_t largest =
       std::max<std::int64_t>(1, *std::max_element(counts.begin(), counts.end()));
+  const std::string id = html_escape(histogram.id);
   std::string out =
-      concat("<svg viewBox=\"0 0 ", width, " ", height,
-             "\" role=\"img\" aria-labelledby=\"dice-title dice-description\" font-size=\"11\" "
-             "fill=\"#1b1f24\">\n<title id=\"dice-title\">Histogram of Dice per case</title>\n"
-             "<desc id=\"dice-description\">",
-             html_escape(describe(histogram, counts)), "</desc>\n", axes(largest));
+      concat("<svg viewBox=\"0 0 ", width, " ", height, "\" role=\"img\" aria-labelledby=\"", id,
+             "-title ", id, "-description\" font-size=\"11\" fill=\"#1b1f24\">\n<title id=\"", id,
+             "-title\">Histogram of ", html_escape(histogram.name),
+             " per case</title>\n<desc id=\"", id, "-description\">",
+             html_escape(describe(histogram, counts)), "</desc>\n", axes(largest, histogram.name));
   for (std::size_t i = 0; i < bars; ++i) {
     if (counts[i] == 0) continue;
     const double tall =

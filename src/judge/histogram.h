@@ -12,6 +12,8 @@ struct Histogram {
   std::optional<double> median;     ///< a solid line
   std::optional<double> reference;  ///< a dashed line
   std::string reference_name;
+  std::string name = "Dice";  ///< of the values
+  std::string id = "dice";    ///< distinct for each on a page
 };
 
 /// An <svg> element that scales with its container, with a title and a description in words.

@@ -2,19 +2,15 @@
 
 #include <algorithm>
 #include <cmath>
-#include <numeric>
+#include <utility>
 
 #include "core/error.h"
 #include "core/text.h"
+#include "judge/surface.h"
 
 namespace medurwkv::judge {
 
 namespace {
-
-std::optional<double> ratio(std::int64_t part, std::int64_t whole) {
-  if (whole == 0) return std::nullopt;
-  return static_cast<double>(part) / static_cast<double>(whole);
-}
 
 void set_overlap(ClassScores& scores) {
   const std::int64_t tp = scores.true_positive;
@@ -25,109 +21,71 @@ void set_overlap(ClassScores& scores) {
   scores.precision = ratio(tp, tp + fp);
   scores.recall = ratio(tp, tp + fn);
   scores.specificity = ratio(scores.true_negative, scores.true_negative + fp);
+  scores.volume_difference = ratio(fp - fn, tp + fn);
 }
 
-// Distances from the pixels of `from` to the nearest pixel of `to`; neither is empty.
-std::vector<double> surface_distances(const Mask& from, const Mask& to, Spacing spacing) {
-  const std::vector<double> squared = squared_distances(to, spacing);
-  std::vector<double> out;
-  for (std::size_t i = 0; i < from.inside.size(); ++i) {
-    if (from.inside[i] != 0) out.push_back(std::sqrt(squared[i]));
-  }
-  return out;
-}
-
-void set_distances(ClassScores& scores, const Mask& truth, const Mask& prediction,
-                   Spacing spacing) {
-  if (!scores.in_truth() && !scores.in_prediction()) return;
+void set_distances(ClassScores& scores, MaskPair masks, data::ImageSize size,
+                   const Lengths& lengths) {
+  const Spacing& spacing = lengths.spacing;
   if (!scores.in_truth() || !scores.in_prediction()) {
-    const double diagonal = std::hypot(static_cast<double>(truth.width) * spacing.x,
-                                       static_cast<double>(truth.height) * spacing.y);
+    const double diagonal = std::hypot(static_cast<double>(size.width) * spacing.x,
+                                       static_cast<double>(size.height) * spacing.y);
     scores.hd95 = diagonal;
     scores.assd = diagonal;
+    scores.nsd = 0;
+    scores.boundary_iou = 0;
     return;
   }
-  const Mask truth_border = border(truth);
-  const Mask prediction_border = border(prediction);
-  const auto to_prediction = surface_distances(truth_border, prediction_border, spacing);
-  const auto to_truth = surface_distances(prediction_border, truth_border, spacing);
-  const double sum = std::accumulate(to_prediction.begin(), to_prediction.end(), 0.0) +
-                     std::accumulate(to_truth.begin(), to_truth.end(), 0.0);
-  scores.assd = sum / static_cast<double>(to_prediction.size() + to_truth.size());
-  scores.hd95 = std::max(percentile(to_prediction, 0.95), percentile(to_truth, 0.95));
-}
-
-void check_sizes(const std::string& id, const data::LabelMap& truth,
-                 const data::LabelMap& prediction) {
-  const auto pixels = static_cast<std::size_t>(truth.width * truth.height);
-  if (truth.width == prediction.width && truth.height == prediction.height &&
-      truth.labels.size() == pixels && prediction.labels.size() == pixels) {
-    return;
-  }
-  throw_failure(concat("case ", id, ": the prediction is ", prediction.width, " x ",
-                       prediction.height, " pixels, the truth ", truth.width, " x ", truth.height,
-                       "; masks are judged at the size of the truth"));
-}
-
-void check_truth(const std::string& id, const data::LabelMap& truth, std::size_t class_count) {
-  for (const std::uint8_t label : truth.labels) {
-    if (label == ignore_label || label < class_count) continue;
-    throw_failure(concat("case ", id, ": the truth holds label ", int{label}, ", expected 0..",
-                         class_count - 1, " or ", int{ignore_label},
-                         " (ignored); check the mask encoding with `medurwkv data check`"));
-  }
-}
-
-Mask mask_of(const data::LabelMap& map, const data::LabelMap& truth, std::uint8_t label) {
-  Mask mask{static_cast<std::size_t>(map.width), static_cast<std::size_t>(map.height),
-            std::vector<std::uint8_t>(map.labels.size())};
-  for (std::size_t i = 0; i < map.labels.size(); ++i) {
-    mask.inside[i] = map.labels[i] == label && truth.labels[i] != ignore_label ? 1 : 0;
-  }
-  return mask;
-}
-
-ClassScores score_class(const data::LabelMap& truth, const data::LabelMap& prediction,
-                        std::uint8_t label, Spacing spacing) {
-  ClassScores scores;
-  scores.label = label;
-  const Mask truth_mask = mask_of(truth, truth, label);
-  const Mask prediction_mask = mask_of(prediction, truth, label);
-  std::int64_t judged = 0;
-  for (std::size_t i = 0; i < truth.labels.size(); ++i) {
-    const int in_truth = truth_mask.inside[i];
-    const int in_prediction = prediction_mask.inside[i];
-    scores.true_positive += in_truth & in_prediction;
-    scores.false_positive += in_prediction & ~in_truth;
-    scores.false_negative += in_truth & ~in_prediction;
-    judged += truth.labels[i] != ignore_label ? 1 : 0;
-  }
-  scores.true_negative =
-      judged - scores.true_positive - scores.false_positive - scores.false_negative;
-  set_overlap(scores);
-  set_distances(scores, truth_mask, prediction_mask, spacing);
-  return scores;
+  scores.boundary_iou =
+      boundary_iou(masks.truth, masks.prediction, boundary_reach(size.width, size.height));
+  SurfaceDistances distances =
+      surface_distances(std::move(masks.truth), std::move(masks.prediction), spacing);
+  scores.assd = mean_distance(distances);
+  scores.nsd = within_tolerance(distances, lengths.nsd_tolerance());
+  scores.hd95 = std::max(percentile(std::move(distances.from_truth), 0.95),
+                         percentile(std::move(distances.from_prediction), 0.95));
 }
 
 }  // namespace
 
-CaseScores score_case(const std::string& id, const data::LabelMap& truth,
-                      const data::LabelMap& prediction, std::size_t class_count, Spacing spacing) {
+std::optional<double> ratio(std::int64_t part, std::int64_t whole) {
+  if (whole == 0) return std::nullopt;
+  return static_cast<double>(part) / static_cast<double>(whole);
+}
+
+double Lengths::nsd_tolerance() const {
+  return tolerance.value_or(2 * std::sqrt(spacing.x * spacing.y));
+}
+
+void check_lengths(const Lengths& lengths) {
   const auto usable = [](double length) { return std::isfinite(length) && length > 0; };
-  if (!usable(spacing.x) || !usable(spacing.y)) {
+  const Spacing& spacing = lengths.spacing;
+  if (!usable(spacing.x) || !usable(spacing.y) || !usable(spacing.z)) {
     throw_usage(concat("pixel spacing ", spacing.x, ",", spacing.y, ": expected positive lengths"));
   }
-  if (class_count < 2 || class_count > ignore_label) {
-    throw_internal(concat("score_case with ", class_count, " classes"));
+  if (lengths.tolerance && !(std::isfinite(*lengths.tolerance) && *lengths.tolerance >= 0)) {
+    throw_usage(concat("tolerance ", *lengths.tolerance, ": expected a length from 0 on"));
   }
-  check_sizes(id, truth, prediction);
-  check_truth(id, truth, class_count);
+}
+
+CaseScores score_case(const std::string& id, const data::LabelMap& truth,
+                      const data::LabelMap& prediction, std::size_t class_count,
+                      const Lengths& lengths) {
+  check_lengths(lengths);
+  const std::vector<ClassPixels> pixels = class_pixels(id, truth, prediction, class_count);
   CaseScores out;
   out.id = id;
   out.size = {truth.width, truth.height};
   for (std::size_t label = 1; label < class_count; ++label) {
-    out.classes.push_back(
-        score_class(truth, prediction, static_cast<std::uint8_t>(label), spacing));
+    ClassScores scores;
+    static_cast<Counts&>(scores) = pixels[label].counts;
+    scores.label = static_cast<std::uint8_t>(label);
+    set_overlap(scores);
+    if (scores.in_truth() || scores.in_prediction()) {
+      set_distances(scores, class_masks(truth, prediction, scores.label, pixels[label].box),
+                    out.size, lengths);
+    }
+    out.classes.push_back(scores);
   }
   for (std::size_t m = 0; m < metric_count; ++m) {
     std::vector<std::optional<double>> values;
@@ -139,13 +97,13 @@ CaseScores score_case(const std::string& id, const data::LabelMap& truth,
 }
 
 std::optional<double> merged_dice(const data::LabelMap& truth, const data::LabelMap& prediction) {
-  check_sizes("(merged)", truth, prediction);
+  if (truth.labels.size() != prediction.labels.size()) throw_internal("maps of different sizes");
   std::int64_t both = 0;
   std::int64_t sum = 0;
   for (std::size_t i = 0; i < truth.labels.size(); ++i) {
-    if (truth.labels[i] == ignore_label) continue;
-    const int in_truth = truth.labels[i] > 0 ? 1 : 0;
-    const int in_prediction = prediction.labels[i] > 0 ? 1 : 0;
+    const int judged = truth.labels[i] != ignore_label ? 1 : 0;
+    const int in_truth = truth.labels[i] > 0 ? judged : 0;
+    const int in_prediction = prediction.labels[i] > 0 ? judged : 0;
     both += in_truth & in_prediction;
     sum += in_truth + in_prediction;
   }

@@ -1,11 +1,12 @@
 // How well one predicted label map agrees with the truth: overlap and surface distances per class,
-// after the profile `default`. Relies on data/image.h, judge/distance.h and judge/statistics.h.
+// after the profile `default` (docs/metrics.md; judge/profiles.h has the others). Relies on
+// judge/pixels.h, judge/surface.h and judge/statistics.h.
 //
 // The profile `default`: each image is one case, at its own resolution; classes are judged one
 // against the rest; HD95 is the larger of the two directions' 95th percentiles with linear
 // interpolation; where truth and prediction are both empty, overlap and distances are left out (and
-// counted); where one of them is empty, Dice and IoU are 0 and HD95 and ASSD are the image's
-// diagonal, so that missing an object costs more than drawing it badly.
+// counted); where one of them is empty, Dice, IoU, NSD and boundary IoU are 0 and HD95 and ASSD are
+// the image's diagonal, so that missing an object costs more than drawing it badly.
 #pragma once
 
 #include <array>
@@ -15,7 +16,7 @@
 #include <vector>
 
 #include "data/image.h"
-#include "judge/distance.h"
+#include "judge/pixels.h"
 #include "judge/statistics.h"
 
 namespace medurwkv::judge {
@@ -25,12 +26,8 @@ inline constexpr char profile_name[] = "default";
 
 /// One class of one case. TP, FP, FN, TN count pixels that are not ignored. Every value that is
 /// present is finite.
-struct ClassScores {
+struct ClassScores : Counts {
   std::uint8_t label = 0;
-  std::int64_t true_positive = 0;
-  std::int64_t false_positive = 0;
-  std::int64_t false_negative = 0;
-  std::int64_t true_negative = 0;
   std::optional<double> dice;         ///< 2 TP / (2 TP + FP + FN); absent when all three are 0
   std::optional<double> iou;          ///< TP / (TP + FP + FN); absent when all three are 0
   std::optional<double> precision;    ///< TP / (TP + FP); absent without prediction
@@ -40,9 +37,18 @@ struct ClassScores {
   /// Average symmetric surface distance, units of spacing: the mean over the pixels of both borders
   /// of the distance to the other border (Heimann et al. 2009).
   std::optional<double> assd;
+  /// Normalised surface distance: share of both borders' pixels that are at most the tolerance from
+  /// the other border (Nikolov et al. 2018, with pixels instead of contour elements).
+  std::optional<double> nsd;
+  std::optional<double> boundary_iou;  ///< judge/surface.h
+  std::optional<double>
+      volume_difference;  ///< (predicted - true) / true pixels; absent without truth
+};
 
-  [[nodiscard]] bool in_truth() const { return true_positive + false_negative > 0; }
-  [[nodiscard]] bool in_prediction() const { return true_positive + false_positive > 0; }
+enum class MetricKind {
+  share,   ///< 0..1, larger is better
+  length,  ///< in units of spacing, smaller is better
+  bias,    ///< 0 is best
 };
 
 /// One column of every table.
@@ -50,18 +56,20 @@ struct MetricInfo {
   const char* key;   ///< in CSV and JSON
   const char* name;  ///< for readers
   std::optional<double> ClassScores::*value;
-  bool is_length;  ///< in units of spacing, smaller is better; else a fraction 0..1, larger is
-                   ///< better
+  MetricKind kind;
 };
-inline constexpr std::size_t metric_count = 7;
+inline constexpr std::size_t metric_count = 10;
 inline constexpr std::array<MetricInfo, metric_count> metrics{{
-    {"dice", "Dice", &ClassScores::dice, false},
-    {"iou", "IoU", &ClassScores::iou, false},
-    {"precision", "Precision", &ClassScores::precision, false},
-    {"recall", "Recall", &ClassScores::recall, false},
-    {"specificity", "Specificity", &ClassScores::specificity, false},
-    {"hd95", "HD95", &ClassScores::hd95, true},
-    {"assd", "ASSD", &ClassScores::assd, true},
+    {"dice", "Dice", &ClassScores::dice, MetricKind::share},
+    {"iou", "IoU", &ClassScores::iou, MetricKind::share},
+    {"precision", "Precision", &ClassScores::precision, MetricKind::share},
+    {"recall", "Recall", &ClassScores::recall, MetricKind::share},
+    {"specificity", "Specificity", &ClassScores::specificity, MetricKind::share},
+    {"hd95", "HD95", &ClassScores::hd95, MetricKind::length},
+    {"assd", "ASSD", &ClassScores::assd, MetricKind::length},
+    {"nsd", "NSD", &ClassScores::nsd, MetricKind::share},
+    {"boundary_iou", "Boundary IoU", &ClassScores::boundary_iou, MetricKind::share},
+    {"volume_difference", "Volume difference", &ClassScores::volume_difference, MetricKind::bias},
 }};
 
 /// All classes of one case.
@@ -79,15 +87,32 @@ struct CaseScores {
   [[nodiscard]] const std::optional<double>& dice() const { return class_mean[0]; }
 };
 
+/// How lengths are measured.
+struct Lengths {
+  Spacing spacing{};
+  std::optional<double> tolerance{};  ///< of NSD, in units of spacing; none = 2 pixels
+
+  /// The tolerance, or 2 sides of a square as large as a pixel.
+  [[nodiscard]] double nsd_tolerance() const;
+};
+
 /// Scores `prediction` against `truth`, both of one size; `class_count` includes the background.
 /// Pixels that the truth ignores are taken out of both maps: they count nowhere and are background
 /// to the borders of both. A predicted value outside the classes belongs to no class. Throws Error
-/// when the sizes differ, the truth holds a value outside the classes, or spacing is not positive.
+/// when the sizes differ, the truth holds a value outside the classes, or a length is not positive.
+/// Memory beside the maps: about ten bytes per pixel, and eight per pixel of a border.
 CaseScores score_case(const std::string& id, const data::LabelMap& truth,
                       const data::LabelMap& prediction, std::size_t class_count,
-                      Spacing spacing = {});
+                      const Lengths& lengths = {});
+
+/// Throws a usage Error when spacing or tolerance is not a positive number (the tolerance may be
+/// 0).
+void check_lengths(const Lengths& lengths);
 
 /// Dice of everything that is foreground, by the rules above (see CaseScores::merged_dice).
 std::optional<double> merged_dice(const data::LabelMap& truth, const data::LabelMap& prediction);
+
+/// part / whole, absent when the whole is 0.
+std::optional<double> ratio(std::int64_t part, std::int64_t whole);
 
 }  // namespace medurwkv::judge

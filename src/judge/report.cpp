@@ -1,13 +1,14 @@
 #include "judge/report.h"
 
+#include <algorithm>
 #include <array>
-#include <charconv>
 #include <nlohmann/json.hpp>
 
 #include "core/error.h"
 #include "core/files.h"
 #include "core/text.h"
 #include "core/version.h"
+#include "judge/text_table.h"
 
 namespace medurwkv::judge {
 
@@ -15,43 +16,11 @@ namespace {
 
 using Json = nlohmann::json;
 
-// The shortest digits that read back as the same number, whatever the locale.
-std::string exact(const std::optional<double>& value) {
-  if (!value) return {};
-  std::array<char, 32> buffer{};
-  const auto end = std::to_chars(buffer.data(), buffer.data() + buffer.size(), *value).ptr;
-  return {buffer.data(), end};
-}
-
-std::string csv_field(const std::string& text) {
-  if (text.find_first_of(",\"\r\n") == std::string::npos) return text;
-  std::string out = "\"";
-  for (const char c : text) {
-    if (c == '"') out += '"';
-    out += c;
-  }
-  return out + '"';
-}
-
-Json or_null(const std::optional<double>& value) {
-  return value ? Json(*value) : Json();
-}
-
-Json text_or_null(const std::string& text) {
-  return text.empty() ? Json() : Json(text);
-}
-
-Json to_json(const Statistic& statistic) {
-  return {{"mean", or_null(statistic.mean)},
-          {"deviation", or_null(statistic.deviation)},
-          {"median", or_null(statistic.median)},
-          {"used", statistic.used},
-          {"of", statistic.of}};
-}
-
 Json to_json(const std::array<Statistic, metric_count>& statistics) {
   Json out;
-  for (std::size_t m = 0; m < metric_count; ++m) out[metrics[m].key] = to_json(statistics[m]);
+  for (std::size_t m = 0; m < metric_count; ++m) {
+    out[metrics[m].key] = judge::to_json(statistics[m]);
+  }
   return out;
 }
 
@@ -74,28 +43,105 @@ Json guess_json(const std::optional<ConstantGuess>& guess) {
   return {{"semi_axis_x", guess->ellipse.semi_axis_x},
           {"semi_axis_y", guess->ellipse.semi_axis_y},
           {"fitted_on", guess->fitted_on},
-          {"dice", to_json(guess->summary)}};
+          {"dice", judge::to_json(guess->summary)}};
 }
 
-std::string padded(std::string text, std::size_t width, bool right) {
-  if (text.size() >= width) return text;
-  const std::string blanks(width - text.size(), ' ');
-  return right ? blanks + text : text + blanks;
+Json models_json(const std::vector<ModelDescription>& models) {
+  Json out = Json::array();
+  for (const ModelDescription& model : models) {
+    out.push_back({{"file", model.file},
+                   {"sha256", model.sha256},
+                   {"network", model.network},
+                   {"split_sha256", text_or_null(model.split_sha256)}});
+  }
+  return out;
+}
+
+Json masks_json(const std::optional<JudgedMasks>& masks) {
+  if (!masks) return {};
+  return {{"folder", masks->folder},
+          {"encoding", masks->encoding},
+          {"sha256", masks->sha256},
+          {"missing", masks->missing}};
+}
+
+Json spacing_json(const Provenance& from) {
+  if (!from.spacing_file.empty()) return {};
+  return Json::array({from.lengths.spacing.x, from.lengths.spacing.y});
+}
+
+Json spacing_file_json(const Provenance& from) {
+  if (from.spacing_file.empty()) return {};
+  return {{"file", from.spacing_file}, {"sha256", from.spacing_sha256}};
+}
+
+Json tolerance_json(const Provenance& from) {
+  if (!from.spacing_file.empty() && !from.lengths.tolerance) return {};
+  return from.lengths.nsd_tolerance();
+}
+
+Json profiles_json(const Report& report) {
+  Json out = Json::array();
+  for (const ProfileTable& table : report.evaluation.profiles) {
+    Json means;
+    Json used;
+    Json by_class = Json::array();
+    for (const std::string& metric : table.metrics) {
+      means[metric] = or_null(table.mean(metric));
+      used[metric] = table.used(metric);
+    }
+    for (std::size_t c = 0; c < table.values.size(); ++c) {
+      Json own;
+      for (const std::string& metric : table.metrics) own[metric] = or_null(table.mean(metric, c));
+      by_class.push_back(
+          {{"label", c + 1}, {"name", report.classes.at(c + 1).name}, {"means", own}});
+    }
+    out.push_back({{"profile", table.profile},
+                   {"unit", table.unit},
+                   {"units", table.units.size()},
+                   {"means", means},
+                   {"used", used},
+                   {"classes", by_class}});
+  }
+  return out;
+}
+
+Json to_json(const Reliability& reliability) {
+  Json bins = Json::array();
+  for (const CalibrationBin& bin : reliability.bins) {
+    const auto pixels = static_cast<double>(bin.pixels);
+    const bool empty = bin.pixels == 0;
+    bins.push_back({{"pixels", bin.pixels},
+                    {"confidence", empty ? Json() : Json(bin.confidence / pixels)},
+                    {"accuracy", empty ? Json() : Json(static_cast<double>(bin.right) / pixels)}});
+  }
+  return {{"ece", or_null(reliability.expected_error())},
+          {"pixels", reliability.pixels()},
+          {"bins", bins}};
+}
+
+Json calibration_json(const std::optional<Calibration>& calibration) {
+  if (!calibration) return {};
+  return {{"all", to_json(calibration->all)}, {"foreground", to_json(calibration->foreground)}};
 }
 
 std::string text_row(const std::string& name, const Statistic& statistic, int digits) {
   const auto number = [&](const std::optional<double>& value) {
-    return padded(value ? fixed(*value, digits) : "-", 11, true);
+    return padded(number_or_dash(value, digits), 11, true);
   };
-  return concat("  ", padded(name, 14, false), number(statistic.mean), number(statistic.deviation),
-                number(statistic.median), "   ", statistic.used, " of ", statistic.of, "\n");
+  const auto& interval = statistic.interval;
+  const std::string range =
+      interval ? concat(fixed(interval->low, digits), " to ", fixed(interval->high, digits)) : "-";
+  return concat("  ", padded(name, 18, false), number(statistic.mean), "  ",
+                padded(range, 19, false), number(statistic.deviation), number(statistic.median),
+                "   ", statistic.used, " of ", statistic.of, "\n");
 }
 
 std::string text_rows(const std::array<Statistic, metric_count>& statistics,
                       const std::string& unit) {
   std::string out;
   for (std::size_t m = 0; m < metric_count; ++m) {
-    const bool is_length = metrics[m].is_length;
+    const bool is_length = metrics[m].kind == MetricKind::length;
     const std::string name =
         is_length && unit == "px" ? concat(metrics[m].name, " (px)") : metrics[m].name;
     out += text_row(name, statistics[m], is_length ? 2 : 4);
@@ -103,24 +149,55 @@ std::string text_rows(const std::array<Statistic, metric_count>& statistics,
   return out;
 }
 
+std::string calibration_text(const std::optional<Calibration>& calibration) {
+  if (!calibration) return {};
+  return concat("calibration error     ", number_or_dash(calibration->all.expected_error(), 4),
+                "  (all pixels; where truth ", "or prediction is foreground ",
+                number_or_dash(calibration->foreground.expected_error(), 4), ")\n");
+}
+
 }  // namespace
 
 std::optional<bool> same_split(const Provenance& provenance) {
-  if (provenance.model.split_sha256.empty()) return std::nullopt;
-  return provenance.model.split_sha256 == provenance.split_sha256;
+  bool same = true;
+  for (const ModelDescription& model : provenance.models) {
+    if (model.split_sha256.empty()) return std::nullopt;
+    same = same && model.split_sha256 == provenance.split_sha256;
+  }
+  if (provenance.models.empty() || provenance.split_sha256.empty()) return std::nullopt;
+  return same;
 }
 
-std::string length_unit(const Spacing& spacing) {
-  return spacing.x == 1 && spacing.y == 1 ? "px" : "spacing units";
+std::string length_unit(const Provenance& provenance) {
+  return provenance.spacing_file.empty() && provenance.lengths.spacing == Spacing{}
+             ? "px"
+             : "spacing units";
+}
+
+std::string tolerance_text(const Provenance& provenance) {
+  const bool differs = !provenance.spacing_file.empty() && !provenance.lengths.tolerance;
+  return differs ? "2 pixels" : concat(provenance.lengths.nsd_tolerance());
+}
+
+std::vector<FailedCase> failed_cases(const Evaluation& evaluation) {
+  std::vector<FailedCase> out;
+  for (std::size_t i = 0; i < evaluation.cases.size(); ++i) {
+    for (const ClassScores& own : evaluation.cases[i].classes) {
+      if (own.in_truth() == own.in_prediction()) continue;
+      out.push_back({i, own.label, own.in_truth()});
+    }
+  }
+  return out;
 }
 
 std::string report_text(const Report& report) {
   const Summary& summary = report.evaluation.summary;
-  const std::string unit = length_unit(report.provenance.spacing);
-  std::string out =
-      concat("profile ", profile_name, ", part ", report.provenance.part, ", ", summary.cases,
-             " cases, lengths in ", unit, "\n\n  ", padded("", 14, false), padded("mean", 11, true),
-             padded("deviation", 11, true), padded("median", 11, true), "   used\n");
+  const std::string unit = length_unit(report.provenance);
+  std::string out = concat("profile default, part ", report.provenance.part, ", ", summary.cases,
+                           " cases, lengths in ", unit, ", NSD within ",
+                           tolerance_text(report.provenance), "\n\n  ", padded("", 18, false),
+                           padded("mean", 11, true), "  ", padded("95 % interval", 19, false),
+                           padded("deviation", 11, true), padded("median", 11, true), "   used\n");
   for (const ClassSummary& own : summary.classes) {
     out += concat(report.classes.at(own.label).name, " (", own.in_truth, " cases have it, ",
                   own.missed, " missed, ", own.hallucinated, " hallucinated)\n",
@@ -130,20 +207,40 @@ std::string report_text(const Report& report) {
     out += concat("mean over classes\n", text_rows(summary.class_mean, unit),
                   "all classes merged\n", text_row("Dice", summary.merged_dice, 4));
   }
-  out += concat("\nmean Dice             ",
-                summary.class_mean[0].mean ? fixed(*summary.class_mean[0].mean, 4) : "-");
-  if (const auto& interval = summary.dice_interval) {
+  out += profiles_text(report);
+  out += concat("\nmean Dice             ", number_or_dash(summary.class_mean[0].mean, 4));
+  if (const auto& interval = summary.class_mean[0].interval) {
     out += concat("  (95 % interval ", fixed(interval->low, 4), " to ", fixed(interval->high, 4),
                   ", bootstrap over cases)");
   }
   const auto& guess = report.evaluation.guess;
   out += concat("\nbest constant guess   ",
-                guess && guess->summary.mean ? fixed(*guess->summary.mean, 4) : "-");
+                number_or_dash(guess ? guess->summary.mean : std::nullopt, 4));
   if (guess) {
     out += concat("  (one ellipse, fitted on ", guess->fitted_on, " training masks; ",
                   guess->summary.used, " of ", guess->summary.of, ")");
   }
-  return out + "\n";
+  return out + "\n" + calibration_text(report.evaluation.calibration);
+}
+
+std::string profiles_text(const Report& report) {
+  const auto& tables = report.evaluation.profiles;
+  if (tables.empty() || (tables.size() == 1 && tables[0].profile == profiles[0].name)) return {};
+  std::string out = concat("\nprofiles (means; docs/metrics.md)\n  ", padded("", 11, false));
+  for (const ProfileColumn& column : profile_columns) {
+    out += padded(column.key == std::string("threshold_jaccard") ? "thr. Jacc." : column.name, 12,
+                  true);
+  }
+  out += "   over\n";
+  for (const ProfileTable& table : tables) {
+    out += concat("  ", padded(table.profile, 11, false));
+    for (const ProfileColumn& column : profile_columns) {
+      out += padded(number_or_dash(table.mean(column.key), column.is_length ? 2 : 4), 12, true);
+    }
+    out += concat("   ", table.unit_count(), "; Dice ", table.used("dice"), " of ",
+                  table.units.size(), "\n");
+  }
+  return out;
 }
 
 std::string cases_csv(const Report& report) {
@@ -166,53 +263,76 @@ std::string cases_csv(const Report& report) {
   return out;
 }
 
+std::string profiles_csv(const Report& report) {
+  std::string out = "profile,unit,name,weight,label,class,metric,value\r\n";
+  for (const ProfileTable& table : report.evaluation.profiles) {
+    for (std::size_t u = 0; u < table.units.size(); ++u) {
+      for (std::size_t c = 0; c < table.values.size(); ++c) {
+        const std::string start =
+            concat(table.profile, ",", table.unit, ",", csv_field(table.units[u]), ",",
+                   table.weights[u], ",", c + 1, ",", csv_field(report.classes.at(c + 1).name));
+        for (std::size_t m = 0; m < table.metrics.size(); ++m) {
+          out += concat(start, ",", table.metrics[m], ",", exact(table.values[c][m][u]), "\r\n");
+        }
+      }
+    }
+  }
+  return out;
+}
+
 Json summary_json(const Report& report) {
   const Provenance& from = report.provenance;
   const Summary& summary = report.evaluation.summary;
   const auto& guess = report.evaluation.guess;
   const auto same = same_split(from);
-  const auto& interval = summary.dice_interval;
+  const Json models = models_json(from.models);
   return {
       {"format", 1},
       {"program", "medurwkv"},
       {"version", version},
-      {"profile", profile_name},
+      {"subject", from.subject},
+      {"profile", profiles[0].name},
       {"part", from.part},
       {"command", from.command},
       {"seed", summary.seed},
-      {"model",
-       {{"file", from.model.file},
-        {"sha256", from.model.sha256},
-        {"network", from.model.network},
-        {"split_sha256", text_or_null(from.model.split_sha256)}}},
+      {"model", models.size() == 1 ? models[0] : Json()},
+      {"ensemble", models.size() > 1 ? models : Json()},
+      {"predictions", masks_json(from.masks)},
       {"data", {{"root", from.data_root}, {"sha256", from.data_sha256}}},
       {"split",
-       {{"file", from.split_file},
-        {"sha256", from.split_sha256},
+       {{"file", text_or_null(from.split_file)},
+        {"sha256", text_or_null(from.split_sha256)},
         {"same_as_training", same ? Json(*same) : Json()}}},
-      {"spacing", Json::array({from.spacing.x, from.spacing.y})},
-      {"unit", length_unit(from.spacing)},
+      {"spacing", spacing_json(from)},
+      {"spacing_file", spacing_file_json(from)},
+      {"tolerance", tolerance_json(from)},
+      {"unit", length_unit(from)},
       {"cases", summary.cases},
       {"mean_dice", or_null(summary.class_mean[0].mean)},
-      {"mean_dice_interval", interval ? Json::array({interval->low, interval->high}) : Json()},
+      {"mean_dice_interval", judge::to_json(summary.class_mean[0].interval)},
       {"constant_guess", guess ? or_null(guess->summary.mean) : Json()},
       {"constant_guess_details", guess_json(guess)},
-      {"merged_dice", to_json(summary.merged_dice)},
+      {"merged_dice", judge::to_json(summary.merged_dice)},
       {"class_mean", to_json(summary.class_mean)},
       {"classes", classes_json(report)},
+      {"profiles", profiles_json(report)},
+      {"calibration", calibration_json(report.evaluation.calibration)},
   };
 }
 
 std::vector<std::string> report_files() {
-  return {"cases.csv", "summary.json", "report.html"};
+  return {"cases.csv", "profiles.csv", "summary.json", "report.html"};
+}
+
+std::string json_text(const Json& json) {
+  return json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
 }
 
 void write_report(const Report& report, const std::filesystem::path& folder) {
   make_folder(folder);
   write_file(folder / "cases.csv", cases_csv(report));
-  // File names need not be UTF-8; what is not becomes a replacement character instead of an error.
-  write_file(folder / "summary.json",
-             summary_json(report).dump(2, ' ', false, Json::error_handler_t::replace) + "\n");
+  write_file(folder / "profiles.csv", profiles_csv(report));
+  write_file(folder / "summary.json", json_text(summary_json(report)));
   write_file(folder / "report.html", report_html(report));
 }
 

@@ -1,35 +1,10 @@
-// An evaluation as files: a table for the terminal, cases.csv, summary.json and report.html. Relies
-// on core, nlohmann/json and judge/evaluation.h.
-//
-// summary.json, format 1 (numbers that are undefined are null; lengths are in `unit`):
-//   format, program ("medurwkv"), version
-//   profile                 name of the judging rules (judge/metrics.h)
-//   part                    "test", "val", "train" or "all"
-//   command                 the command line that made it
-//   seed                    of the bootstrap interval
-//   model                   {file, sha256, network, split_sha256: of its training's split or null}
-//   data                    {root, sha256: over ids and contents of all files}
-//   split                   {file, sha256, same_as_training: true, false, or null when unknown}
-//   spacing [x, y], unit    length of a pixel's sides; "px" when both are 1, else "spacing units"
-//   cases                   number of cases
-//   mean_dice               mean over cases of the mean Dice over foreground classes
-//   mean_dice_interval      [low, high], 95 % bootstrap interval of mean_dice
-//   constant_guess          mean Dice of the best constant guess; compare it with merged_dice.mean
-//   constant_guess_details  {semi_axis_x, semi_axis_y: fractions of width and height, fitted_on:
-//                           training masks, dice: statistic}; null when there is no guess
-//   merged_dice             statistic: the model's Dice with all foreground classes merged into one
-//   class_mean              {<metric>: statistic} of each case's mean over classes
-//   classes                 [{label, name, in_truth, missed, hallucinated, both_empty: cases;
-//                           metrics: {<metric>: statistic}}]
-// where <metric> is dice, iou, precision, recall, specificity, hd95, assd and a statistic is
-// {mean, deviation, median, used, of}: "used of" counts the cases where the metric is defined.
-//
-// cases.csv: one line per case and class, RFC 4180, an empty field where a value is undefined:
-//   case,width,height,label,class,true_positive,false_positive,false_negative,true_negative,
-//   dice,iou,precision,recall,specificity,hd95,assd,constant_guess_dice
+// An evaluation as files: a table for the terminal, cases.csv, profiles.csv, summary.json and
+// report.html; docs/formats.md says what is in them. Relies on core, nlohmann/json and
+// judge/evaluation.h.
 #pragma once
 
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -40,16 +15,28 @@
 
 namespace medurwkv::judge {
 
+/// Masks that were judged instead of a model.
+struct JudgedMasks {
+  std::string folder;
+  std::string encoding;
+  std::string sha256;       ///< over ids and contents
+  std::size_t missing = 0;  ///< cases without a file, counted as empty
+};
+
 /// Where the figures come from.
 struct Provenance {
-  ModelDescription model;
-  std::string data_root;
-  std::string data_sha256;
-  std::string split_file;
-  std::string split_sha256;
-  std::string part;
-  std::string command;
-  Spacing spacing;
+  std::string subject{};                   ///< what was judged, for titles
+  std::vector<ModelDescription> models{};  ///< one; several of an ensemble; none of masks
+  std::optional<JudgedMasks> masks{};
+  std::string data_root{};
+  std::string data_sha256{};
+  std::string split_file{};  ///< empty: the whole set was judged without a split
+  std::string split_sha256{};
+  std::string part{};
+  std::string command{};
+  Lengths lengths{};
+  std::string spacing_file{};  ///< sizes of pixels by case; empty: those in `lengths`
+  std::string spacing_sha256{};
 };
 
 /// A picture for the report.
@@ -59,29 +46,53 @@ struct Example {
   std::string png;      ///< file bytes
 };
 
+/// The training that made the model, from its run folder.
+struct TrainingCurves {
+  std::string svg;  ///< the file curves.svg
+  std::string alt;
+};
+
 struct Report {
   Provenance provenance;
   std::vector<ClassInfo> classes;  ///< background first, as judged
   Evaluation evaluation;
-  std::vector<Example> examples;
+  std::vector<Example> examples;             ///< best, median, worst
+  std::vector<Example> failures{};           ///< some of the missed and hallucinated cases
+  std::optional<TrainingCurves> training{};  ///< absent when the run folder is not there
 };
 
-/// Whether the model was trained on this very split: absent when the model does not say.
+/// Whether the models were trained on this very split: absent when one does not say.
 std::optional<bool> same_split(const Provenance& provenance);
 
-/// "px" when both sides are 1, else "spacing units".
-std::string length_unit(const Spacing& spacing);
+/// "px" when all sides are 1, else "spacing units".
+std::string length_unit(const Provenance& provenance);
+/// Of NSD: a length, or "2 pixels" where these differ from case to case.
+std::string tolerance_text(const Provenance& provenance);
 
 /// Fixed-width table for people, ending in a newline.
 std::string report_text(const Report& report);
+/// The profiles side by side, ending in a newline; empty for none or the default alone.
+std::string profiles_text(const Report& report);
 std::string cases_csv(const Report& report);
+std::string profiles_csv(const Report& report);
 nlohmann::json summary_json(const Report& report);
 /// One page without network access; every text from outside is escaped.
 std::string report_html(const Report& report);
 
+/// Cases whose truth has a class that was not predicted, and the other way round.
+struct FailedCase {
+  std::size_t index;  ///< in the evaluation's cases
+  std::uint8_t label;
+  bool missed;  ///< else hallucinated
+};
+std::vector<FailedCase> failed_cases(const Evaluation& evaluation);
+
 /// The names write_report uses, for a caller that must not overwrite.
 std::vector<std::string> report_files();
-/// Writes cases.csv, summary.json and report.html into the folder, which is made if needed.
+/// Writes them into the folder, which is made if needed.
 void write_report(const Report& report, const std::filesystem::path& folder);
+
+/// A JSON text; file names need not be UTF-8, what is not becomes a replacement character.
+std::string json_text(const nlohmann::json& json);
 
 }  // namespace medurwkv::judge

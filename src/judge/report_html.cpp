@@ -1,77 +1,32 @@
 // report.html: the evaluation as one page that reads well on a phone, on a screen and on paper.
-// Relies on judge/report.h, judge/html.h and judge/histogram.h.
+// Relies on judge/report.h, judge/page.h and the diagrams of judge/charts.h and judge/histogram.h.
+#include <algorithm>
+
 #include "core/text.h"
 #include "core/version.h"
+#include "judge/charts.h"
 #include "judge/histogram.h"
 #include "judge/html.h"
+#include "judge/page.h"
 #include "judge/report.h"
 
 namespace medurwkv::judge {
 
 namespace {
 
-constexpr char style[] = R"css(
-:root { color-scheme: light; }
-* { box-sizing: border-box; }
-body { margin: 0 auto; max-width: 62rem; padding: 1rem; color: #1b1f24; background: #fff;
-  font: 1rem/1.5 system-ui, -apple-system, "Segoe UI", Roboto, "Liberation Sans", sans-serif; }
-h1 { font-size: 1.6rem; line-height: 1.25; margin: .5rem 0; overflow-wrap: anywhere; }
-h2 { font-size: 1.2rem; margin: 2rem 0 .5rem; border-bottom: 1px solid #d0d7de; }
-h3 { font-size: 1rem; margin: 1.2rem 0 .3rem; }
-p, li, dd { max-width: 46rem; }
-.lead { color: #414a53; margin-top: 0; }
-.keys { display: grid; grid-template-columns: repeat(auto-fit, minmax(9.5rem, 1fr)); gap: .75rem;
-  margin: 1rem 0; padding: 0; }
-.keys div { border: 1px solid #d0d7de; border-radius: .4rem; padding: .6rem .8rem; }
-.keys dt { font-size: .85rem; color: #414a53; }
-.keys dd { margin: 0; font-size: 1.5rem; font-weight: 600; line-height: 1.3; }
-.keys dd small { display: block; font-size: .8rem; font-weight: 400; color: #414a53; }
-.note { border-left: .3rem solid #9a6700; background: #fff8e5; padding: .5rem .8rem; }
-.scroll { overflow-x: auto; }
-.scroll:focus-visible { outline: 2px solid #0b62c4; outline-offset: 2px; }
-table { border-collapse: collapse; width: 100%; font-size: .9rem; font-variant-numeric: tabular-nums; }
-caption { text-align: left; padding: .3rem 0; color: #414a53; }
-th, td { padding: .25rem .6rem; border-bottom: 1px solid #e3e7eb; text-align: right;
-  white-space: nowrap; }
-th:first-child, td.text { text-align: left; }
-thead th { border-bottom: 2px solid #6b7680; vertical-align: bottom; }
-tbody th { font-weight: 400; }
-tr.group th { font-weight: 600; padding-top: .8rem; white-space: normal; }
-svg { width: 100%; max-width: 40rem; height: auto; display: block; }
-.pictures { display: grid; grid-template-columns: repeat(auto-fit, minmax(15rem, 1fr)); gap: 1rem; }
-figure { margin: 0; break-inside: avoid; }
-figure img { max-width: 100%; height: auto; display: block; border: 1px solid #d0d7de; }
-figcaption { font-size: .9rem; color: #414a53; margin-top: .3rem; overflow-wrap: anywhere; }
-dl.facts { display: grid; grid-template-columns: max-content 1fr; gap: .2rem 1rem; }
-dl.facts dt { color: #414a53; }
-dl.facts dd, code { margin: 0; overflow-wrap: anywhere; }
-pre { white-space: pre-wrap; overflow-wrap: anywhere; background: #f3f5f7; padding: .6rem .8rem; }
-@media (max-width: 34rem) { dl.facts { grid-template-columns: 1fr; gap: 0; }
-  dl.facts dd { margin-bottom: .5rem; } }
-@media print { body { max-width: none; padding: 0; font-size: 10pt; } .scroll { overflow: visible; }
-  table { font-size: 8pt; } thead { display: table-header-group; } tr { break-inside: avoid; }
-  h2, h3 { break-after: avoid; } .pictures { grid-template-columns: repeat(3, 1fr); } }
-)css";
-
 std::string number(const std::optional<double>& value, int digits) {
   return value ? fixed(*value, digits) : "–";
 }
 
 int digits_of(const MetricInfo& metric) {
-  return metric.is_length ? 2 : 3;
+  return metric.kind == MetricKind::length ? 2 : 3;
 }
 
 std::string heading(const MetricInfo& metric, const std::string& unit) {
-  return metric.is_length ? concat(metric.name, " (", unit, ")") : metric.name;
+  return metric.kind == MetricKind::length ? concat(metric.name, " (", unit, ")") : metric.name;
 }
 
-std::string key_figure(const std::string& name, const std::string& value,
-                       const std::string& detail) {
-  return concat("<div><dt>", html_escape(name), "</dt><dd>", html_escape(value), "<small>",
-                html_escape(detail), "</small></dd></div>\n");
-}
-
-std::string key_figures(const Report& report) {
+std::string figures(const Report& report) {
   const Summary& summary = report.evaluation.summary;
   const auto& guess = report.evaluation.guess;
   std::int64_t missed = 0;
@@ -82,154 +37,196 @@ std::string key_figures(const Report& report) {
   }
   const Statistic& dice = summary.class_mean[0];
   const std::string used = concat(dice.used, " of ", dice.of, " cases");
-  const auto& interval = summary.dice_interval;
-  std::string out = "<dl class=\"keys\">\n";
-  out += key_figure("Mean Dice", number(dice.mean, 3),
-                    interval ? concat("95 % interval ", fixed(interval->low, 3), " to ",
-                                      fixed(interval->high, 3), "; ", used)
-                             : used);
-  out += key_figure(
-      "Best constant guess", number(guess ? guess->summary.mean : std::nullopt, 3),
-      guess ? concat("mean Dice, ", guess->summary.used, " of ", guess->summary.of, " cases")
-            : "no training mask has foreground");
-  out += key_figure("Missed", std::to_string(missed), "in the truth, nothing predicted");
-  out += key_figure("Hallucinated", std::to_string(hallucinated), "predicted, not in the truth");
-  return out + "</dl>\n";
+  const auto& interval = dice.interval;
+  std::vector<KeyFigure> out{
+      {"Mean Dice", number(dice.mean, 3),
+       interval ? concat("95 % interval ", fixed(interval->low, 3), " to ",
+                         fixed(interval->high, 3), "; ", used)
+                : used},
+      {"Best constant guess", number(guess ? guess->summary.mean : std::nullopt, 3),
+       guess ? concat("mean Dice, ", guess->summary.used, " of ", guess->summary.of, " cases")
+             : "no training masks with foreground"},
+      {"Missed", std::to_string(missed), "in the truth, nothing predicted"},
+      {"Hallucinated", std::to_string(hallucinated), "predicted, not in the truth"}};
+  return key_figures(out);
 }
 
 std::string notes(const Report& report) {
   std::string out;
-  const auto note = [&](const std::string& text) {
-    out += concat("<p class=\"note\">", html_escape(text), "</p>\n");
-  };
   const Provenance& from = report.provenance;
   if (same_split(from) == false) {
-    note(
+    out += html_note(
         "The model was trained on another split file than the one judged here. Cases of this part "
         "may have been in its training, and then the figures are too good.");
   }
-  if (from.part == "train" || from.part == "all") {
-    note(
+  if (from.part == "train" || (from.part == "all" && !from.models.empty())) {
+    out += html_note(
         "The judged part holds the cases the model was trained on. These figures do not tell how "
         "the model does on new images.");
+  }
+  if (from.masks && from.masks->missing > 0) {
+    out += html_note(concat(from.masks->missing,
+                            " cases have no predicted mask; they count as empty predictions."));
   }
   const auto& guess = report.evaluation.guess;
   const auto& merged = report.evaluation.summary.merged_dice.mean;
   if (guess && guess->summary.mean && merged && *merged <= *guess->summary.mean) {
-    note("The model is no better than one ellipse that never looks at the image.");
+    out += html_note("The model is no better than one ellipse that never looks at the image.");
   }
   return out;
 }
 
-// Opens a table that scrolls sideways on a narrow screen, reachable by keyboard.
-std::string open_table(const std::string& label, const std::string& caption) {
-  return concat("<div class=\"scroll\" role=\"region\" tabindex=\"0\" aria-label=\"",
-                html_escape(label), "\"><table><caption>", html_escape(caption), "</caption>\n");
-}
-constexpr char close_table[] = "</tbody></table></div>\n";
-
-std::string statistic_row(const std::string& name, const Statistic& statistic, int digits) {
-  return concat("<tr><th scope=\"row\">", html_escape(name), "</th><td>",
-                number(statistic.mean, digits), "</td><td>", number(statistic.deviation, digits),
-                "</td><td>", number(statistic.median, digits), "</td><td>", statistic.used, " of ",
-                statistic.of, "</td></tr>\n");
+std::vector<std::string> statistic_row(const std::string& name, const Statistic& statistic,
+                                       int digits) {
+  const auto& interval = statistic.interval;
+  return {
+      name,
+      number(statistic.mean, digits),
+      interval ? concat(fixed(interval->low, digits), " to ", fixed(interval->high, digits)) : "–",
+      number(statistic.deviation, digits),
+      number(statistic.median, digits),
+      concat(statistic.used, " of ", statistic.of)};
 }
 
-std::string group_row(const std::string& text) {
-  return concat("</tbody><tbody><tr class=\"group\"><th scope=\"rowgroup\" colspan=\"5\">",
-                html_escape(text), "</th></tr>\n");
-}
-
-std::string metric_rows(const std::array<Statistic, metric_count>& statistics,
-                        const std::string& unit) {
-  std::string out;
+void metric_rows(HtmlTable& table, const std::array<Statistic, metric_count>& statistics,
+                 const std::string& unit) {
   for (std::size_t m = 0; m < metric_count; ++m) {
-    out += statistic_row(heading(metrics[m], unit), statistics[m], digits_of(metrics[m]));
+    table.row(statistic_row(heading(metrics[m], unit), statistics[m], digits_of(metrics[m])));
   }
-  return out;
 }
 
 std::string metrics_table(const Report& report) {
   const Summary& summary = report.evaluation.summary;
-  const std::string unit = length_unit(report.provenance.spacing);
-  std::string out = open_table("Metrics", "Over cases. Used: cases where the metric is defined.");
-  out +=
-      "<thead><tr><th scope=\"col\">Metric</th><th scope=\"col\">Mean</th>"
-      "<th scope=\"col\">Standard deviation</th><th scope=\"col\">Median</th>"
-      "<th scope=\"col\">Used</th></tr></thead><tbody>\n";
+  const std::string unit = length_unit(report.provenance);
+  HtmlTable table("Metrics", "Over cases. Used: cases where the metric is defined.",
+                  {"Metric", "Mean", "95 % interval", "Standard deviation", "Median", "Used"});
   for (const ClassSummary& own : summary.classes) {
-    out += group_row(concat(report.classes.at(own.label).name, ": in ", own.in_truth, " of ",
-                            summary.cases, " cases; ", own.missed, " missed, ", own.hallucinated,
-                            " hallucinated"));
-    out += metric_rows(own.metrics, unit);
+    table.group(concat(report.classes.at(own.label).name, ": in ", own.in_truth, " of ",
+                       summary.cases, " cases; ", own.missed, " missed, ", own.hallucinated,
+                       " hallucinated"));
+    metric_rows(table, own.metrics, unit);
   }
   if (summary.classes.size() > 1) {
-    out += group_row("Mean over classes");
-    out += metric_rows(summary.class_mean, unit);
-    out += group_row("All classes merged into one");
-    out += statistic_row("Dice", summary.merged_dice, 3);
+    table.group("Mean over classes");
+    metric_rows(table, summary.class_mean, unit);
+    table.group("All classes merged into one");
+    table.row(statistic_row("Dice", summary.merged_dice, 3));
   }
   if (const auto& guess = report.evaluation.guess) {
-    out += group_row(concat("Best constant guess: an ellipse with semi-axes of ",
-                            fixed(guess->ellipse.semi_axis_x, 3), " of the width and ",
-                            fixed(guess->ellipse.semi_axis_y, 3), " of the height"));
-    out += statistic_row("Dice, all classes merged", guess->summary, 3);
+    table.group(concat("Best constant guess: an ellipse with semi-axes of ",
+                       fixed(guess->ellipse.semi_axis_x, 3), " of the width and ",
+                       fixed(guess->ellipse.semi_axis_y, 3), " of the height"));
+    table.row(statistic_row("Dice, all classes merged", guess->summary, 3));
   }
-  return out + close_table;
+  return table.html();
 }
 
-std::string pictures(const Report& report) {
-  if (report.examples.empty()) return {};
-  std::string out = "<h2>Best, median and worst case</h2>\n<div class=\"pictures\">\n";
-  for (const Example& example : report.examples) {
-    out += concat("<figure><img alt=\"", html_escape(example.alt),
-                  "\" src=\"data:image/png;base64,", base64(example.png), "\"><figcaption>",
-                  html_escape(example.caption), "</figcaption></figure>\n");
+std::string profiles_table(const Report& report) {
+  const auto& tables = report.evaluation.profiles;
+  if (tables.size() < 2) return {};
+  std::vector<std::string> heads{"Profile"};
+  for (const ProfileColumn& column : profile_columns) heads.emplace_back(column.name);
+  heads.emplace_back("Over");
+  heads.emplace_back("Dice used");
+  HtmlTable table(
+      "Profiles",
+      "The same predictions by the rules that others publish by; means over units and "
+      "classes. A dash: the profile has no such figure. All digits are in profiles.csv.",
+      heads);
+  for (const ProfileTable& own : tables) {
+    std::vector<std::string> cells{own.profile};
+    for (const ProfileColumn& column : profile_columns) {
+      cells.push_back(number(own.mean(column.key), column.is_length ? 2 : 3));
+    }
+    cells.push_back(own.unit_count());
+    cells.push_back(concat(own.used("dice"), " of ", own.units.size()));
+    table.row(cells);
+  }
+  return html_heading("Other rules, side by side", "profiles") + table.html();
+}
+
+std::string pictures(const std::vector<Example>& examples) {
+  std::string out = "<div class=\"pictures\">\n";
+  for (const Example& example : examples) {
+    out += html_picture(example.png, "image/png", example.alt, example.caption);
   }
   return out + "</div>\n";
 }
 
-std::string cases_table(const Report& report) {
-  const Evaluation& evaluation = report.evaluation;
-  const std::string unit = length_unit(report.provenance.spacing);
-  std::string out = open_table("All cases",
-                               "Every case and class; the same figures with all digits "
-                               "are in cases.csv. A dash: not defined.");
-  out += "<thead><tr><th scope=\"col\">Case</th><th scope=\"col\">Class</th>";
-  for (const MetricInfo& metric : metrics) {
-    out += concat("<th scope=\"col\">", heading(metric, unit), "</th>");
+std::string failures(const Report& report) {
+  const auto failed = failed_cases(report.evaluation);
+  std::string out = html_heading("Missed and hallucinated", "failures");
+  if (failed.empty()) {
+    return out + "<p>None: every class that a case has was found in it, and no other.</p>\n";
   }
-  out += "</tr></thead><tbody>\n";
-  for (const CaseScores& scores : evaluation.cases) {
-    for (const ClassScores& own : scores.classes) {
-      out += concat("<tr><th scope=\"row\">", html_escape(scores.id), "</th><td class=\"text\">",
-                    html_escape(report.classes.at(own.label).name), "</td>");
-      for (const MetricInfo& metric : metrics) {
-        out += concat("<td>", number(own.*metric.value, digits_of(metric)), "</td>");
-      }
-      out += "</tr>\n";
-    }
+  constexpr std::size_t most = 200;
+  HtmlTable table("Missed and hallucinated cases",
+                  failed.size() > most
+                      ? concat("The first ", most, " of ", failed.size(), "; all are in cases.csv.")
+                      : "Every case with a class that is only in the truth or only predicted.",
+                  {"Case", "What", "Class", "Pixels"}, 2);
+  for (std::size_t i = 0; i < std::min(most, failed.size()); ++i) {
+    const auto& [index, label, missed] = failed[i];
+    const CaseScores& scores = report.evaluation.cases[index];
+    const ClassScores& own = scores.classes.at(label - std::size_t{1});
+    table.row({scores.id, missed ? "missed" : "hallucinated", report.classes.at(label).name,
+               with_thousands(own.false_negative + own.false_positive)});
   }
-  return out + close_table;
+  out += table.html();
+  if (!report.failures.empty()) out += pictures(report.failures);
+  return out;
 }
 
-constexpr char how_computed[] = R"html(<h2>How each figure was computed</h2>
-<p>TP, FP, FN and TN are a class's true positive, false positive, false negative and true negative
-pixels in one image, at the image's own resolution; pixels marked as ignored in the truth count
-nowhere. A border is the pixels of a class with a 4-neighbour outside it, beyond the image all being
-outside; distances are exact, between pixel centres, and honour the pixel spacing.</p>
+std::string cases_table(const Report& report) {
+  const Evaluation& evaluation = report.evaluation;
+  const std::string unit = length_unit(report.provenance);
+  constexpr std::size_t most_rows = 4000;
+  const std::size_t most =
+      std::max<std::size_t>(1, most_rows / std::max<std::size_t>(1, report.classes.size() - 1));
+  const std::size_t shown = std::min(most, evaluation.cases.size());
+  std::vector<std::string> heads{"Case", "Class"};
+  for (const MetricInfo& metric : metrics) heads.push_back(heading(metric, unit));
+  HtmlTable table(
+      "All cases",
+      concat(shown < evaluation.cases.size()
+                 ? concat("The first ", shown, " of ", evaluation.cases.size(), " cases")
+                 : std::string("Every case"),
+             " by class; the same figures with all digits are in cases.csv. A dash: not defined."),
+      heads, 1);
+  for (std::size_t i = 0; i < shown; ++i) {
+    const CaseScores& scores = evaluation.cases[i];
+    for (const ClassScores& own : scores.classes) {
+      std::vector<std::string> cells{scores.id, report.classes.at(own.label).name};
+      for (const MetricInfo& metric : metrics) {
+        cells.push_back(number(own.*metric.value, digits_of(metric)));
+      }
+      table.row(cells);
+    }
+  }
+  return html_heading("All cases", "cases") + table.html();
+}
+
+constexpr char how_computed[] = R"html(<p>TP, FP, FN and TN are a class's true positive, false
+positive, false negative and true negative pixels in one image, at the image's own resolution; pixels
+marked as ignored in the truth count nowhere. A border is the pixels of a class with a 4-neighbour
+outside it, beyond the image all being outside; distances are exact, between pixel centres, and honour
+the pixel spacing.</p>
 <ul>
 <li>Dice = 2 TP / (2 TP + FP + FN), IoU = TP / (TP + FP + FN), precision = TP / (TP + FP),
-recall = TP / (TP + FN), specificity = TN / (TN + FP); each is left out where it would be 0 / 0.</li>
+recall = TP / (TP + FN), specificity = TN / (TN + FP), volume difference = (FP − FN) / (TP + FN); each
+is left out where it would be a division by 0.</li>
 <li>HD95 is the larger of the two directions’ 95th percentiles (linear interpolation) of the
 distances from one border to the other.</li>
-<li>ASSD is the mean, over the pixels of both borders, of the distance to the other border.</li>
-<li>Truth and prediction both empty: Dice, IoU, HD95 and ASSD are left out. One of them empty: Dice
-and IoU are 0, HD95 and ASSD are the diagonal of the image.</li>
+<li>ASSD is the mean, over the pixels of both borders, of the distance to the other border; NSD the
+share of them within the tolerance.</li>
+<li>Boundary IoU is the IoU of the inner bands along both borders, 2 % of the image’s diagonal
+wide.</li>
+<li>Truth and prediction both empty: the figures are left out. One of them empty: Dice, IoU, NSD and
+boundary IoU are 0, HD95 and ASSD are the diagonal of the image.</li>
 <li>Mean, sample standard deviation and median are taken over the cases where the figure is defined;
 “used” counts those. A case’s mean Dice is the mean over its classes where Dice is defined.</li>
-<li>The interval of the mean Dice is the 2.5th to 97.5th percentile of 2000 means of cases drawn with
-replacement (bootstrap).</li>
+<li>An interval is the 2.5th to 97.5th percentile of 2000 means of cases drawn with replacement
+(bootstrap).</li>
 <li>The best constant guess is one ellipse in the middle of the image, its two semi-axes chosen for
 the largest mean Dice of all foreground on the training masks, and judged on the same cases as the
 model, all classes merged. A useful model lies well above it.</li>
@@ -238,59 +235,128 @@ model, all classes merged. A useful model lies well above it.</li>
 
 std::string provenance(const Report& report) {
   const Provenance& from = report.provenance;
-  std::string out = "<h2>What made this report</h2>\n<pre>" + html_escape(from.command) +
-                    "</pre>\n<dl class=\"facts\">\n";
+  std::vector<std::pair<std::string, std::string>> facts;
   const auto fact = [&](const std::string& name, const std::string& value) {
-    out += concat("<dt>", html_escape(name), "</dt><dd>", html_escape(value), "</dd>\n");
+    facts.emplace_back(name, value);
   };
-  const auto same = same_split(from);
   fact("Program", concat("medurwkv ", version));
-  fact("Profile", profile_name);
-  fact("Model", from.model.file);
-  fact("Network", from.model.network);
-  fact("Model SHA-256", from.model.sha256);
+  fact("Profile", profiles[0].name);
+  for (const ModelDescription& model : from.models) {
+    fact("Model", concat(model.file, " (", model.network, ")"));
+    fact("Model SHA-256", model.sha256);
+  }
+  if (from.masks) {
+    fact("Predicted masks", concat(from.masks->folder, " (", from.masks->encoding, ")"));
+    fact("Masks SHA-256", from.masks->sha256);
+  }
   fact("Data", from.data_root);
   fact("Data SHA-256", from.data_sha256);
-  fact("Split", concat(from.split_file, ", part ", from.part));
-  fact("Split SHA-256", from.split_sha256);
-  fact("Split of the training", !same ? "unknown" : *same ? "the same" : "another");
-  fact("Pixel spacing", concat(from.spacing.x, " x ", from.spacing.y, " (lengths in ",
-                               length_unit(from.spacing), ")"));
+  if (from.split_file.empty()) {
+    fact("Split", "none: the whole set");
+  } else {
+    fact("Split", concat(from.split_file, ", part ", from.part));
+    fact("Split SHA-256", from.split_sha256);
+  }
+  if (!from.models.empty()) {
+    const auto same = same_split(from);
+    fact("Split of the training", !same ? "unknown" : *same ? "the same" : "another");
+  }
+  const Spacing& spacing = from.lengths.spacing;
+  fact("Pixel spacing",
+       concat(from.spacing_file.empty() ? concat(spacing.x, " x ", spacing.y)
+                                        : concat("by case, ", from.spacing_file),
+              " (lengths in ", length_unit(from), "); NSD within ", tolerance_text(from)));
   fact("Seed of the bootstrap", std::to_string(report.evaluation.summary.seed));
-  return out + "</dl>\n";
+  return concat(html_heading("What made this report", "provenance"), "<pre>",
+                html_escape(from.command), "</pre>\n", html_facts(facts));
 }
 
 std::string distribution(const Report& report) {
+  const Evaluation& evaluation = report.evaluation;
   Histogram histogram;
-  for (const CaseScores& scores : report.evaluation.cases) {
+  for (const CaseScores& scores : evaluation.cases) {
     if (scores.dice()) histogram.values.push_back(*scores.dice());
   }
-  const auto& guess = report.evaluation.guess;
-  histogram.median = report.evaluation.summary.class_mean[0].median;
+  const auto& guess = evaluation.guess;
+  histogram.median = evaluation.summary.class_mean[0].median;
   histogram.reference = guess ? guess->summary.mean : std::nullopt;
   histogram.reference_name = "constant guess";
-  return concat(
-      "<h2>Distribution of Dice</h2>\n<figure>", histogram_svg(histogram),
-      "<figcaption>Cases by their mean Dice over classes. Solid line: median of the cases. "
-      "Dashed line: mean Dice of the best constant guess.</figcaption></figure>\n");
+  std::string out =
+      concat(html_heading("Distribution of Dice", "distribution"), "<div class=\"pair\">\n<figure>",
+             histogram_svg(histogram),
+             "<figcaption>Cases by their mean Dice over classes. Solid line: median of the cases. "
+             "Dashed line: mean Dice of the best constant guess.</figcaption></figure>\n");
+  constexpr std::size_t most_classes = 12;
+  const std::size_t classes = evaluation.summary.classes.size();
+  for (std::size_t c = 0; classes > 1 && c < std::min(classes, most_classes); ++c) {
+    const std::string& name = report.classes.at(c + 1).name;
+    Histogram own;
+    own.id = concat("dice-", c + 1);
+    own.name = concat("Dice of ", name);
+    for (const CaseScores& scores : evaluation.cases) {
+      if (scores.classes[c].dice) own.values.push_back(*scores.classes[c].dice);
+    }
+    own.median = evaluation.summary.classes[c].metrics[0].median;
+    out += concat("<figure>", histogram_svg(own), "<figcaption>", html_escape(name),
+                  ": cases where it is in the truth or predicted.</figcaption></figure>\n");
+  }
+  return out + "</div>\n";
+}
+
+std::string calibration(const Report& report) {
+  const auto& own = report.evaluation.calibration;
+  if (!own) return {};
+  const auto figure = [](const Reliability& reliability, const std::string& id,
+                         const std::string& what) {
+    return concat("<figure>", reliability_svg(reliability, id, what), "<figcaption>",
+                  html_escape(what), ": expected calibration error ",
+                  number(reliability.expected_error(), 4), ".</figcaption></figure>\n");
+  };
+  return concat(html_heading("Calibration", "calibration"),
+                "<p>Blue: how often the predicted class is right, by the probability the model "
+                "gives it. On the dashed line the two agree. Gray: how the pixels spread over the "
+                "bins.</p>\n<div class=\"pair\">\n",
+                figure(own->all, "reliability-all", "All pixels"),
+                figure(own->foreground, "reliability-foreground",
+                       "Pixels where truth or prediction is foreground"),
+                "</div>\n");
 }
 
 }  // namespace
 
 std::string report_html(const Report& report) {
   const Provenance& from = report.provenance;
-  const std::string name = std::filesystem::path(from.model.file).filename().string();
-  const std::string title = concat("Evaluation of ", name);
-  return concat(
-      "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
-      "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<title>",
-      html_escape(title), "</title>\n<style>", style, "</style>\n</head>\n<body>\n<main>\n<h1>",
-      html_escape(title), "</h1>\n<p class=\"lead\">",
-      html_escape(concat(from.model.network, ", ", report.evaluation.summary.cases,
-                         " cases of the part “", from.part, "”, profile “", profile_name, "”")),
-      "</p>\n", notes(report), key_figures(report), distribution(report), "<h2>Metrics</h2>\n",
-      metrics_table(report), pictures(report), how_computed, provenance(report),
-      "<h2>All cases</h2>\n", cases_table(report), "</main>\n</body>\n</html>\n");
+  std::vector<std::pair<std::string, std::string>> contents;
+  std::string body;
+  const auto section = [&](const std::string& id, const std::string& name,
+                           const std::string& html) {
+    if (html.empty()) return;
+    contents.emplace_back(id, name);
+    body += html;
+  };
+  section("distribution", "Distribution", distribution(report));
+  section("metrics", "Metrics", html_heading("Metrics", "metrics") + metrics_table(report));
+  section("profiles", "Other rules", profiles_table(report));
+  if (!report.examples.empty()) {
+    section("examples", "Examples",
+            html_heading("Best, median and worst case", "examples") + pictures(report.examples));
+  }
+  section("failures", "Missed and hallucinated", failures(report));
+  section("calibration", "Calibration", calibration(report));
+  if (const auto& training = report.training) {
+    section("training", "Training",
+            html_heading("Training", "training") +
+                html_picture(training->svg, "image/svg+xml", training->alt,
+                             "Loss and validation Dice by epoch, from the run folder."));
+  }
+  section("how", "How it was computed",
+          html_heading("How each figure was computed", "how") + how_computed);
+  section("provenance", "What made it", provenance(report));
+  section("cases", "All cases", cases_table(report));
+  return html_page(concat("Evaluation of ", from.subject),
+                   concat(report.evaluation.summary.cases, " cases of the part “", from.part,
+                          "”, profile “", profiles[0].name, "”"),
+                   notes(report) + figures(report) + html_contents(contents) + body);
 }
 
 }  // namespace medurwkv::judge

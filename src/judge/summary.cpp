@@ -8,7 +8,14 @@ namespace medurwkv::judge {
 
 namespace {
 
-ClassSummary summarise_class(std::span<const CaseScores> cases, std::size_t position) {
+Statistic with_interval(const std::vector<std::optional<double>>& values, std::uint64_t seed) {
+  Statistic out = statistic(values);
+  out.interval = bootstrap_interval(values, bootstrap_resamples, seed);
+  return out;
+}
+
+ClassSummary summarise_class(std::span<const CaseScores> cases, std::size_t position,
+                             std::uint64_t seed) {
   ClassSummary out;
   out.label = cases.front().classes[position].label;
   for (const CaseScores& scores : cases) {
@@ -23,7 +30,7 @@ ClassSummary summarise_class(std::span<const CaseScores> cases, std::size_t posi
     std::transform(cases.begin(), cases.end(), values.begin(), [&](const CaseScores& scores) {
       return scores.classes[position].*metrics[m].value;
     });
-    out.metrics[m] = statistic(values);
+    out.metrics[m] = with_interval(values, seed);
   }
   return out;
 }
@@ -39,18 +46,18 @@ Summary summarise(std::span<const CaseScores> cases, std::uint64_t seed) {
   for (const CaseScores& scores : cases) {
     if (scores.classes.size() != class_count) throw_internal("cases with different classes");
   }
-  for (std::size_t c = 0; c < class_count; ++c) out.classes.push_back(summarise_class(cases, c));
+  for (std::size_t c = 0; c < class_count; ++c)
+    out.classes.push_back(summarise_class(cases, c, seed));
 
   std::vector<std::optional<double>> values(cases.size());
   for (std::size_t m = 0; m < metric_count; ++m) {
     std::transform(cases.begin(), cases.end(), values.begin(),
                    [&](const CaseScores& scores) { return scores.class_mean[m]; });
-    out.class_mean[m] = statistic(values);
-    if (m == 0) out.dice_interval = bootstrap_interval(values, bootstrap_resamples, seed);
+    out.class_mean[m] = with_interval(values, seed);
   }
   std::transform(cases.begin(), cases.end(), values.begin(),
                  [](const CaseScores& scores) { return scores.merged_dice; });
-  out.merged_dice = statistic(values);
+  out.merged_dice = with_interval(values, seed);
   return out;
 }
 

@@ -29,11 +29,11 @@ struct Summary {
   std::vector<ClassSummary> classes;               ///< labels 1, 2, ...
   std::array<Statistic, metric_count> class_mean;  ///< over cases, of each case's mean over classes
   Statistic merged_dice;                           ///< see CaseScores::merged_dice
-  std::optional<Interval> dice_interval;  ///< 95 % bootstrap interval of class_mean's mean Dice
-  std::uint64_t seed = 0;                 ///< of the bootstrap
+  std::uint64_t seed = 0;                          ///< of the bootstrap intervals
 };
 
-/// All cases must have the same classes. No cases give statistics of 0 used of 0.
+/// Statistics with bootstrap intervals. All cases must have the same classes. No cases give
+/// statistics of 0 used of 0.
 Summary summarise(std::span<const CaseScores> cases, std::uint64_t seed);
 
 /// Positions of the best, the median and the worst case by CaseScores::dice (ties: the earlier

@@ -94,7 +94,7 @@ const std::vector<std::string>& preset_names() {
 }
 
 NetworkConfig preset(const std::string& name, std::int64_t classes, std::int64_t channels) {
-  if (classes < 2) throw_usage("a segmentation needs at least 2 classes (background included)");
+  if (classes < 1) throw_usage("a segmentation needs at least one output");
   if (channels < 1) throw_usage("an image has at least 1 channel");
   NetworkConfig config{.preset = name, .channels = channels, .classes = classes, .encoder = {}};
   if (name == "unet" || name == "unet_small") {

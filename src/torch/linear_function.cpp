@@ -95,9 +95,9 @@ bool runs_on_onednn(const at::Tensor& x) {
 #endif
 
 at::Tensor TorchOps::linear(const Tensor& x, const Tensor& weight,
-                            const std::optional<Tensor>& bias) {
+                            const std::optional<Tensor>& bias) const {
 #if defined(MEDURWKV_SYSTEM_ONEDNN)
-  if (runs_on_onednn(x)) {
+  if (runs_on_onednn(x) && !in_bfloat16(x)) {
     return LinearFunction::apply(x, weight, bias ? c10::optional<at::Tensor>(*bias) : c10::nullopt);
   }
 #endif
@@ -105,7 +105,7 @@ at::Tensor TorchOps::linear(const Tensor& x, const Tensor& weight,
 }
 
 at::Tensor TorchOps::conv2d(const Tensor& x, const Tensor& weight,
-                            const std::optional<Tensor>& bias, const net::Convolution& how) {
+                            const std::optional<Tensor>& bias, const net::Convolution& how) const {
   const bool pointwise = weight.size(2) == 1 && weight.size(3) == 1 && how.groups == 1 &&
                          how.stride == 1 && how.padding == 0;
   if (!x.device().is_cpu() || !pointwise) return ComposedOps::conv2d(x, weight, bias, how);
@@ -115,7 +115,8 @@ at::Tensor TorchOps::conv2d(const Tensor& x, const Tensor& weight,
 }
 
 at::Tensor TorchOps::conv_transpose2d(const Tensor& x, const Tensor& weight,
-                                      const std::optional<Tensor>& bias, std::int64_t stride) {
+                                      const std::optional<Tensor>& bias,
+                                      std::int64_t stride) const {
   if (!x.device().is_cpu()) return ComposedOps::conv_transpose2d(x, weight, bias, stride);
   // Every pixel becomes a patch of stride x stride pixels: a linear map, then patch expanding.
   const std::int64_t in = weight.size(0);

@@ -337,12 +337,12 @@ at::Tensor TorchOps::expand_norm(const Tensor& x, Grid grid, std::int64_t factor
 
 at::Tensor TorchOps::norm_relu(const Tensor& x, const net::BatchNorm<Tensor>& norm) {
   ComposedOps& composed = *this;
-  if (!has_kernels(x)) return net::norm_relu(composed, x, norm);
-  begin_batch(x, norm);
+  if (!has_kernels(x) || shares_batch()) return net::norm_relu(composed, x, norm);
+  const bool of_batch = begin_batch(x, norm);
   Moments moments;
   {
     const at::NoGradGuard no_grad;
-    if (training()) {
+    if (of_batch) {
       moments = moments_of(x);
       const std::int64_t pixels = x.numel() / x.size(1);
       const auto count = static_cast<double>(pixels);
@@ -360,7 +360,7 @@ at::Tensor TorchOps::norm_relu(const Tensor& x, const net::BatchNorm<Tensor>& no
   const at::ScalarType type = x.scalar_type();
   const at::Tensor deviation = (moments.variance + batch_norm_epsilon).rsqrt();
   return NormReluFunction::apply(x, norm.weight, norm.bias, moments.mean.to(type),
-                                 deviation.to(type), training());
+                                 deviation.to(type), of_batch);
 }
 
 }  // namespace medurwkv::torch_backend

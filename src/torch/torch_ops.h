@@ -12,15 +12,25 @@
 
 #include "net/med_urwkv.h"
 #include "net/ops.h"
+#include "torch/frozen.h"
 #include "torch/parameter_store.h"
+#include "torch/process_group.h"
 
 namespace medurwkv::torch_backend {
 
 /// What differs between a training step and running.
 struct RunMode {
-  bool training = false;   ///< batch statistics and drop path
-  std::uint64_t seed = 0;  ///< of drop path
-  std::uint64_t step = 0;  ///< of drop path
+  bool training = false;           ///< batch statistics and drop path
+  std::uint64_t seed = 0;          ///< of drop path
+  std::uint64_t step = 0;          ///< of drop path
+  const Frozen* frozen = nullptr;  ///< what a training step leaves as it is
+  /// Linear maps and convolutions multiply in bfloat16 (and add in float32), on float32 tensors.
+  bool bfloat16 = false;
+  /// Other processes that hold the rest of the batch: batch statistics are over all of it. Outlives
+  /// the step.
+  const ProcessGroup* group = nullptr;
+  std::int64_t first_sample = 0;  ///< position in the whole batch of this process's first sample
+  bool counts = true;  ///< false: the whole batch is smaller than the group, this sample stands in
 };
 
 /// Every operation from LibTorch's own, the fused ones as the vocabulary composes them: what runs
@@ -35,11 +45,11 @@ class ComposedOps {
   Tensor param(const net::ParameterSpec& spec) { return store_.at(spec.name); }
   static Shape shape(const Tensor& x) { return x.sizes().vec(); }
 
-  static Tensor linear(const Tensor& x, const Tensor& weight, const std::optional<Tensor>& bias);
-  static Tensor conv2d(const Tensor& x, const Tensor& weight, const std::optional<Tensor>& bias,
-                       const net::Convolution& how);
-  static Tensor conv_transpose2d(const Tensor& x, const Tensor& weight,
-                                 const std::optional<Tensor>& bias, std::int64_t stride);
+  Tensor linear(const Tensor& x, const Tensor& weight, const std::optional<Tensor>& bias) const;
+  Tensor conv2d(const Tensor& x, const Tensor& weight, const std::optional<Tensor>& bias,
+                const net::Convolution& how) const;
+  Tensor conv_transpose2d(const Tensor& x, const Tensor& weight, const std::optional<Tensor>& bias,
+                          std::int64_t stride) const;
   Tensor batch_norm(const Tensor& x, const net::BatchNorm<Tensor>& norm) const;
   static Tensor layer_norm(const Tensor& x, const Tensor& weight, const Tensor& bias,
                            double epsilon);
@@ -75,11 +85,20 @@ class ComposedOps {
   static constexpr double batch_norm_momentum = 0.1;
   static constexpr double batch_norm_epsilon = 1e-5;
 
-  [[nodiscard]] bool training() const { return mode_.training; }
-  /// In training: counts the batch, refuses one that has no statistics.
-  void begin_batch(const Tensor& x, const net::BatchNorm<Tensor>& norm) const;
+  /// Whether products of `x` are made in bfloat16.
+  [[nodiscard]] bool in_bfloat16(const Tensor& x) const {
+    return mode_.bfloat16 && x.scalar_type() == at::kFloat;
+  }
+  /// Whether the norm takes the batch's statistics: then counts the batch, and refuses one that
+  /// has none.
+  [[nodiscard]] bool begin_batch(const Tensor& x, const net::BatchNorm<Tensor>& norm) const;
+  /// Whether batch statistics are over several processes.
+  [[nodiscard]] bool shares_batch() const { return mode_.training && mode_.group != nullptr; }
 
  private:
+  /// Batch normalisation over the samples of all processes.
+  [[nodiscard]] Tensor shared_batch_norm(const Tensor& x, const net::BatchNorm<Tensor>& norm) const;
+
   const ParameterStore& store_;
   RunMode mode_;
 };
@@ -90,16 +109,16 @@ class TorchOps : public ComposedOps {
  public:
   using ComposedOps::ComposedOps;
 
-  static Tensor linear(const Tensor& x, const Tensor& weight, const std::optional<Tensor>& bias);
+  Tensor linear(const Tensor& x, const Tensor& weight, const std::optional<Tensor>& bias) const;
   static Tensor bi_wkv(const Tensor& decay, const Tensor& first, const Tensor& key,
                        const Tensor& value, net::WkvMode mode);
   static Tensor deform_attn(const Tensor& values, const Tensor& offsets, const Tensor& weights,
                             const net::DeformableAttention& where);
   /// Convolutions that are linear maps run as such.
-  static Tensor conv2d(const Tensor& x, const Tensor& weight, const std::optional<Tensor>& bias,
-                       const net::Convolution& how);
-  static Tensor conv_transpose2d(const Tensor& x, const Tensor& weight,
-                                 const std::optional<Tensor>& bias, std::int64_t stride);
+  Tensor conv2d(const Tensor& x, const Tensor& weight, const std::optional<Tensor>& bias,
+                const net::Convolution& how) const;
+  Tensor conv_transpose2d(const Tensor& x, const Tensor& weight, const std::optional<Tensor>& bias,
+                          std::int64_t stride) const;
   static Tensor layer_norm(const Tensor& x, const Tensor& weight, const Tensor& bias,
                            double epsilon);
   std::vector<Tensor> shift_mix(const Tensor& x, const std::vector<Tensor>& mixes, net::Grid grid);

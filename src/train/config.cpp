@@ -2,6 +2,7 @@
 
 #include <toml++/toml.h>
 
+#include <algorithm>
 #include <array>
 #include <charconv>
 #include <functional>
@@ -25,8 +26,8 @@ constexpr const char* preset_key = "input.augment";
 /// A setting's place in the configuration, with the range of numbers.
 struct Field {
   std::string key;
-  std::variant<std::int64_t*, std::uint64_t*, double*, std::string*, std::optional<bool>*,
-               std::optional<double>*>
+  std::variant<std::int64_t*, std::uint64_t*, double*, bool*, std::string*, std::optional<bool>*,
+               std::optional<double>*, std::vector<double>*>
       value;
   double least = 0;
   double most = 1e18;
@@ -42,6 +43,8 @@ std::vector<Field> fields_of(Config& c) {
       {"encoder.post_norm", &c.encoder.post_norm},
       {"encoder.key_norm", &c.encoder.key_norm},
       {"encoder.layer_scale", &c.encoder.layer_scale, 0, 1000},
+      {"encoder.frozen_epochs", &c.encoder.frozen_epochs, 0, 1e6},
+      {"encoder.rate_decay", &c.encoder.rate_decay, 0, 1},
       {"input.width", &c.input.width, 1, 16384},
       {"input.height", &c.input.height, 1, 16384},
       {"input.fit", &c.input.fit},
@@ -54,11 +57,26 @@ std::vector<Field> fields_of(Config& c) {
       {"optimizer.weight_decay", &c.optimizer.weight_decay, 0, 10},
       {"optimizer.clip_norm", &c.optimizer.clip_norm, 1e-9, 1e18},
       {"optimizer.warmup_steps", &c.optimizer.warmup_steps, 0, 1e9},
+      {"optimizer.accumulate", &c.optimizer.accumulate, 1, 4096},
+      {"optimizer.ema", &c.optimizer.ema, 0, 0.999999},
       {"loss.cross_entropy", &c.loss.cross_entropy, 0, 1e6},
       {"loss.dice", &c.loss.dice, 0, 1e6},
+      {"loss.focal", &c.loss.focal, 0, 1e6},
+      {"loss.tversky", &c.loss.tversky, 0, 1e6},
+      {"loss.boundary", &c.loss.boundary, 0, 1e6},
+      {"loss.focal_gamma", &c.loss.focal_gamma, 0, 100},
+      {"loss.tversky_alpha", &c.loss.tversky_alpha, 0, 100},
+      {"loss.tversky_beta", &c.loss.tversky_beta, 0, 100},
+      {"loss.class_weights", &c.loss.class_weights, 0, 1e6},
+      {"loss.regions", &c.loss.regions},
+      {"loss.deep_supervision", &c.loss.deep_supervision},
       {"run.epochs", &c.run.epochs, 1, 1e6},
       {"run.batch", &c.run.batch, 1, 4096},
       {"run.seed", &c.run.seed, 0, 1e18},
+      {"run.patience", &c.run.patience, 0, 1e6},
+      {"run.pictures", &c.run.pictures, 0, 64},
+      {"run.precision", &c.run.precision},
+      {"run.fold", &c.run.fold, 0, 1000},
   };
   for (const data::AugmentField& field : data::augment_fields()) {
     out.push_back({concat("augment.", field.name), &(c.augment.*field.value), 0, field.most});
@@ -85,6 +103,18 @@ void set_number(const Field& field, Place* place, Number value) {
   *place = value;
 }
 
+void set_list(const Field& field, std::vector<double>* place, const toml::node& node) {
+  const toml::array* list = node.as_array();
+  if (list == nullptr) throw_usage(concat("setting ", field.key, " wants a list of numbers"));
+  std::vector<double> out;
+  for (const toml::node& one : *list) {
+    const auto number = one.value<double>();
+    if (!number) throw_usage(concat("setting ", field.key, " wants a list of numbers"));
+    set_number(field, &out.emplace_back(), *number);
+  }
+  *place = std::move(out);
+}
+
 void set_from_toml(const Field& field, const toml::node& node) {
   std::visit(
       [&](auto* place) {
@@ -93,10 +123,13 @@ void set_from_toml(const Field& field, const toml::node& node) {
           const auto text = node.value_exact<std::string>();
           if (!text) throw_usage(concat("setting ", field.key, " wants a text"));
           *place = *text;
-        } else if constexpr (std::is_same_v<Value, std::optional<bool>>) {
+        } else if constexpr (std::is_same_v<Value, bool> ||
+                             std::is_same_v<Value, std::optional<bool>>) {
           const auto flag = node.value_exact<bool>();
           if (!flag) throw_usage(concat("setting ", field.key, " wants true or false"));
           *place = *flag;
+        } else if constexpr (std::is_same_v<Value, std::vector<double>>) {
+          set_list(field, place, node);
         } else if constexpr (std::is_same_v<Value, double> ||
                              std::is_same_v<Value, std::optional<double>>) {
           const auto number = node.value<double>();
@@ -173,10 +206,30 @@ std::string toml_text(Number number) {
   return text;
 }
 
+std::string toml_text(const std::vector<double>& numbers) {
+  std::vector<std::string> texts;
+  for (const double number : numbers) texts.push_back(toml_text(number));
+  return concat("[", join(texts, ", "), "]");
+}
+
 /// Empty for what is not set.
 template <class Value>
 std::string toml_text(const std::optional<Value>& value) {
   return value ? toml_text(*value) : std::string();
+}
+
+/// Settings that say something only together, or only in certain words.
+void check(const Config& config) {
+  const std::vector<std::string> precisions{"float32", "bfloat16"};
+  const std::string& precision = config.run.precision;
+  if (std::find(precisions.begin(), precisions.end(), precision) == precisions.end()) {
+    throw_usage(concat("setting run.precision = ", precision, " is not known",
+                       suggestion(precision, precisions)));
+  }
+  const Config::Loss& loss = config.loss;
+  if (loss.cross_entropy + loss.dice + loss.focal + loss.tversky + loss.boundary <= 0) {
+    throw_usage("every part of the loss has the weight 0: nothing would be learned");
+  }
 }
 
 void read_text(const std::string& text, const std::string& name, Config& config) {
@@ -192,6 +245,25 @@ void read_text(const std::string& text, const std::string& name, Config& config)
   read_table(name, table, "", fields);
 }
 
+/// The classes that a region "1+2+3" is the union of.
+std::vector<std::int64_t> region_from(const std::string& text) {
+  std::vector<std::int64_t> out;
+  for (const std::string& word : split(text, '+')) {
+    const std::string digits = trim(word);
+    std::int64_t value = 0;
+    const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), value);
+    if (error != std::errc() || end != digits.data() + digits.size()) {
+      throw_usage(
+          concat("setting loss.regions wants classes like \"1+2+3, 2+3, 3\", or "
+                 "\"separate\"; got '",
+                 trim(text), "'"));
+    }
+    out.push_back(value);
+  }
+  std::sort(out.begin(), out.end());
+  return out;
+}
+
 }  // namespace
 
 Config load_config(const std::filesystem::path& file, const std::vector<std::string>& settings,
@@ -204,7 +276,57 @@ Config load_config(const std::filesystem::path& file, const std::vector<std::str
       config.augment = data::augment_preset(config.input.augment);
     }
   }
+  check(config);
   return config;
+}
+
+Config parse_config(const std::string& text, const std::string& name) {
+  Config config;
+  read_text(text, name, config);
+  check(config);
+  return config;
+}
+
+std::vector<Setting> settings() {
+  Config config;
+  std::vector<Setting> out;
+  for (const Field& field : fields_of(config)) {
+    const bool number = std::holds_alternative<std::int64_t*>(field.value) ||
+                        std::holds_alternative<std::uint64_t*>(field.value) ||
+                        std::holds_alternative<double*>(field.value) ||
+                        std::holds_alternative<std::optional<double>*>(field.value) ||
+                        std::holds_alternative<std::vector<double>*>(field.value);
+    out.push_back(
+        {.key = field.key,
+         .value = std::visit([](const auto* place) { return toml_text(*place); }, field.value),
+         .number = number,
+         .least = field.least,
+         .most = field.most});
+  }
+  return out;
+}
+
+Regions regions_of(const Config& config, std::int64_t classes) {
+  Regions out;
+  const std::string& text = config.loss.regions;
+  if (text == "separate") {
+    for (std::int64_t i = 1; i < classes; ++i) out.push_back({i});
+  } else if (!text.empty()) {
+    for (const std::string& part : medurwkv::split(text, ',')) out.push_back(region_from(part));
+  }
+  if (out.empty()) return out;
+  if (std::ssize(out) != classes - 1) {
+    throw_usage(concat("setting loss.regions names ", out.size(), " regions, the set has ",
+                       classes - 1, " classes beside the background: one region for each"));
+  }
+  for (std::int64_t i = 1; i < classes; ++i) {
+    const std::vector<std::int64_t>& region = out[static_cast<std::size_t>(i - 1)];
+    if (region.front() != i || region.back() >= classes) {
+      throw_usage(concat("setting loss.regions: region ", i, " must hold class ", i,
+                         " and may hold those after it, up to ", classes - 1));
+    }
+  }
+  return out;
 }
 
 std::string to_toml(const Config& config) {
@@ -237,7 +359,14 @@ void apply(const Config::Encoder& settings, net::EncoderConfig& encoder) {
 }
 
 net::NetworkConfig resolve_network(Config& config, std::int64_t classes) {
-  net::NetworkConfig out = net::preset(config.network.preset, classes, config.network.channels);
+  if (classes < 2) throw_usage("a segmentation needs at least 2 classes (background included)");
+  const Regions regions = regions_of(config, classes);
+  if (!config.loss.class_weights.empty() && std::ssize(config.loss.class_weights) != classes) {
+    throw_usage(concat("setting loss.class_weights has ", config.loss.class_weights.size(),
+                       " numbers, the set has ", classes, " classes, the background counted"));
+  }
+  const std::int64_t outputs = regions.empty() ? classes : std::ssize(regions);
+  net::NetworkConfig out = net::preset(config.network.preset, outputs, config.network.channels);
   out.wkv = net::wkv_mode_from(config.network.wkv);
   out.encoder.drop_path = config.network.drop_path;
   Config::Encoder& encoder = config.encoder;
@@ -246,12 +375,16 @@ net::NetworkConfig resolve_network(Config& config, std::int64_t classes) {
       throw_usage(concat("settings of encoder have no meaning for ", config.network.preset,
                          ", which has none"));
     }
+    if (config.loss.deep_supervision) {
+      throw_usage(concat("setting loss.deep_supervision has no meaning for ", config.network.preset,
+                         ": its decoder has no stages with heads"));
+    }
     return out;
   }
   apply(encoder, out.encoder);
-  encoder = {.post_norm = out.encoder.post_norm,
-             .key_norm = out.encoder.key_norm,
-             .layer_scale = out.encoder.layer_scale.value_or(0)};
+  encoder.post_norm = out.encoder.post_norm;
+  encoder.key_norm = out.encoder.key_norm;
+  encoder.layer_scale = out.encoder.layer_scale.value_or(0);
   return out;
 }
 

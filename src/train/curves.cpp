@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "core/text.h"
-#include "train/run_folder.h"
+#include "train/run_record.h"
 
 namespace medurwkv::train {
 namespace {

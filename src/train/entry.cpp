@@ -24,8 +24,8 @@
 #include "core/threads.h"
 #include "train/bench.h"
 #include "train/features.h"
+#include "train/series.h"
 #include "train/torch_engine.h"
-#include "train/trainer.h"
 #include "weights/model_file.h"
 
 struct MedurwkvEngine {
@@ -110,11 +110,16 @@ void train_call(const char* text, const MedurwkvHost* host, MedurwkvStatus* stat
                                .pretrained = from.at("pretrained").get<std::string>(),
                                .init = from.at("init").get<std::string>(),
                                .names = from.at("names").get<bool>(),
+                               .folds = from.at("folds").get<std::string>(),
+                               .seeds = from.at("seeds").get<int>(),
                                .resume = from.at("resume").get<bool>(),
                                .max_minutes = from.at("max_minutes").get<double>(),
                                .save_every = from.at("save_every").get<double>(),
                                .cache = from.at("cache").get<double>(),
-                               .memory = from.at("memory").get<double>()};
+                               .memory = from.at("memory").get<double>(),
+                               .rendezvous = from.at("rendezvous").get<std::string>(),
+                               .rank = from.at("rank").get<int>(),
+                               .world = from.at("world").get<int>()};
     const TrainListener listener{
         .line = [&](const std::string& line) { host->line(host->user, line.c_str()); },
         .progress =
@@ -122,7 +127,7 @@ void train_call(const char* text, const MedurwkvHost* host, MedurwkvStatus* stat
               host->progress(host->user, done, total, detail.c_str());
             },
         .stop_signal = [&] { return host->stop_signal(host->user); }};
-    host->deliver(host->user, train(request, listener).dump().c_str());
+    host->deliver(host->user, train_series(request, listener).dump().c_str());
   });
 }
 

@@ -45,8 +45,8 @@ struct MedurwkvTrainingLibrary {
   /// Delivers {"libtorch": version, "devices": [...], "blas": ..., "onednn": ...}.
   void (*describe)(const MedurwkvHost* host, MedurwkvStatus* status);
   /// Trains. Request: {"data", "split", "out", "config", "settings": [...], "device", "threads",
-  /// "pretrained", "init", "names", "resume", "max_minutes", "save_every"}. Delivers a summary of
-  /// the run.
+  /// "pretrained", "init", "names", "folds", "seeds", "resume", "max_minutes", "save_every",
+  /// "cache", "memory"}. Delivers a summary of the run or runs.
   void (*train)(const char* request, const MedurwkvHost* host, MedurwkvStatus* status);
   /// Opens a model file for running. Request: {"model", "device", "threads"}. Delivers what
   /// core/model_description.h holds.

@@ -1,10 +1,18 @@
-// Losses of segmentation: cross-entropy and soft Dice. Relies on ATen.
+// Losses of segmentation. Every one is a function of sums over pixels, and all sums of a batch go
+// through LossOptions::gather: where several processes share a batch, that is the one place where
+// they add them up, so that a loss is that of the whole batch. Relies on ATen and
+// train/run_record.h.
 #pragma once
 
 #include "torch/aten.h"
 
+#include <array>
 #include <cstdint>
+#include <functional>
 #include <vector>
+
+#include "core/regions.h"
+#include "train/run_record.h"
 
 namespace medurwkv::train {
 
@@ -15,17 +23,27 @@ enum class DicePool {
 };
 
 struct LossOptions {
-  double cross_entropy_weight = 1;
-  double dice_weight = 1;
+  LossParts weights{1, 1, 0, 0, 0};  ///< of the parts in the sum; 0: not computed
   DicePool pool = DicePool::batch;
-  bool dice_background = false;       ///< include class 0 in the mean over classes
-  double smooth = 1e-5;               ///< added above and below in Dice
-  std::int64_t ignore_label = 255;    ///< pixels that take part in nothing
-  std::vector<double> class_weights;  ///< of the cross-entropy; empty = all 1
+  bool dice_background = false;            ///< include class 0 in the mean over classes
+  double smooth = 1e-5;                    ///< added above and below in Dice and Tversky
+  std::int64_t ignore_label = 255;         ///< pixels that take part in nothing
+  std::vector<double> class_weights = {};  ///< of cross-entropy and focal; empty = all 1
+  double focal_gamma = 2;
+  double tversky_alpha = 0.3;  ///< weight of false positives
+  double tversky_beta = 0.7;   ///< weight of false negatives
+  /// Where there are any, each output is a sigmoid of its own and each region's truth is that of
+  /// its classes; all of them count as foreground, with the weight of the class they stand for.
+  Regions regions = {};
+  /// Sums over this process's part of the batch to those over all of it, with gradient.
+  std::function<at::Tensor(const at::Tensor&)> gather = [](const at::Tensor& sums) { return sums; };
 };
 
-/// Mean over counted pixels, or sum(w l) / sum(w) with class weights. `logits`: batch x classes x
-/// height x width; `labels`: int64, batch x height x width.
+// `logits`: batch x outputs x height x width; `labels`: int64, batch x height x width. Every loss
+// is 0 where no pixel counts.
+
+/// sum(w l) / sum(w) over counted pixels, w the class weights (1 without); l = -log p of the truth,
+/// for regions the binary cross-entropy of each.
 at::Tensor cross_entropy(const at::Tensor& logits, const at::Tensor& labels,
                          const LossOptions& options);
 
@@ -33,8 +51,29 @@ at::Tensor cross_entropy(const at::Tensor& logits, const at::Tensor& labels,
 at::Tensor dice_loss(const at::Tensor& logits, const at::Tensor& labels,
                      const LossOptions& options);
 
+/// As cross_entropy with l (1 - p)^gamma in the place of l. Source: Lin et al., Focal Loss for
+/// Dense Object Detection, 2017.
+at::Tensor focal_loss(const at::Tensor& logits, const at::Tensor& labels,
+                      const LossOptions& options);
+
+/// 1 - (sum(p g) + smooth) / (sum(p g) + alpha sum(p (1 - g)) + beta sum((1 - p) g) + smooth) over
+/// the batch, mean over foreground classes. Source: Salehi et al., Tversky loss function for image
+/// segmentation, 2017.
+at::Tensor tversky_loss(const at::Tensor& logits, const at::Tensor& labels,
+                        const LossOptions& options);
+
+/// Mean over counted pixels and foreground classes of p times the signed distance in pixels to the
+/// class's border in the truth: the distance to its nearest pixel outside, 1 less than the distance
+/// to the nearest outside pixel, negated, inside, 0 where the image has none of it. Not bounded
+/// below: an addition to others, with a small weight. Source: Kervadec et al., Boundary loss for
+/// highly unbalanced segmentation, 2019.
+at::Tensor boundary_loss(const at::Tensor& logits, const at::Tensor& labels,
+                         const LossOptions& options);
+
 struct Loss {
-  at::Tensor total, cross_entropy, dice;
+  at::Tensor total;
+  /// Undefined where the weight is 0.
+  std::array<at::Tensor, std::tuple_size_v<LossParts>> parts;
 };
 
 /// The weighted sum and its parts.

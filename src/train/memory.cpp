@@ -15,10 +15,10 @@ namespace {
 constexpr std::int64_t library_working_set = 30'000'000;
 constexpr double heap_gaps = 1.25;
 
-/// Batches of the loader (data/batch_loader.h: two ahead), the one in use and its 64-bit labels.
-std::int64_t batch_bytes(const InputContract& input, std::int64_t batch) {
+/// Batches of the loader (data/batch_loader.h: two ahead), those of a step and their 64-bit labels.
+std::int64_t batch_bytes(const InputContract& input, std::int64_t batch, std::int64_t accumulate) {
   const std::int64_t pixels = batch * input.width * input.height;
-  return 3 * pixels * (4 * input.channels + 1) + 8 * pixels;
+  return (2 + accumulate) * pixels * (4 * input.channels + 1) + accumulate * 8 * pixels;
 }
 
 plan::TrainingMemory network_memory(const MemoryQuestion& question, std::int64_t batch) {
@@ -31,16 +31,19 @@ plan::TrainingMemory network_memory(const MemoryQuestion& question, std::int64_t
 
 ExpectedMemory without_cache(const MemoryQuestion& question, std::int64_t batch) {
   // A worker holds a file's bytes, the decoded case and its planes.
-  return {.network = network_memory(question, batch),
+  const plan::TrainingMemory network = network_memory(question, batch);
+  return {.network = network,
+          .average = question.average ? network.parameters : 0,
           .program = resident_memory(),
           .working = library_working_set + 6 * question.workers * question.mean_case,
-          .batches = batch_bytes(question.input, batch)};
+          .batches = batch_bytes(question.input, batch, question.accumulate)};
 }
 
 }  // namespace
 
 std::int64_t ExpectedMemory::total() const {
-  return network.parameters + network.moments + network.step + program + working + batches + cached;
+  return network.parameters + network.moments + network.step + average + program + working +
+         batches + cached;
 }
 
 ExpectedMemory expect_memory(const MemoryQuestion& question) {

@@ -19,6 +19,8 @@ struct MemoryQuestion {
   net::NetworkConfig network;
   InputContract input;
   std::int64_t batch = 1;
+  std::int64_t accumulate = 1;  ///< batches of a step
+  bool average = false;         ///< of the weights is kept
   std::int64_t cases = 0;
   std::int64_t mean_case = 0;  ///< bytes of a decoded one
   int workers = 1;             ///< of the loader
@@ -30,6 +32,7 @@ struct MemoryQuestion {
 /// Bytes.
 struct ExpectedMemory {
   plan::TrainingMemory network;
+  std::int64_t average = 0;  ///< of the weights
   std::int64_t program = 0;  ///< held when asked: program, libraries, data set
   std::int64_t working = 0;  ///< of libraries and loader, once they work
   std::int64_t batches = 0;  ///< ready, in the making and in use

@@ -1,33 +1,35 @@
 #include "train/optimizer.h"
 
-#include <algorithm>
 #include <cmath>
 
 namespace medurwkv::train {
 
-void AdamW::add(const std::string& name, const at::Tensor& parameter, double weight_decay) {
+AdamWSlot& AdamW::add(const std::string& name, const at::Tensor& parameter, double weight_decay) {
   slots_.push_back(
-      {.name = name,
-       .parameter = parameter,
-       .weight_decay = weight_decay,
-       .moment1 = at::zeros_like(parameter, at::TensorOptions().requires_grad(false)),
-       .moment2 = at::zeros_like(parameter, at::TensorOptions().requires_grad(false))});
+      {.name = name, .parameter = parameter, .weight_decay = weight_decay, .moment1 = {}});
+  return slots_.back();
 }
 
 void AdamW::step(double rate) {
   const at::NoGradGuard no_grad;
   ++steps_;
-  const double correction1 = 1 - std::pow(options_.beta1, static_cast<double>(steps_));
-  const double correction2 = 1 - std::pow(options_.beta2, static_cast<double>(steps_));
   for (AdamWSlot& slot : slots_) {
     const at::Tensor& gradient = slot.parameter.grad();
     if (!gradient.defined()) continue;
-    slot.parameter.mul_(1 - rate * slot.weight_decay);
+    if (!slot.moment1.defined()) {
+      slot.moment1 = at::zeros_like(slot.parameter, at::TensorOptions().requires_grad(false));
+      slot.moment2 = at::zeros_like(slot.moment1);
+    }
+    const auto steps = static_cast<double>(steps_ - slot.first_step);
+    const double correction1 = 1 - std::pow(options_.beta1, steps);
+    const double correction2 = 1 - std::pow(options_.beta2, steps);
+    const double own_rate = rate * slot.rate_factor;
+    slot.parameter.mul_(1 - own_rate * slot.weight_decay);
     slot.moment1.mul_(options_.beta1).add_(gradient, 1 - options_.beta1);
     slot.moment2.mul_(options_.beta2).addcmul_(gradient, gradient, 1 - options_.beta2);
     const at::Tensor divisor =
         (slot.moment2.sqrt() / std::sqrt(correction2)).add_(options_.epsilon);
-    slot.parameter.addcdiv_(slot.moment1, divisor, -rate / correction1);
+    slot.parameter.addcdiv_(slot.moment1, divisor, -own_rate / correction1);
   }
 }
 
@@ -50,12 +52,6 @@ double clip_gradients(std::vector<AdamWSlot>& slots, double limit) {
     }
   }
   return norm;
-}
-
-double learning_rate(double base, std::int64_t step, std::int64_t total, std::int64_t warmup) {
-  const auto s = static_cast<double>(step);
-  const double rise = warmup > 0 ? std::min(1.0, (s + 1) / static_cast<double>(warmup)) : 1.0;
-  return base * rise * std::pow(1 - s / static_cast<double>(total), 0.9);
 }
 
 }  // namespace medurwkv::train

@@ -1,5 +1,5 @@
-// AdamW with decoupled weight decay, and the learning-rate schedule. Source: Loshchilov and Hutter,
-// "Decoupled Weight Decay Regularization", 2019. Relies on ATen.
+// AdamW with decoupled weight decay. Source: Loshchilov and Hutter, "Decoupled Weight Decay
+// Regularization", 2019. Relies on ATen.
 #pragma once
 
 #include "torch/aten.h"
@@ -21,17 +21,21 @@ struct AdamWSlot {
   std::string name;
   at::Tensor parameter;
   double weight_decay = 0;
-  at::Tensor moment1, moment2;
+  double rate_factor = 1;  ///< of the rate, weight decay included
+  /// Steps that the others made before this one's first; it has no moments until then.
+  std::int64_t first_step = 0;
+  at::Tensor moment1 = {}, moment2 = {};
 };
 
 class AdamW {
  public:
   explicit AdamW(AdamWOptions options) : options_(options) {}
 
-  /// Adds a tensor with zero moments.
-  void add(const std::string& name, const at::Tensor& parameter, double weight_decay);
+  /// Adds a tensor; the slot is valid until the next one is added.
+  AdamWSlot& add(const std::string& name, const at::Tensor& parameter, double weight_decay);
 
-  /// One update from the gradients at `rate`; tensors without a gradient stay as they are.
+  /// One update from the gradients at `rate`; tensors without a gradient stay as they are. Moments
+  /// are made (0) when they are first needed.
   void step(double rate);
   void zero_gradients();
 
@@ -47,8 +51,5 @@ class AdamW {
 
 /// Scales all gradients so that their common norm is at most `limit`; returns the norm before.
 double clip_gradients(std::vector<AdamWSlot>& slots, double limit);
-
-/// base min(1, (step + 1) / warmup) (1 - step / total)^0.9, for steps 0 .. total - 1.
-double learning_rate(double base, std::int64_t step, std::int64_t total, std::int64_t warmup);
 
 }  // namespace medurwkv::train

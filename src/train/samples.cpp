@@ -15,7 +15,9 @@ Batch to_tensors(data::SampleBatch&& samples, const InputContract& contract) {
       .labels = at::from_blob(kept->labels.data(), {kept->count, contract.height, contract.width},
                               at::kByte)
                     .to(at::kLong),
-      .ids = kept->ids};
+      .ids = kept->ids,
+      .first = kept->first,
+      .counts = kept->counts};
 }
 
 data::CaseReader case_reader(const data::Dataset& dataset, std::vector<data::Case> cases) {

@@ -3,6 +3,7 @@
 
 #include "torch/aten.h"
 
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -15,6 +16,8 @@ struct Batch {
   at::Tensor images;  ///< batch x channels x height x width
   at::Tensor labels;  ///< int64, batch x height x width
   std::vector<std::string> ids;
+  std::int64_t first = 0;  ///< position in the whole batch of the first image
+  bool counts = true;      ///< false: the image stands in (data/batch_loader.h)
 };
 
 /// Takes over the samples' memory.

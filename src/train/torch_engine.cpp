@@ -8,6 +8,7 @@
 #include "core/files.h"
 #include "core/text.h"
 #include "plan/plan.h"
+#include "predict/regions.h"
 #include "torch/torch_ops.h"
 #include "weights/model_file.h"
 
@@ -18,8 +19,9 @@ namespace {
 class FileEngine : public TorchEngine {
  public:
   FileEngine(const net::NetworkConfig& config, std::unique_ptr<torch_backend::ParameterStore> store,
-             ModelDescription description)
-      : TorchEngine(config, *store, std::move(description)), store_(std::move(store)) {}
+             ModelDescription description, Regions regions)
+      : TorchEngine(config, *store, std::move(description), std::move(regions)),
+        store_(std::move(store)) {}
 
  private:
   std::unique_ptr<torch_backend::ParameterStore> store_;
@@ -37,8 +39,12 @@ at::Device device_from(const std::string& name) {
 }
 
 TorchEngine::TorchEngine(const net::NetworkConfig& config,
-                         const torch_backend::ParameterStore& store, ModelDescription description)
-    : config_(config), store_(store), description_(std::move(description)) {}
+                         const torch_backend::ParameterStore& store, ModelDescription description,
+                         Regions regions)
+    : config_(config),
+      store_(store),
+      description_(std::move(description)),
+      regions_(std::move(regions)) {}
 
 std::vector<float> TorchEngine::logits(std::span<const float> input, std::int64_t height,
                                        std::int64_t width) {
@@ -49,7 +55,8 @@ std::vector<float> TorchEngine::logits(std::span<const float> input, std::int64_
                                .to(store_.device(), store_.type());
   const auto out = torch_backend::run_network(config_, store_, {}, image);
   const at::Tensor flat = out.logits.to(at::kCPU, at::kFloat).contiguous();
-  return {flat.data_ptr<float>(), flat.data_ptr<float>() + flat.numel()};
+  std::vector<float> planes(flat.data_ptr<float>(), flat.data_ptr<float>() + flat.numel());
+  return regions_.empty() ? planes : predict::class_logits(planes, regions_);
 }
 
 std::unique_ptr<Engine> open_model(const std::filesystem::path& path, const at::Device& device) {
@@ -68,7 +75,8 @@ std::unique_ptr<Engine> open_model(const std::filesystem::path& path, const at::
                                .file = path.string(),
                                .sha256 = sha256_file(path),
                                .split_sha256 = info.provenance.value("split_sha256", "")};
-  return std::make_unique<FileEngine>(info.network, std::move(store), std::move(description));
+  return std::make_unique<FileEngine>(info.network, std::move(store), std::move(description),
+                                      info.regions);
 }
 
 }  // namespace medurwkv::train

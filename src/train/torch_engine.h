@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "core/engine.h"
+#include "core/regions.h"
 #include "net/config.h"
 #include "torch/parameter_store.h"
 
@@ -21,8 +22,9 @@ at::Device device_from(const std::string& name);
 class TorchEngine : public Engine {
  public:
   /// Runs `store` in evaluation mode; the store must outlive the engine and may change meanwhile.
+  /// With regions the network's outputs are theirs, and what logits() gives is that of the classes.
   TorchEngine(const net::NetworkConfig& config, const torch_backend::ParameterStore& store,
-              ModelDescription description);
+              ModelDescription description, Regions regions = {});
 
   [[nodiscard]] const ModelDescription& description() const override { return description_; }
   std::vector<float> logits(std::span<const float> input, std::int64_t height,
@@ -32,6 +34,7 @@ class TorchEngine : public Engine {
   net::NetworkConfig config_;
   const torch_backend::ParameterStore& store_;
   ModelDescription description_;
+  Regions regions_;
 };
 
 /// A model file with its weights. Throws Error naming the file.

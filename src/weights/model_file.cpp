@@ -108,18 +108,48 @@ Window window_from_json(const json& from) {
 }
 
 /// Heads are a list so that several outputs fit later; today there is one.
-json heads_to_json(const std::vector<ClassInfo>& classes) {
+json heads_to_json(const std::vector<ClassInfo>& classes, const Regions& regions) {
   json list = json::array();
   for (const ClassInfo& one : classes) list.push_back({{"name", one.name}, {"color", one.color}});
-  return json::array({{{"name", "segmentation"}, {"kind", "softmax"}, {"classes", list}}});
+  json head{{"name", "segmentation"}, {"kind", "softmax"}, {"classes", list}};
+  if (!regions.empty()) {
+    head["kind"] = "sigmoid";
+    head["regions"] = regions;
+  }
+  return json::array({head});
+}
+
+const json& one_head(const json& heads) {
+  if (heads.size() != 1 || (heads[0].at("kind") != "softmax" && heads[0].at("kind") != "sigmoid")) {
+    throw_failure(
+        "models with other than one head of softmax or sigmoid are not known to this version");
+  }
+  return heads[0];
+}
+
+Regions regions_from_json(const json& heads) {
+  const json& head = one_head(heads);
+  Regions out;
+  if (head.at("kind") == "softmax") return out;
+  const json& list = head.at("regions");
+  if (!list.is_array() || list.size() + 1 != head.at("classes").size()) {
+    throw_failure("heads.regions is no list of one region per class beside the background");
+  }
+  for (const json& one : list) {
+    std::vector<std::int64_t>& region = out.emplace_back();
+    for (const json& c : one) {
+      region.push_back(whole(c, "heads.regions", std::ssize(out), std::ssize(list)));
+    }
+    if (region.empty() || region.front() != std::ssize(out)) {
+      throw_failure("a region of heads.regions does not begin with the class it stands for");
+    }
+  }
+  return out;
 }
 
 std::vector<ClassInfo> classes_from_json(const json& heads) {
-  if (heads.size() != 1 || heads[0].at("kind") != "softmax") {
-    throw_failure("models with other than one softmax head are not known to this version");
-  }
   std::vector<ClassInfo> out;
-  for (const json& one : heads[0].at("classes")) {
+  for (const json& one : one_head(heads).at("classes")) {
     ClassInfo info{.name = one.at("name").get<std::string>(), .color = {}};
     const json& color = one.at("color");
     if (!color.is_array() || color.size() != info.color.size()) {
@@ -269,7 +299,7 @@ Metadata to_metadata(const ModelInfo& info) {
           {"format_version", std::to_string(model_format_version)},
           {"network", to_json(info.network).dump()},
           {"input", to_json(info.input).dump()},
-          {"heads", heads_to_json(info.classes).dump()},
+          {"heads", heads_to_json(info.classes, info.regions).dump()},
           {"provenance", info.provenance.dump()}};
 }
 
@@ -310,12 +340,14 @@ ModelInfo model_info(const std::string& file, const Metadata& metadata) {
   ModelInfo out{.network = read("network", network_from_json),
                 .input = read("input", input_from_json),
                 .classes = read("heads", classes_from_json),
+                .regions = read("heads", regions_from_json),
                 .provenance = metadata_json(file, metadata, "provenance")};
   if (!out.provenance.is_object()) {
     throw_failure(concat(file, ": its metadata 'provenance' are no object"));
   }
-  if (static_cast<std::int64_t>(out.classes.size()) != out.network.classes ||
-      out.input.channels != out.network.channels) {
+  const std::int64_t outputs =
+      out.regions.empty() ? std::ssize(out.classes) : std::ssize(out.regions);
+  if (outputs != out.network.classes || out.input.channels != out.network.channels) {
     throw_failure(concat(file, ": its classes or channels disagree with its network"));
   }
   return out;

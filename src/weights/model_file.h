@@ -12,6 +12,7 @@
 #include <nlohmann/json.hpp>
 
 #include "core/model_description.h"
+#include "core/regions.h"
 #include "net/config.h"
 #include "net/parameters.h"
 #include "weights/tensor_file.h"
@@ -25,6 +26,7 @@ struct ModelInfo {
   net::NetworkConfig network;
   InputContract input;
   std::vector<ClassInfo> classes;
+  Regions regions = {};  ///< with a sigmoid head
   /// How the weights came about: data and split hashes, seed, epochs, versions. No clock, host or
   /// path.
   nlohmann::json provenance = nlohmann::json::object();

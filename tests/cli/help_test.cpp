@@ -103,7 +103,7 @@ TEST(Help, AnOpenedLibraryCanPrint) {
 
 TEST(Help, EveryCommandHasAnExampleOfItself) {
   const std::vector<std::vector<std::string>> commands{
-      {"doctor"},  {"data", "check"}, {"data", "split"}, {"train"},   {"evaluate"},
+      {"doctor"},  {"data", "check"}, {"data", "split"}, {"train"},   {"evaluate"}, {"compare"},
       {"predict"}, {"inspect"},       {"bench"},         {"convert"}, {"features"}};
   // The list is complete: every name that --help lists is in it.
   std::istringstream help(run_program({"--help"}).out);
@@ -119,7 +119,7 @@ TEST(Help, EveryCommandHasAnExampleOfItself) {
       return words[0] == name;
     })) << name;
   }
-  EXPECT_EQ(listed, 9U);
+  EXPECT_EQ(listed, 10U);
   for (std::vector<std::string> words : commands) {
     std::string name = "medurwkv";
     for (const std::string& word : words) name += " " + word;
@@ -147,7 +147,7 @@ TEST(Help, MistakesNameTheNearestKnownWord) {
       {{"train", "folder"}, "Usage: medurwkv train --data DATA"},
       {{"train", "--epoch", "2"}, "did you mean --epochs?"},
       {{"evaluate", "--model", "x"}, "MODEL is given without an option's name"},
-      {{"evaluate", "--model", "x"}, "Usage: medurwkv evaluate MODEL --data DATA --split SPLIT"},
+      {{"evaluate", "--model", "x"}, "Usage: medurwkv evaluate [MODEL] --data DATA"},
       {{"predict", "--modle", "x"}, "MODEL is given without an option's name"},
       {{"inspect", "a", "b"}, "unexpected argument b"},
       {{"inspect", "a", "b"}, "Usage: medurwkv inspect [FILE]"},

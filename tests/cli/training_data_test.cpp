@@ -101,7 +101,7 @@ TEST_F(TrainingData, SaysWhatItExpectsAndWhatItWaitedFor) {
   EXPECT_TRUE(contains(trained.err, "memory: about ")) << trained.err;
   EXPECT_TRUE(contains(trained.err, "waiting for data ")) << trained.err;
   const json run = json::parse(read_file(path("run/run.json")));
-  EXPECT_GE(run.at("waited_for_data_seconds").get<double>(), 0);
+  EXPECT_GE(run.at("seconds_in").at("waiting_for_data").get<double>(), 0);
 }
 
 // Within 15 % of what the process really takes, from where the program's own size decides to where

@@ -119,8 +119,8 @@ TEST_P(NetworkStepGolden, TrainingStepWithEveryGradient) {
   EXPECT_TRUE(test::is_close(test::elements(out.logits), file.values("logits.train." + mode),
                              logits_tolerance));
   const std::vector<double> losses{loss.total.item().toDouble(),
-                                   loss.cross_entropy.item().toDouble(),
-                                   loss.dice.item().toDouble()};
+                                   loss.parts[0].item().toDouble(),
+                                   loss.parts[1].item().toDouble()};
   EXPECT_TRUE(test::is_close(losses, file.values("loss.train." + mode),
                              tolerance.at("loss").get<double>()));
 
@@ -202,7 +202,7 @@ StepsRun run_steps(const weights::TensorFile& file, at::ScalarType type, double 
   for (int step = 0; step < 10; ++step) {
     const auto result = torch_backend::run_network(config, store, {.training = true}, image);
     const train::Loss loss = train::segmentation_loss(result.logits, labels, {});
-    for (const at::Tensor& part : {loss.total, loss.cross_entropy, loss.dice}) {
+    for (const at::Tensor& part : {loss.total, loss.parts[0], loss.parts[1]}) {
       out.losses.push_back(part.item().toDouble());
     }
     loss.total.backward();

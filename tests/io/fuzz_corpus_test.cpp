@@ -14,6 +14,7 @@
 #include "core/files.h"
 #include "core/npy.h"
 #include "core/zip.h"
+#include "data/pack.h"
 #include "support/paths.h"
 #include "train/config.h"
 #include "weights/model_file.h"
@@ -23,6 +24,7 @@ extern "C" {
 int fuzz_configuration(const std::uint8_t* data, std::size_t size);
 int fuzz_model_metadata(const std::uint8_t* data, std::size_t size);
 int fuzz_npy(const std::uint8_t* data, std::size_t size);
+int fuzz_pack(const std::uint8_t* data, std::size_t size);
 int fuzz_safetensors(const std::uint8_t* data, std::size_t size);
 int fuzz_torch(const std::uint8_t* data, std::size_t size);
 int fuzz_zip(const std::uint8_t* data, std::size_t size);
@@ -47,6 +49,7 @@ TEST(FuzzCorpus, EveryInputEndsWell) {
       {"configuration", fuzz_configuration},
       {"model_metadata", fuzz_model_metadata},
       {"npy", fuzz_npy},
+      {"pack", fuzz_pack},
       {"safetensors", fuzz_safetensors},
       {"torch", fuzz_torch},
       {"zip", fuzz_zip}};
@@ -100,6 +103,17 @@ TEST(FuzzCorpus, WhatPythonWroteIsRead) {
   });
   expect_read("model_metadata", [](const fs::path& path) {
     weights::model_info("m", weights::parse_header("m", read_file(path), 64).metadata);
+  });
+  expect_read("pack", [](const fs::path& path) {
+    const data::PackFile pack(path);
+    if (path.filename() == "gray") {
+      EXPECT_EQ(pack.image("a").bytes, (std::vector<unsigned char>{0, 1, 2, 3, 4, 5}));
+      EXPECT_EQ(pack.labels("a").labels, (std::vector<std::uint8_t>{0, 1, 0, 255, 1, 0}));
+    } else if (path.filename() == "deflated") {
+      EXPECT_EQ(pack.image("a/b").bytes.at(2399), 39);
+    } else {
+      EXPECT_TRUE(pack.cases().empty());
+    }
   });
   expect_read("configuration", [](const fs::path& path) { train::load_config(path, {}); });
 }

@@ -1,4 +1,5 @@
-// Images as other programs write them, made here with libpng and libjpeg, whole and broken.
+// Images as other programs write them, made here with libpng, whole and broken. JPEG has a
+// file of its own.
 #include "data/image.h"
 
 #include <gtest/gtest.h>
@@ -7,18 +8,14 @@
 #include <zlib.h>
 
 #include <cstdint>
-#include <cstdio>
-#include <cstdlib>
 #include <string>
 #include <vector>
-
-// jpeglib.h needs FILE first.
-#include <jpeglib.h>
 
 #include "core/error.h"
 #include "core/files.h"
 #include "data/codecs.h"
 #include "support/images.h"
+#include "support/jpeg_files.h"
 #include "support/paths.h"
 
 namespace medurwkv::data {
@@ -110,95 +107,16 @@ TEST(Png, WhatWeWriteReadsBack) {
   EXPECT_EQ(samples(decode_png("f", encode_png(color)).image), samples(color));
 }
 
-std::string jpeg_bytes(const Image& image, int orientation = 0) {
-  jpeg_compress_struct info{};
-  jpeg_error_mgr errors{};
-  info.err = jpeg_std_error(&errors);
-  jpeg_create_compress(&info);
-  unsigned char* memory = nullptr;
-  unsigned long size = 0;
-  jpeg_mem_dest(&info, &memory, &size);
-  info.image_width = static_cast<JDIMENSION>(image.width);
-  info.image_height = static_cast<JDIMENSION>(image.height);
-  info.input_components = static_cast<int>(image.channels);
-  info.in_color_space = image.channels == 1   ? JCS_GRAYSCALE
-                        : image.channels == 3 ? JCS_RGB
-                                              : JCS_CMYK;
-  jpeg_set_defaults(&info);
-  jpeg_set_quality(&info, 98, TRUE);
-  jpeg_start_compress(&info, TRUE);
-  if (orientation > 0) {
-    // EXIF: big endian TIFF with one entry, tag 0x0112 (orientation), type SHORT, count 1.
-    std::string exif("Exif\0\0MM\0\x2a\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0\0\0\0\0\0\0\0",
-                     32);
-    exif[25] = static_cast<char>(orientation);
-    jpeg_write_marker(&info, JPEG_APP0 + 1, reinterpret_cast<const JOCTET*>(exif.data()),
-                      static_cast<unsigned>(exif.size()));
-  }
-  std::vector<unsigned char> row(static_cast<std::size_t>(image.width * image.channels));
-  for (std::int64_t y = 0; y < image.height; ++y) {
-    std::copy_n(image.bytes.begin() + y * static_cast<std::ptrdiff_t>(row.size()), row.size(),
-                row.begin());
-    JSAMPROW pointer = row.data();
-    jpeg_write_scanlines(&info, &pointer, 1);
-  }
-  jpeg_finish_compress(&info);
-  std::string out(reinterpret_cast<char*>(memory), size);
-  jpeg_destroy_compress(&info);
-  std::free(memory);  // NOLINT(cppcoreguidelines-no-malloc): libjpeg allocated it
-  return out;
-}
-
 /// Left half dark, right half bright; upper quarter bright everywhere: no symmetry.
 Image pattern() {
   return test::make_image(32, 16, 1,
                           [](auto x, auto y, auto) { return y < 4 || x >= 16 ? 220 : 30; });
 }
 
-TEST(Jpeg, GrayAndColour) {
-  const Image gray = decode_jpeg("f", jpeg_bytes(pattern()));
-  EXPECT_EQ(gray.channels, 1);
-  EXPECT_NEAR(gray.value(2, 12, 0), 30 / 255.0, 0.03);
-  EXPECT_NEAR(gray.value(29, 12, 0), 220 / 255.0, 0.03);
-  const Image red = decode_jpeg("f", jpeg_bytes(test::make_image(16, 16, 3, [](auto, auto, auto c) {
-                                  return c == 0 ? 200 : 40;
-                                })));
-  EXPECT_NEAR(red.value(8, 8, 0), 200 / 255.0, 0.03);
-  EXPECT_NEAR(red.value(8, 8, 2), 40 / 255.0, 0.03);
-  EXPECT_THROW(
-      decode_jpeg("f", jpeg_bytes(test::make_image(16, 16, 4, [](auto, auto, auto) { return 9; }))),
-      Error)
-      << "CMYK";
-}
-
-// The EXIF standard: where the stored row 0 and column 0 are to be seen.
-TEST(Jpeg, ExifOrientationIsApplied) {
-  const std::int64_t w = 32;
-  const std::int64_t h = 16;
-  for (int orientation = 1; orientation <= 8; ++orientation) {
-    const std::string bytes = jpeg_bytes(pattern(), orientation);
-    const Image seen = decode_jpeg("f", bytes);
-    const bool turned = orientation >= 5;
-    ASSERT_EQ(seen.width, turned ? h : w) << orientation;
-    EXPECT_EQ(jpeg_size("f", bytes), (ImageSize{seen.width, seen.height}));
-    for (const auto& [x, y] : {std::pair<std::int64_t, std::int64_t>{3, 13}, {28, 13}, {3, 1}}) {
-      std::int64_t to_x = turned ? y : x;
-      std::int64_t to_y = turned ? x : y;
-      if (orientation == 2 || orientation == 3) to_x = w - 1 - x;
-      if (orientation == 3 || orientation == 4) to_y = h - 1 - y;
-      if (orientation == 6 || orientation == 7) to_x = h - 1 - y;
-      if (orientation == 7 || orientation == 8) to_y = w - 1 - x;
-      const double stored = y < 4 || x >= 16 ? 220 : 30;
-      EXPECT_NEAR(seen.value(to_x, to_y, 0), stored / 255, 0.06)
-          << "orientation " << orientation << ", stored " << x << ", " << y;
-    }
-  }
-}
-
 TEST(Images, AreTakenByContentNotByName) {
   const test::TemporaryFolder folder;
   const auto path = folder.path() / "really.png";
-  write_file(path, jpeg_bytes(pattern()));
+  write_file(path, test::jpeg_bytes(pattern()));
   EXPECT_EQ(read_image(path).width, 32);
   EXPECT_EQ(read_image_size(path), (ImageSize{32, 16}));
 }
@@ -207,7 +125,7 @@ TEST(Images, BrokenOnesAreRefusedByName) {
   const test::TemporaryFolder folder;
   const auto path = folder.path() / "broken.png";
   const std::string png = encode_png(pattern());
-  const std::string jpeg = jpeg_bytes(pattern());
+  const std::string jpeg = test::jpeg_bytes(pattern());
   std::vector<std::string> broken{"", "hello", "GIF89a", std::string(100, '\0'),
                                   "version https://git-lfs.github.com/spec/v1\noid sha256:1\n"};
   for (std::size_t length = 1; length < png.size(); length += 3) {

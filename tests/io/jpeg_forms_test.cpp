@@ -6,68 +6,27 @@
 
 #include <algorithm>
 #include <cstdint>
-#include <cstdio>
 #include <cstdlib>
 #include <filesystem>
 #include <functional>
 #include <string>
 #include <vector>
 
-// jpeglib.h needs FILE first.
-#include <jpeglib.h>
-
 #include "core/error.h"
 #include "core/files.h"
 #include "data/codecs.h"
 #include "data/image.h"
 #include "support/images.h"
+#include "support/jpeg_files.h"
 #include "support/paths.h"
 #include "support/refusal.h"
 
 namespace medurwkv::data {
 namespace {
 
-struct JpegForm {
-  J_COLOR_SPACE space = JCS_RGB;  ///< of the samples given
-  int quality = 98;
-  bool progressive = false;
-  std::vector<std::string> exif = {};  ///< bytes of APP1 markers
-  std::function<void(jpeg_compress_struct&)> change = {};
-};
-
-std::string jpeg_bytes(const Image& image, const JpegForm& form) {
-  jpeg_compress_struct info{};
-  jpeg_error_mgr errors{};
-  info.err = jpeg_std_error(&errors);
-  jpeg_create_compress(&info);
-  unsigned char* memory = nullptr;
-  unsigned long size = 0;
-  jpeg_mem_dest(&info, &memory, &size);
-  info.image_width = static_cast<JDIMENSION>(image.width);
-  info.image_height = static_cast<JDIMENSION>(image.height);
-  info.input_components = static_cast<int>(image.channels);
-  info.in_color_space = form.space;
-  jpeg_set_defaults(&info);
-  jpeg_set_quality(&info, form.quality, TRUE);
-  if (form.progressive) jpeg_simple_progression(&info);
-  if (form.change) form.change(info);
-  jpeg_start_compress(&info, TRUE);
-  for (const std::string& block : form.exif) {
-    jpeg_write_marker(&info, JPEG_APP0 + 1, reinterpret_cast<const JOCTET*>(block.data()),
-                      static_cast<unsigned>(block.size()));
-  }
-  std::vector<unsigned char> pixels = image.bytes;
-  const auto row = static_cast<std::size_t>(image.width * image.channels);
-  for (std::size_t y = 0; y < static_cast<std::size_t>(image.height); ++y) {
-    JSAMPROW pointer = pixels.data() + y * row;
-    jpeg_write_scanlines(&info, &pointer, 1);
-  }
-  jpeg_finish_compress(&info);
-  std::string out(reinterpret_cast<char*>(memory), size);
-  jpeg_destroy_compress(&info);
-  std::free(memory);  // NOLINT(cppcoreguidelines-no-malloc): libjpeg allocated it
-  return out;
-}
+using test::exif_block;
+using test::jpeg_bytes;
+using test::JpegForm;
 
 /// A smooth colour picture with no symmetry.
 Image picture(std::int64_t width = 48, std::int64_t height = 32) {
@@ -118,9 +77,7 @@ TEST(JpegForms, EveryCodingGivesThePicture) {
     EXPECT_LE(worst_difference(seen, color), 14) << name;
   }
   const Image gray = test::make_image(20, 9, 1, [](auto x, auto, auto) { return 12 * x; });
-  const Image seen = decode_jpeg("f", jpeg_bytes(gray, {
-                                                           .space = JCS_GRAYSCALE,
-                                                       }));
+  const Image seen = decode_jpeg("f", jpeg_bytes(gray));
   ASSERT_EQ(seen.channels, 1);
   EXPECT_LE(worst_difference(seen, gray), 8);
 }
@@ -129,38 +86,13 @@ TEST(JpegForms, FourAndTwoChannelsAreRefusedWithTheRemedy) {
   const Image four = test::make_image(8, 8, 4, [](auto, auto, auto c) { return 40 * c; });
   const Image two = test::make_image(8, 8, 2, [](auto, auto, auto c) { return 40 * c; });
   const auto to_ycck = [](jpeg_compress_struct& info) { jpeg_set_colorspace(&info, JCS_YCCK); };
-  for (const std::string& bytes : {jpeg_bytes(four,
-                                              {
-                                                  .space = JCS_CMYK,
-                                              }),
-                                   jpeg_bytes(four, {.space = JCS_CMYK, .change = to_ycck}),
-                                   jpeg_bytes(two, {
-                                                       .space = JCS_UNKNOWN,
-                                                   })}) {
+  for (const std::string& bytes :
+       {jpeg_bytes(four), jpeg_bytes(four, {.change = to_ycck}), jpeg_bytes(two)}) {
     const auto refused = test::refusal_of([&] { return decode_jpeg("print.jpg", bytes); });
     ASSERT_TRUE(refused);
     EXPECT_EQ(refused->kind, ErrorKind::failure);
     EXPECT_TRUE(refused->names("print.jpg") && refused->names("RGB")) << refused->message;
   }
-}
-
-/// An EXIF block whose directory has one other entry before the orientation (TIFF 6.0: tag, type 3
-/// = SHORT, count, value).
-std::string exif_block(bool little, int orientation) {
-  std::string out("Exif\0\0", 6);
-  const auto put = [&](unsigned value, unsigned bytes) {
-    for (unsigned i = 0; i < bytes; ++i) {
-      out += static_cast<char>((value >> (8 * (little ? i : bytes - 1 - i))) & 0xffU);
-    }
-  };
-  out += little ? "II" : "MM";
-  put(42, 2);
-  put(8, 4);
-  put(2, 2);
-  put(0x0100, 2), put(3, 2), put(1, 4), put(48, 2), put(0, 2);
-  put(0x0112, 2), put(3, 2), put(1, 4), put(static_cast<unsigned>(orientation), 2), put(0, 2);
-  put(0, 4);
-  return out;
 }
 
 /// The picture as EXIF says it is to be seen, by the standard's words: where the stored row 0 and
@@ -184,7 +116,7 @@ Image as_seen(const Image& stored, int orientation) {
 }
 
 TEST(JpegForms, OrientationsInBothByteOrders) {
-  const Image plain = decode_jpeg("f", jpeg_bytes(picture(), {}));
+  const Image plain = decode_jpeg("f", jpeg_bytes(picture()));
   for (const bool little : {true, false}) {
     for (int orientation = 1; orientation <= 8; ++orientation) {
       const std::string bytes = jpeg_bytes(picture(), {.exif = {exif_block(little, orientation)}});
@@ -199,7 +131,7 @@ TEST(JpegForms, OrientationsInBothByteOrders) {
 
 // EXIF blocks that say nothing sensible are no orientation, wherever they are cut.
 TEST(JpegForms, BrokenOrientationsMeanNone) {
-  const Image plain = decode_jpeg("f", jpeg_bytes(picture(), {}));
+  const Image plain = decode_jpeg("f", jpeg_bytes(picture()));
   std::vector<std::string> blocks{std::string("http://ns.adobe.com/xap/1.0/\0<x/>", 33),
                                   exif_block(true, 0), exif_block(true, 9),
                                   exif_block(false, 65535)};
@@ -231,10 +163,10 @@ TEST(JpegForms, AMaskWithLossKeepsItsMeaning) {
   for (std::size_t i = 0; i < values.values.size(); ++i) {
     EXPECT_EQ(values.values[i] > 127, mask.bytes[3 * i] == 255) << i;
   }
-  write_file(path, jpeg_bytes(picture(), {}));
+  write_file(path, jpeg_bytes(picture()));
   const MaskPixels colored = read_mask({path});
   EXPECT_TRUE(colored.values.empty() && colored.lossy);
-  EXPECT_EQ(colored.colors, decode_jpeg("f", jpeg_bytes(picture(), {})).bytes);
+  EXPECT_EQ(colored.colors, decode_jpeg("f", jpeg_bytes(picture())).bytes);
 }
 
 // Cut anywhere (the last two bytes are the end marker): never gray pixels in place of lost ones.
@@ -266,7 +198,7 @@ std::string with_sides(std::string bytes, ImageSize claim) {
 // JPEG's largest sides are over the limit. Sides within it still need a bit for each block of 8 x 8
 // pixels, so a small file cannot hold them: refused before 0.8 GB are asked for.
 TEST(BrokenJpeg, MorePixelsThanTheFileCanHoldAreRefusedBeforeAllocating) {
-  const std::string small = jpeg_bytes(picture(), {});
+  const std::string small = jpeg_bytes(picture());
   rusage before{};
   getrusage(RUSAGE_SELF, &before);
   for (const ImageSize claim : {ImageSize{65500, 65500}, {16384, 16384}, {65500, 4000}}) {
@@ -292,10 +224,8 @@ TEST(BrokenJpeg, AFlatImageOfManyPixelsIsRead) {
                    .bytes = std::vector<unsigned char>(6'000'000, 128)};
   for (const bool progressive : {false, true}) {
     const auto optimal = [](jpeg_compress_struct& info) { info.optimize_coding = TRUE; };
-    const Image seen = decode_jpeg("f", jpeg_bytes(flat, {.space = JCS_GRAYSCALE,
-                                                          .quality = 10,
-                                                          .progressive = progressive,
-                                                          .change = optimal}));
+    const Image seen = decode_jpeg(
+        "f", jpeg_bytes(flat, {.quality = 10, .progressive = progressive, .change = optimal}));
     EXPECT_EQ(seen.bytes, flat.bytes);
   }
 }

@@ -77,13 +77,6 @@ std::string good_jpeg(const test::JpegForm& form = {}) {
   return test::jpeg_bytes(image, form);
 }
 
-/// An EXIF block that says only the orientation, big endian.
-std::string exif(int orientation) {
-  std::string out("Exif\0\0MM\0*\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0", 25);
-  out += static_cast<char>(orientation);
-  return out + std::string(6, '\0');
-}
-
 std::vector<Odd> odd_pngs() {
   using test::PngParts;
   const PngParts bit{.width = 2, .height = 1, .depth = 1, .scanlines = bytes_of({0, 0x80})};
@@ -143,20 +136,16 @@ std::vector<Odd> odd_pngs() {
 std::vector<Odd> odd_jpegs() {
   const auto cmyk = [] {
     const Image four = test::make_image(8, 8, 4, [](auto, auto, auto) { return 40; });
-    return test::jpeg_bytes(four, {
-                                      .space = JCS_CMYK,
-                                  });
+    return test::jpeg_bytes(four);
   };
   const auto gray = [] {
     const Image one = test::make_image(8, 8, 1, [](auto, auto, auto) { return 51; });
-    return test::jpeg_bytes(one, {
-                                     .space = JCS_GRAYSCALE,
-                                 });
+    return test::jpeg_bytes(one);
   };
   test::JpegForm progressive;
   progressive.progressive = true;
   test::JpegForm turned;
-  turned.exif = {exif(6)};
+  turned.exif = {test::exif_block(false, 6)};
   // So much before the frame that its size is not in the first bytes of the file.
   test::JpegForm prefaced;
   prefaced.exif.assign(6, "http://ns.adobe.com/xap/1.0/" + std::string(60000, ' '));

@@ -13,6 +13,7 @@
 
 #include "core/text.h"
 #include "data/dataset.h"
+#include "data/split.h"
 #include "support/paths.h"
 
 namespace medurwkv::data {
@@ -95,7 +96,8 @@ TEST(RealPatients, StayTogether) {
     groups.insert(item.group);
   }
   EXPECT_EQ(groups.size(), 20U) << "the README's number";
-  const Split split = make_split(dataset, {}, 4);
+  const StopSignal go{0};
+  const Split split = make_split(dataset, read_traits(dataset, go, true), {.seed = 4}, go).parts;
   std::map<std::string, std::set<int>> parts;
   int part = 0;
   for (const auto* ids : {&split.train, &split.val, &split.test}) {

@@ -1,4 +1,4 @@
-// AdamW, clipping and the learning rate: LibTorch's own optimiser and hand-computed values.
+// AdamW and clipping: LibTorch's own optimiser.
 #include <gtest/gtest.h>
 
 #include "torch/aten.h"
@@ -7,8 +7,6 @@
 
 #include <torch/nn/utils/clip_grad.h>
 #include <torch/optim/adamw.h>
-
-#include <cmath>
 
 #include "train/optimizer.h"
 
@@ -86,14 +84,6 @@ TEST(Optimizer, ClipsLikeLibTorch) {
   const at::Tensor before = x.grad().clone();
   EXPECT_LE(train::clip_gradients(optimizer.slots(), 0.6), 0.5 + 1e-12);
   EXPECT_TRUE(at::equal(x.grad(), before));
-}
-
-TEST(LearningRate, RisesThenFallsAsAPolynomial) {
-  // base min(1, (t + 1) / 4) (1 - t / 10)^0.9 by hand.
-  EXPECT_DOUBLE_EQ(train::learning_rate(2, 0, 10, 4), 0.5);
-  EXPECT_DOUBLE_EQ(train::learning_rate(2, 1, 10, 4), std::pow(0.9, 0.9));
-  EXPECT_DOUBLE_EQ(train::learning_rate(2, 5, 10, 4), 2 * std::pow(0.5, 0.9));
-  EXPECT_DOUBLE_EQ(train::learning_rate(2, 0, 10, 0), 2);
 }
 
 }  // namespace

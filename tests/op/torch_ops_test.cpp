@@ -223,6 +223,8 @@ TEST(TorchOps, DeformAttnsGradientIsTheFiniteDifference) {
 // Whatever computes a linear map in float32, it is the one that LibTorch computes in float64;
 // inputs that are not contiguous get their gradient too.
 TEST(TorchOps, LinearIsLibTorchsInDouble) {
+  const torch_backend::ParameterStore store({}, 0, at::kFloat, at::kCPU);
+  const TorchOps ops(store, {});
   for (const bool with_bias : {false, true}) {
     for (const bool contiguous : {false, true}) {
       const auto run = [&](at::ScalarType type) {
@@ -234,7 +236,7 @@ TEST(TorchOps, LinearIsLibTorchsInDouble) {
         const at::Tensor input =
             contiguous ? x * 2 : (x * 2).transpose(0, 1).contiguous().transpose(0, 1);
         EXPECT_EQ(input.is_contiguous(), contiguous);
-        const at::Tensor y = TorchOps::linear(
+        const at::Tensor y = ops.linear(
             input, weight, with_bias ? std::optional<at::Tensor>(bias) : std::nullopt);
         (y * grad).sum().backward();
         std::vector<at::Tensor> out{y.detach(), x.grad(), weight.grad()};

@@ -1,6 +1,8 @@
 // Small images made in the test, and files written from them.
 #pragma once
 
+#include <algorithm>
+#include <cmath>
 #include <cstdint>
 #include <filesystem>
 #include <functional>
@@ -8,6 +10,7 @@
 #include <vector>
 
 #include "core/files.h"
+#include "core/random.h"
 #include "data/image.h"
 
 namespace medurwkv::test {
@@ -25,6 +28,24 @@ inline data::Image make_image(
     }
   }
   return image;
+}
+
+/// A picture of soft blobs, another for every seed: like nothing else.
+inline data::Image make_blobs(std::uint64_t seed, std::int64_t width, std::int64_t height,
+                              std::int64_t channels) {
+  const Random random(seed, "blobs");
+  return make_image(width, height, channels, [&](auto x, auto y, auto c) {
+    double value = 90;
+    for (std::uint64_t k = 0; k < 12; ++k) {
+      const double dx = static_cast<double>(x) / static_cast<double>(width) - random.uniform(4 * k);
+      const double dy =
+          static_cast<double>(y) / static_cast<double>(height) - random.uniform(4 * k + 1);
+      const double size = 0.03 + 0.1 * random.uniform(4 * k + 2);
+      value += (random.uniform(4 * k + 3) - 0.5) * 220 *
+               std::exp(-(dx * dx + dy * dy) / (2 * size * size));
+    }
+    return static_cast<int>(std::clamp(value + 10 * static_cast<double>(c), 0.0, 255.0));
+  });
 }
 
 inline data::LabelMap make_labels(std::int64_t width, std::int64_t height,

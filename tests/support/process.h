@@ -44,6 +44,8 @@ struct Start {
   bool obey_permissions = false;
   /// Standard descriptors to start without.
   std::vector<int> closed = {};
+  /// A program and its arguments that start it, as `ip netns exec`.
+  std::vector<std::string> within = {};
   /// Where the standard output goes instead of into Outcome::out.
   std::filesystem::path out = {};
 };
@@ -55,7 +57,8 @@ class Process {
     const int out =
         start.out.empty() ? opened(output_.path() / "out") : ::open(start.out.c_str(), O_WRONLY);
     const int err = opened(output_.path() / "err");
-    std::vector<std::string> words{program_file()};
+    std::vector<std::string> words = start.within;
+    words.push_back(program_file());
     words.insert(words.end(), arguments.begin(), arguments.end());
     std::vector<char*> pointers;
     pointers.reserve(words.size() + 1);

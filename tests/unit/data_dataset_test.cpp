@@ -14,9 +14,11 @@
 
 #include "core/error.h"
 #include "core/files.h"
+#include "core/random.h"
 #include "data/encoding.h"
 #include "data/faults.h"
 #include "data/layout.h"
+#include "data/split.h"
 #include "support/images.h"
 #include "support/paths.h"
 
@@ -39,12 +41,15 @@ bool contains(const std::string& text, const std::string& part) {
   return text.find(part) != std::string::npos;
 }
 
-/// A pair of 8 x 8 files; the mask's lower half holds `value`.
+/// A pair of 8 x 8 files, the image noise that is another for every shade; the mask's lower half
+/// holds `value`.
 void add_pair(const fs::path& root, const std::string& name, const std::string& mask_name,
               int value, int shade = -1) {
   const int gray = shade >= 0 ? shade : static_cast<int>(std::hash<std::string>()(name) % 200);
-  test::write_gray(root / "images" / (name + ".png"), 8, 8,
-                   [&](auto x, auto y) { return gray + static_cast<int>(x + y); });
+  const Random noise({static_cast<std::uint64_t>(gray)});
+  test::write_gray(root / "images" / (name + ".png"), 8, 8, [&](auto x, auto y) {
+    return static_cast<int>(noise.below(static_cast<std::uint64_t>(8 * y + x), 256));
+  });
   test::write_gray(root / "masks" / (mask_name + ".png"), 8, 8,
                    [&](auto, auto y) { return y < 4 ? 0 : value; });
 }
@@ -132,9 +137,17 @@ class Splits : public ::testing::Test {
     add_pair(folder_.path(), "twin_y", "twin_y", 255, 222);
     dataset_ = open_dataset(folder_.path());
   }
+  [[nodiscard]] Split split_of(std::uint64_t seed) const {
+    const StopSignal go{0};
+    return make_split(dataset_, read_traits(dataset_, go, true), {.ratios = ratios_, .seed = seed},
+                      go)
+        .parts;
+  }
   [[nodiscard]] fs::path write(const Split& split) const {
     fs::path file = folder_.path() / "split.json";
-    write_file(file, split_to_json(dataset_, split, ratios_, 1).dump());
+    SplitPlan plan;
+    plan.parts = split;
+    write_file(file, split_to_json(dataset_, plan).dump());
     return file;
   }
 
@@ -145,7 +158,7 @@ class Splits : public ::testing::Test {
 
 TEST_F(Splits, HoldEveryCaseOnceAndKeepGroupsTogether) {
   for (std::uint64_t seed = 0; seed < 20; ++seed) {
-    const Split split = make_split(dataset_, ratios_, seed);
+    const Split split = split_of(seed);
     std::map<std::string, std::set<int>> parts_of_group;
     std::set<std::string> seen;
     int part = 0;
@@ -166,13 +179,13 @@ TEST_F(Splits, HoldEveryCaseOnceAndKeepGroupsTogether) {
 }
 
 TEST_F(Splits, AreAFunctionOfTheSeed) {
-  const Split a = make_split(dataset_, ratios_, 5);
-  EXPECT_EQ(a.train, make_split(dataset_, ratios_, 5).train);
-  EXPECT_NE(a.train, make_split(dataset_, ratios_, 6).train);
+  const Split a = split_of(5);
+  EXPECT_EQ(a.train, split_of(5).train);
+  EXPECT_NE(a.train, split_of(6).train);
 }
 
 TEST_F(Splits, ReadBackAsWritten) {
-  const Split split = make_split(dataset_, ratios_, 1);
+  const Split split = split_of(1);
   const Split read = read_split(write(split), dataset_);
   EXPECT_EQ(read.train, split.train);
   EXPECT_EQ(read.val, split.val);
@@ -180,7 +193,7 @@ TEST_F(Splits, ReadBackAsWritten) {
 }
 
 TEST_F(Splits, AreRefusedWhenTheyDoNotFitTheData) {
-  const Split split = make_split(dataset_, ratios_, 1);
+  const Split split = split_of(1);
   const auto refused = [&](const Split& changed) {
     const fs::path file = write(changed);
     return error_of([&] { read_split(file, dataset_); });
@@ -198,10 +211,10 @@ TEST_F(Splits, AreRefusedWhenTheyDoNotFitTheData) {
   EXPECT_NE(error_of([&] { read_split(file, dataset_); }), "") << "changed contents";
 
   nlohmann::json newer = nlohmann::json::parse(read_file(file));
-  newer["format_version"] = 2;
+  newer["format_version"] = 3;
   write_file(file, newer.dump());
   const std::string message = error_of([&] { read_split(file, dataset_); });
-  EXPECT_TRUE(contains(message, "2")) << message;
+  EXPECT_TRUE(contains(message, "3")) << message;
   write_file(file, std::string_view("{]"));
   EXPECT_TRUE(contains(error_of([&] { read_split(file, dataset_); }), "split.json"));
 }

@@ -66,7 +66,7 @@ class MaskSets : public ::testing::Test {
   /// A pair whose mask's lower half holds `value`, its last pixel `last`.
   void add(const std::string& name, int value, int last) const {
     test::write_gray(folder_.path() / "images" / (name + ".png"), 8, 8,
-                     [&](auto x, auto y) { return static_cast<int>(8 * x + y) + name[0]; });
+                     [&](auto x, auto y) { return static_cast<int>((8 * x + y) * name[0] % 251); });
     test::write_gray(folder_.path() / "masks" / (name + ".png"), 8, 8, [&](auto x, auto y) {
       return x == 7 && y == 7 ? last : y < 4 ? 0 : value;
     });
@@ -74,8 +74,8 @@ class MaskSets : public ::testing::Test {
   [[nodiscard]] std::vector<std::string> kinds(const DatasetOptions& options = {}) const {
     const StopSignal stop{0};
     std::vector<std::string> out;
-    for (const Fault& fault : check_dataset(folder_.path(), options, stop, true).faults) {
-      out.push_back(fault.kind);
+    for (const Fault& fault : check_dataset(folder_.path(), {options}, stop, true).faults) {
+      if (fault.kind != "small-image") out.push_back(fault.kind);
     }
     std::sort(out.begin(), out.end());
     return out;

@@ -16,6 +16,7 @@
 #include "core/files.h"
 #include "data/faults.h"
 #include "data/layout.h"
+#include "data/split.h"
 #include "support/images.h"
 #include "support/paths.h"
 #include "support/refusal.h"
@@ -203,8 +204,8 @@ TEST_F(Layouts, ADanglingLinkIsOneBrokenFile) {
   const StopSignal stop{0};
   const CheckReport report = check_dataset(folder_.path(), {}, stop, true);
   EXPECT_EQ(report.pairs, 2);
-  ASSERT_EQ(report.faults.size(), 1U);
-  EXPECT_EQ(report.faults.front().kind, "unreadable-image");
+  ASSERT_EQ(report.errors(), 1);
+  EXPECT_EQ(report.faults.front().kind, "broken-link");
   EXPECT_TRUE(report.faults.front().where.ends_with("images/b.png"));
 }
 
@@ -224,8 +225,7 @@ TEST_F(Layouts, NamesThatAreNoUtf8AreNamedAsTheFault) {
   }));
   EXPECT_NO_THROW(static_cast<void>(to_json(report).dump()));
   const Dataset dataset = open_dataset(folder_.path());
-  const auto refused =
-      test::refusal_of([&] { return split_to_json(dataset, make_split(dataset, {}, 0), {}, 0); });
+  const auto refused = test::refusal_of([&] { return split_to_json(dataset, {}); });
   ASSERT_TRUE(refused);
   EXPECT_EQ(refused->kind, ErrorKind::failure);
   EXPECT_TRUE(refused->names("UTF-8")) << refused->message;

@@ -9,6 +9,7 @@
 #include <filesystem>
 #include <fstream>
 #include <map>
+#include <optional>
 #include <random>
 #include <set>
 #include <string>
@@ -22,6 +23,7 @@
 #include "core/files.h"
 #include "core/threads.h"
 #include "data/dataset.h"
+#include "data/split.h"
 #include "support/images.h"
 #include "support/paths.h"
 #include "support/refusal.h"
@@ -31,7 +33,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-/// Sets of files with the given contents; nothing is decoded by a split.
+/// Sets of files with the given contents; what would be decoded of them is given instead.
 class SplitLaws : public ::testing::Test {
  protected:
   void add(const std::string& id, const std::string& group, const std::string& contents) {
@@ -43,6 +45,22 @@ class SplitLaws : public ::testing::Test {
     dataset_.cases.push_back(std::move(item));
     dataset_.root = folder_.path();
     dataset_.classes = {{"background", {}}, {"foreground", {}}};
+  }
+  [[nodiscard]] static std::vector<CaseTraits> traits(const Dataset& dataset) {
+    std::vector<CaseTraits> out;
+    for (const Case& item : dataset.cases) {
+      out.push_back({read_file(item.images.front().file), {}, {}});
+    }
+    return out;
+  }
+  [[nodiscard]] static SplitPlan plan(const Dataset& dataset, const SplitRatios& ratios,
+                                      std::uint64_t seed) {
+    const StopSignal go{0};
+    return make_split(dataset, traits(dataset), {.ratios = ratios, .seed = seed}, go);
+  }
+  [[nodiscard]] static Split split_of(const Dataset& dataset, const SplitRatios& ratios,
+                                      std::uint64_t seed) {
+    return plan(dataset, ratios, seed).parts;
   }
   /// A part (0, 1, 2) per id; every id must be there exactly once.
   std::map<std::string, int> parts(const Split& split) const {
@@ -73,7 +91,7 @@ TEST_F(SplitLaws, GroupsAndDuplicatesChain) {
     add(name, name, "picture of " + name);
   }
   for (std::uint64_t seed = 0; seed < 30; ++seed) {
-    const auto part = parts(make_split(dataset_, {.train = 0.4, .val = 0.3, .test = 0.3}, seed));
+    const auto part = parts(split_of(dataset_, {.train = 0.4, .val = 0.3, .test = 0.3}, seed));
     EXPECT_EQ(part.at("a"), part.at("b"));
     EXPECT_EQ(part.at("b"), part.at("c"));
     EXPECT_EQ(part.at("c"), part.at("d"));
@@ -97,7 +115,7 @@ TEST_F(SplitLaws, SharesAreMetWithinABundle) {
        {std::array{0.7, 0.1, 0.2}, std::array{1.0, 1.0, 1.0}, std::array{90.0, 5.0, 5.0}}) {
     const double sum = shares[0] + shares[1] + shares[2];
     for (std::uint64_t seed = 0; seed < 10; ++seed) {
-      const Split split = make_split(dataset_, {shares[0], shares[1], shares[2]}, seed);
+      const Split split = split_of(dataset_, {shares[0], shares[1], shares[2]}, seed);
       parts(split);
       const std::array sizes{split.train.size(), split.val.size(), split.test.size()};
       for (std::size_t p = 0; p < 3; ++p) {
@@ -112,11 +130,11 @@ TEST_F(SplitLaws, SharesAreMetWithinABundle) {
 
 TEST_F(SplitLaws, APartOfShareZeroIsEmpty) {
   for (int i = 0; i < 9; ++i) add(std::to_string(i), std::to_string(i), std::to_string(i));
-  const Split two = make_split(dataset_, {.train = 2, .val = 0, .test = 1}, 3);
+  const Split two = split_of(dataset_, {.train = 2, .val = 0, .test = 1}, 3);
   EXPECT_EQ(two.train.size(), 6U);
   EXPECT_TRUE(two.val.empty());
   EXPECT_EQ(two.test.size(), 3U);
-  EXPECT_EQ(make_split(dataset_, {.train = 0, .val = 0, .test = 0.5}, 3).test.size(), 9U);
+  EXPECT_EQ(split_of(dataset_, {.train = 0, .val = 0, .test = 0.5}, 3).test.size(), 9U);
 }
 
 TEST_F(SplitLaws, SharesThatAreNoneAreUsageErrors) {
@@ -125,7 +143,7 @@ TEST_F(SplitLaws, SharesThatAreNoneAreUsageErrors) {
        {SplitRatios{0, 0, 0}, SplitRatios{0.5, -0.1, 0.6}, SplitRatios{std::nan(""), 0.5, 0.5},
         SplitRatios{0.5, std::nan(""), 0.5}, SplitRatios{0.5, 0.5, std::nan("")},
         SplitRatios{HUGE_VAL, 0.5, 0.5}}) {
-    const auto refused = test::refusal_of([&] { return make_split(dataset_, ratios, 0); });
+    const auto refused = test::refusal_of([&] { return split_of(dataset_, ratios, 0); });
     ASSERT_TRUE(refused) << ratios.train << " " << ratios.val << " " << ratios.test;
     EXPECT_EQ(refused->kind, ErrorKind::usage);
   }
@@ -141,7 +159,7 @@ TEST_F(SplitLaws, AreTheSameElsewhereAndOnAnyThreads) {
     add(name, name, name);
   }
   const SplitRatios ratios{.train = 0.6, .val = 0.2, .test = 0.2};
-  const Split here = make_split(dataset_, ratios, 77);
+  const Split here = split_of(dataset_, ratios, 77);
   const test::TemporaryFolder other;
   Dataset moved = dataset_;
   for (Case& item : moved.cases) {
@@ -153,18 +171,19 @@ TEST_F(SplitLaws, AreTheSameElsewhereAndOnAnyThreads) {
   moved.root = other.path();
   const int threads = thread_count();
   set_thread_count(3);
-  const Split there = make_split(moved, ratios, 77);
+  const Split there = split_of(moved, ratios, 77);
   set_thread_count(threads);
   EXPECT_EQ(here.train, there.train);
   EXPECT_EQ(here.val, there.val);
   EXPECT_EQ(here.test, there.test);
   EXPECT_EQ(here.data_sha256, there.data_sha256);
-  EXPECT_EQ(split_to_json(dataset_, here, ratios, 77), split_to_json(moved, there, ratios, 77));
+  EXPECT_EQ(split_to_json(dataset_, plan(dataset_, ratios, 77)),
+            split_to_json(moved, plan(moved, ratios, 77)));
 }
 
 TEST_F(SplitLaws, PartsAreTakenByName) {
   for (int i = 0; i < 10; ++i) add(std::to_string(i), std::to_string(i), std::to_string(i));
-  const Split split = make_split(dataset_, {.train = 0.5, .val = 0.2, .test = 0.3}, 0);
+  const Split split = split_of(dataset_, {.train = 0.5, .val = 0.2, .test = 0.3}, 0);
   const auto ids = [&](const std::string& part) {
     std::vector<std::string> out;
     for (const Case& item : part_of(dataset_, split, part)) out.push_back(item.id);
@@ -205,7 +224,7 @@ TEST_F(SplitLaws, TheHashSeesEveryChange) {
 TEST_F(SplitLaws, FilesThatAreNoSplitsAreRefusedByName) {
   for (int i = 0; i < 5; ++i) add(std::to_string(i), std::to_string(i), std::to_string(i));
   const SplitRatios ratios;
-  const nlohmann::json good = split_to_json(dataset_, make_split(dataset_, ratios, 1), ratios, 1);
+  const nlohmann::json good = split_to_json(dataset_, plan(dataset_, ratios, 1));
   const fs::path file = folder_.path() / "some_split.json";
   const auto expect_refused = [&](const std::string& text, bool options_too) {
     write_file(file, text);
@@ -252,6 +271,131 @@ TEST_F(SplitLaws, FilesThatAreNoSplitsAreRefusedByName) {
     }
   }
   expect_refused(std::string(200'000, '['), true);
+}
+
+// Folds hold every case but the test's once; each takes its turn as val.
+TEST_F(SplitLaws, FoldsTakeTurns) {
+  for (int i = 0; i < 23; ++i) {
+    const std::string name = "p" + std::to_string(i / 2) + "_" + std::to_string(i);
+    add(name, "p" + std::to_string(i / 2), name);
+  }
+  const StopSignal go{0};
+  SplitRequest request{.ratios = {.test = 0.2}, .folds = 4};
+  const SplitPlan made = make_split(dataset_, traits(dataset_), request, go);
+  EXPECT_NEAR(static_cast<double>(made.parts.test.size()), 0.2 * 23, 2);
+  std::set<std::string> in_val;
+  for (int k = 1; k <= 4; ++k) {
+    const Split split = parts_of(made, k);
+    parts(split);
+    EXPECT_EQ(split.test, made.parts.test);
+    EXPECT_EQ(split.val, made.folds[static_cast<std::size_t>(k - 1)]);
+    for (const std::string& id : split.val) {
+      EXPECT_TRUE(in_val.insert(id).second) << id << " is val twice";
+      for (const std::string& other : split.train) {
+        EXPECT_NE(id.substr(0, id.find('_')), other.substr(0, other.find('_'))) << "a patient";
+      }
+    }
+  }
+  EXPECT_EQ(in_val.size() + made.parts.test.size(), 23U);
+  const fs::path file = folder_.path() / "folds.json";
+  write_file(file, split_to_json(dataset_, made).dump());
+  EXPECT_EQ(read_split(file, dataset_, 3).train, parts_of(made, 3).train);
+  for (const std::optional<int> fold : {std::optional<int>{}, {0}, {5}, {-1}}) {
+    const auto refused = test::refusal_of([&] { return read_split(file, dataset_, fold); });
+    ASSERT_TRUE(refused);
+    EXPECT_EQ(refused->kind, ErrorKind::usage);
+    EXPECT_TRUE(refused->names("--fold 1 to --fold 4")) << refused->message;
+  }
+  // What has no folds takes none.
+  write_file(file, split_to_json(dataset_, plan(dataset_, {}, 0)).dump());
+  EXPECT_TRUE(test::refusal_of([&] { return read_split(file, dataset_, 1); }));
+  request.folds = 13;
+  EXPECT_TRUE(test::refusal_of([&] { return make_split(dataset_, traits(dataset_), request, go); }))
+      << "more folds than patients";
+}
+
+TEST_F(SplitLaws, PartsOfTheSetItselfAreKept) {
+  for (int i = 0; i < 20; ++i) add(std::to_string(100 + i), std::to_string(100 + i), "");
+  for (int i = 0; i < 20; ++i) {
+    dataset_.cases[static_cast<std::size_t>(i)].part = i < 15 ? "train" : i < 19 ? "test" : "";
+  }
+  std::vector<CaseTraits> unlike(20);
+  const StopSignal go{0};
+  const SplitPlan made = make_split(dataset_, unlike, {.official = true}, go);
+  EXPECT_EQ(made.parts.test, (std::vector<std::string>{"115", "116", "117", "118"}));
+  EXPECT_EQ(made.parts.train.size(), 13U) << "an eighth of it is val, as 0.1 of 0.8";
+  EXPECT_EQ(made.parts.val.size(), 2U);
+  for (const auto* part : {&made.parts.train, &made.parts.val}) {
+    for (const std::string& id : *part) EXPECT_LT(id, "115");
+  }
+  const SplitPlan folds = make_split(dataset_, unlike, {.folds = 3, .official = true}, go);
+  EXPECT_EQ(folds.parts.test, made.parts.test);
+  for (const auto& fold : folds.folds) EXPECT_EQ(fold.size(), 5U);
+  for (Case& item : dataset_.cases) item.part.clear();
+  EXPECT_TRUE(
+      test::refusal_of([&] { return make_split(dataset_, unlike, {.official = true}, go); }));
+}
+
+TEST_F(SplitLaws, GroupsByAPattern) {
+  std::vector<Case> cases(3);
+  cases[0].id = "slide-7_tile-1";
+  cases[1].id = "slide-7_tile-2";
+  cases[2].id = "slide-12_tile-1";
+  group_by(cases, "slide-[0-9]+");
+  EXPECT_EQ(cases[0].group, "slide-7");
+  EXPECT_EQ(cases[1].group, "slide-7");
+  EXPECT_EQ(cases[2].group, "slide-12");
+  group_by(cases, "e-([0-9]+)_tile-([0-9])");
+  EXPECT_EQ(cases[2].group, "12 1");
+  for (const char* pattern : {"slide-7", "(", "*"}) {
+    const auto refused = test::refusal_of([&] {
+      group_by(cases, pattern);
+      return 0;
+    });
+    ASSERT_TRUE(refused) << pattern;
+    EXPECT_EQ(refused->kind, ErrorKind::usage);
+    EXPECT_TRUE(refused->names("--group-by")) << refused->message;
+  }
+  const auto refused = test::refusal_of([&] {
+    group_by(cases, "slide-7");
+    return 0;
+  });
+  EXPECT_TRUE(refused->names("slide-12_tile-1")) << refused->message;
+}
+
+// A changed file is named, so that one knows what to restore.
+TEST_F(SplitLaws, WhatChangedIsNamed) {
+  for (int i = 0; i < 6; ++i) add(std::to_string(i), std::to_string(i), std::to_string(i));
+  const fs::path file = folder_.path() / "split.json";
+  write_file(file, split_to_json(dataset_, plan(dataset_, {}, 0)).dump());
+  write_file(dataset_.cases[4].masks.front().file, std::string_view("another mask"));
+  const auto changed = test::refusal_of([&] { return read_split(file, dataset_); });
+  ASSERT_TRUE(changed);
+  EXPECT_TRUE(changed->names("4 has changed")) << changed->message;
+  Dataset more = dataset_;
+  more.cases.push_back(more.cases.front());
+  more.cases.back().id = "7";
+  EXPECT_TRUE(test::refusal_of([&] { return read_split(file, more); })->names("7 is new"));
+}
+
+// A file of version 1 as 0.1 wrote it, without the keys that came later.
+TEST_F(SplitLaws, OldFilesAreReadOn) {
+  for (int i = 0; i < 5; ++i) add(std::to_string(i), std::to_string(i), std::to_string(i));
+  const fs::path file = folder_.path() / "split.json";
+  const nlohmann::json old{{"format", "medurwkv-split"},
+                           {"format_version", 1},
+                           {"medurwkv", "0.1.0"},
+                           {"seed", 0},
+                           {"ratios", {0.7, 0.1, 0.2}},
+                           {"mask_encoding", "binary"},
+                           {"classes", {"background", "foreground"}},
+                           {"data_sha256", content_hash(dataset_)},
+                           {"train", {"0", "1", "4"}},
+                           {"val", {"2"}},
+                           {"test", {"3"}}};
+  write_file(file, old.dump());
+  EXPECT_EQ(read_split(file, dataset_).train, (std::vector<std::string>{"0", "1", "4"}));
+  EXPECT_EQ(split_options(file).classes.size(), 2U);
 }
 
 }  // namespace

@@ -31,15 +31,19 @@ Mask random_mask(std::size_t width, std::size_t height, double density, std::uin
 }
 
 // The definition: the minimum over all sites.
-double nearest(const Mask& sites, std::size_t x, std::size_t y, Spacing spacing) {
+double nearest(const Mask& sites, std::size_t pixel, Spacing spacing) {
+  const auto place = [&](std::size_t i, std::size_t stride, std::size_t count) {
+    return static_cast<double>(i / stride % count);
+  };
+  const std::size_t slice = sites.width * sites.height;
   double best = std::numeric_limits<double>::infinity();
-  for (std::size_t v = 0; v < sites.height; ++v) {
-    for (std::size_t u = 0; u < sites.width; ++u) {
-      if (sites.inside[v * sites.width + u] == 0) continue;
-      const double dx = (static_cast<double>(u) - static_cast<double>(x)) * spacing.x;
-      const double dy = (static_cast<double>(v) - static_cast<double>(y)) * spacing.y;
-      best = std::min(best, dx * dx + dy * dy);
-    }
+  for (std::size_t i = 0; i < sites.inside.size(); ++i) {
+    if (sites.inside[i] == 0) continue;
+    const double dx = (place(i, 1, sites.width) - place(pixel, 1, sites.width)) * spacing.x;
+    const double dy =
+        (place(i, sites.width, sites.height) - place(pixel, sites.width, sites.height)) * spacing.y;
+    const double dz = (place(i, slice, sites.depth) - place(pixel, slice, sites.depth)) * spacing.z;
+    best = std::min(best, dx * dx + dy * dy + dz * dz);
   }
   return best;
 }
@@ -61,8 +65,17 @@ TEST(Border, OutsideOfTheImageIsBackground) {
   EXPECT_EQ(border(mask_of({"#"})).inside, mask_of({"#"}).inside);
 }
 
+Mask whole(const Mask& like) {
+  Mask out = like;
+  std::fill(out.inside.begin(), out.inside.end(), std::uint8_t{1});
+  return out;
+}
+
 TEST(SquaredDistances, WithoutASiteIsInfiniteEverywhere) {
-  for (const double value : squared_distances(mask_of({"...", "..."}), {})) {
+  const Mask empty = mask_of({"...", "..."});
+  const auto distances = squared_distances(whole(empty), empty, {});
+  EXPECT_EQ(distances.size(), 6U);
+  for (const double value : distances) {
     EXPECT_EQ(value, std::numeric_limits<double>::infinity());
   }
 }
@@ -70,28 +83,57 @@ TEST(SquaredDistances, WithoutASiteIsInfiniteEverywhere) {
 // By hand: one site at (0, 0), pixels 2 wide and 3 high.
 TEST(SquaredDistances, HonoursAnisotropicSpacing) {
   const std::vector<double> expected{0, 4, 16, 9, 13, 25};
-  EXPECT_EQ(squared_distances(mask_of({"#..", "..."}), {2, 3}), expected);
+  const Mask sites = mask_of({"#..", "..."});
+  EXPECT_EQ(squared_distances(whole(sites), sites, {2, 3}), expected);
 }
 
-// Equal to the definition on random masks of odd sizes, sparse to dense, with any spacing.
+// By hand, in the order of the pixels asked for.
+TEST(SquaredDistances, AreOfThePixelsAskedFor) {
+  EXPECT_EQ(squared_distances(mask_of({"..#", "#.."}), mask_of({"#..", "..."}), {}),
+            (std::vector<double>{4, 1}));
+}
+
+// The frame of a 3 x 3 x 3 cube is all but its middle; without slices before and after it would
+// have the middle of each slice inside.
+TEST(Border, OfAVolumeIsSixNeighbour) {
+  const Mask cube{3, 3, std::vector<std::uint8_t>(27, 1), 3};
+  const Mask six = border(cube, Neighbours::six);
+  EXPECT_EQ(std::count(six.inside.begin(), six.inside.end(), 1), 26);
+  EXPECT_EQ(six.inside[13], 0);
+  const Mask four = border(cube);
+  EXPECT_EQ(std::count(four.inside.begin(), four.inside.end(), 1), 24);
+}
+
+// Equal to the definition on random masks of odd sizes, sparse to dense, with any spacing, in the
+// plane and in space.
 TEST(SquaredDistances, AgreesWithTheDefinition) {
   std::uint64_t seed = 0;
-  for (const auto& [width, height] :
-       {std::pair<std::size_t, std::size_t>{1, 1}, {1, 17}, {19, 1}, {2, 2}, {13, 29}, {31, 23}}) {
+  struct Size {
+    std::size_t width, height, depth;
+  };
+  for (const Size& size : {Size{1, 1, 1},
+                           {1, 17, 1},
+                           {19, 1, 1},
+                           {2, 2, 1},
+                           {13, 29, 1},
+                           {31, 23, 1},
+                           {5, 4, 6},
+                           {1, 3, 7},
+                           {9, 11, 3}}) {
     for (const double density : {0.005, 0.05, 0.5, 0.95}) {
-      for (const Spacing spacing : {Spacing{1, 1}, Spacing{0.3, 2.5}, Spacing{7, 0.011}}) {
-        const Mask sites = random_mask(width, height, density, ++seed);
-        const auto distances = squared_distances(sites, spacing);
-        for (std::size_t y = 0; y < height; ++y) {
-          for (std::size_t x = 0; x < width; ++x) {
-            const double expected = nearest(sites, x, y, spacing);
-            const double got = distances[y * width + x];
-            if (std::isinf(expected)) {
-              ASSERT_EQ(got, expected);
-            } else {
-              ASSERT_NEAR(got, expected, 1e-12 * std::max(1.0, expected))
-                  << width << " x " << height << " at " << x << "," << y;
-            }
+      for (const Spacing spacing : {Spacing{1, 1}, Spacing{0.3, 2.5, 5}, Spacing{7, 0.011, 0.4}}) {
+        const Mask sites = random_mask(size.width, size.height * size.depth, density, ++seed);
+        Mask to = sites;
+        to.height = size.height;
+        to.depth = size.depth;
+        const auto distances = squared_distances(whole(to), to, spacing);
+        for (std::size_t i = 0; i < distances.size(); ++i) {
+          const double expected = nearest(to, i, spacing);
+          if (std::isinf(expected)) {
+            ASSERT_EQ(distances[i], expected);
+          } else {
+            ASSERT_NEAR(distances[i], expected, 1e-12 * std::max(1.0, expected))
+                << size.width << " x " << size.height << " x " << size.depth << " at " << i;
           }
         }
       }

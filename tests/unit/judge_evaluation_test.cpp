@@ -49,19 +49,31 @@ class Evaluate : public testing::Test {
   StopSignal stop{0};
 };
 
-data::LabelMap threshold(const data::Image& image) {
+std::vector<PredictedCase> threshold(const data::Case& item, const data::LabelMap& /*truth*/) {
+  const data::Image image = data::read_image(item);
   data::LabelMap out{image.width, image.height, {}};
   for (std::int64_t y = 0; y < image.height; ++y) {
     for (std::int64_t x = 0; x < image.width; ++x) {
       out.labels.push_back(image.value(x, y, 0) > 0.5F ? 1 : 0);
     }
   }
-  return out;
+  return {{out}};
 }
 
-data::LabelMap nothing(const data::Image& image) {
-  return {image.width, image.height,
-          std::vector<std::uint8_t>(static_cast<std::size_t>(image.width * image.height), 0)};
+std::vector<PredictedCase> nothing(const data::Case& /*item*/, const data::LabelMap& truth) {
+  return {{{truth.width, truth.height, std::vector<std::uint8_t>(truth.labels.size(), 0)}}};
+}
+
+// Two predictors: the perfect one, which is certain, and one that finds nothing.
+std::vector<PredictedCase> two(const data::Case& item, const data::LabelMap& truth) {
+  std::vector<PredictedCase> out = threshold(item, truth);
+  for (const int label : {0, 1}) {
+    for (const int own : out.front().labels.labels) {
+      out.front().probabilities.push_back(own == label ? 1.0F : 0.0F);
+    }
+  }
+  out.push_back(nothing(item, truth).front());
+  return out;
 }
 
 // The guess is fitted on the training masks alone: on cases of the same shape it is as good as
@@ -72,7 +84,7 @@ TEST_F(Evaluate, ScoresModelAndGuessOnTheSameCases) {
   data::LabelMap corner{100, 80, std::vector<std::uint8_t>(8000, 0)};
   corner.labels[0] = 1;
   const std::vector<data::Case> cases{add("a", round), add("b", corner)};
-  const Evaluation perfect = evaluate(dataset, train, cases, threshold, options, stop);
+  const Evaluation perfect = evaluate(dataset, train, cases, threshold, options, stop).at(0);
   ASSERT_EQ(perfect.cases.size(), 2U);
   EXPECT_EQ(perfect.cases[0].id, "a");
   EXPECT_EQ(perfect.summary.class_mean[0].mean, 1.0);
@@ -81,14 +93,50 @@ TEST_F(Evaluate, ScoresModelAndGuessOnTheSameCases) {
   ASSERT_EQ(perfect.guess->dice.size(), 2U);
   EXPECT_GT(perfect.guess->dice[0].value(), 0.97);
   EXPECT_EQ(perfect.guess->dice[1], 0.0);
-  const Evaluation empty = evaluate(dataset, train, cases, nothing, options, stop);
+  const Evaluation empty = evaluate(dataset, train, cases, nothing, options, stop).at(0);
   EXPECT_EQ(empty.summary.classes.front().missed, 2);
   EXPECT_EQ(empty.summary.class_mean[0].mean, 0.0);
 }
 
+TEST_F(Evaluate, ScoresSeveralPredictorsAndProfiles) {
+  const std::vector<data::Case> cases{add("a", rasterise({0.3, 0.3}, {20, 20}))};
+  options.profiles = {"default", "medpy", "pooled"};
+  const auto both = evaluate(dataset, {}, cases, two, options, stop);
+  ASSERT_EQ(both.size(), 2U);
+  EXPECT_EQ(both[0].summary.class_mean[0].mean, 1.0);
+  EXPECT_EQ(both[1].summary.class_mean[0].mean, 0.0);
+  ASSERT_EQ(both[0].profiles.size(), 3U);
+  EXPECT_EQ(both[0].profiles[1].profile, "medpy");
+  EXPECT_EQ(both[0].profiles[2].mean("dice"), 1.0);
+  ASSERT_TRUE(both[0].calibration);
+  EXPECT_EQ(both[0].calibration->all.expected_error(), 0.0);
+  EXPECT_FALSE(both[1].calibration);
+}
+
+// The same pair with pixels of 1 and of 3: a missed object costs the image's diagonal.
+TEST_F(Evaluate, SpacingMayDifferByCase) {
+  const data::LabelMap round = rasterise({0.3, 0.3}, {30, 40});
+  const std::vector<data::Case> cases{add("a", round), add("b,b", round)};
+  const fs::path file = folder / "sizes.csv";
+  write_file(file, "spacing_x,note,id,spacing_y\r\n1,x,a,1\r\n3,,\"b,b\",3\r\n");
+  options.spacing = read_spacing(file);
+  options.profiles = {"default", "medpy"};
+  const Evaluation got = evaluate(dataset, {}, cases, nothing, options, stop).at(0);
+  EXPECT_DOUBLE_EQ(got.cases[0].classes[0].hd95.value(), 50);
+  EXPECT_DOUBLE_EQ(got.cases[1].classes[0].hd95.value(), 150);
+  options.spacing.erase("a");
+  EXPECT_THROW(evaluate(dataset, {}, cases, nothing, options, stop), Error);
+  for (const char* broken : {"", "id,spacing_x\na,1\n", "id,spacing_x,spacing_y\na,1\n",
+                             "id,spacing_x,spacing_y\na,1,0\n", "id,spacing_x,spacing_y\na,1,y\n",
+                             "id,spacing_x,spacing_y\na,1,1\na,1,1\n"}) {
+    write_file(file, broken);
+    EXPECT_THROW(read_spacing(file), Error) << broken;
+  }
+}
+
 TEST_F(Evaluate, WithoutTrainingMasksThereIsNoGuess) {
   const std::vector<data::Case> cases{add("a", rasterise({0.3, 0.3}, {20, 20}))};
-  EXPECT_FALSE(evaluate(dataset, {}, cases, threshold, options, stop).guess);
+  EXPECT_FALSE(evaluate(dataset, {}, cases, threshold, options, stop).at(0).guess);
 }
 
 TEST_F(Evaluate, RefusesAnEmptyPartAndStops) {

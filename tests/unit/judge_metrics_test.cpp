@@ -10,6 +10,7 @@
 
 #include "core/error.h"
 #include "core/random.h"
+#include "judge/surface.h"
 
 namespace medurwkv::judge {
 namespace {
@@ -30,7 +31,8 @@ data::LabelMap labels_of(const std::vector<std::string>& rows) {
 
 ClassScores score(const std::vector<std::string>& truth, const std::vector<std::string>& prediction,
                   Spacing spacing = {}) {
-  return score_case("case", labels_of(truth), labels_of(prediction), 2, spacing).classes.front();
+  return score_case("case", labels_of(truth), labels_of(prediction), 2, {spacing, {}})
+      .classes.front();
 }
 
 // Two 2 x 2 squares sharing one column: TP 2, FP 2, FN 2, TN 6 of 12 pixels. Every pixel is border;
@@ -48,6 +50,54 @@ TEST(ScoreCase, OverlappingSquares) {
   EXPECT_DOUBLE_EQ(s.specificity.value(), 0.75);
   EXPECT_DOUBLE_EQ(s.hd95.value(), 1);
   EXPECT_DOUBLE_EQ(s.assd.value(), 0.5);
+  EXPECT_EQ(s.volume_difference, 0.0);
+  EXPECT_EQ(s.nsd, 1.0);                              // within 2 pixels
+  EXPECT_DOUBLE_EQ(s.boundary_iou.value(), 1.0 / 3);  // the bands, 1 pixel wide, are the squares
+}
+
+// Distances 0, 1, ..., 20 from the prediction and 0 from the truth: up to 2 are 4 of 22, up to 5.5
+// are 7 of 22. With pixels of 0.5 x 2, 2 pixels are 2 long: 0, 0.5, ..., 2 are 6 of 22.
+TEST(ScoreCase, NsdCountsWhatIsWithinTheTolerance) {
+  const data::LabelMap truth = labels_of({"1" + std::string(20, '.')});
+  const data::LabelMap prediction = labels_of({std::string(21, '1')});
+  const auto nsd = [&](const Lengths& lengths) {
+    return score_case("c", truth, prediction, 2, lengths).classes.front().nsd.value();
+  };
+  EXPECT_DOUBLE_EQ(nsd({}), 4.0 / 22);
+  EXPECT_DOUBLE_EQ(nsd({{}, 5.5}), 7.0 / 22);
+  EXPECT_DOUBLE_EQ(nsd({{0.5, 2}, {}}), 6.0 / 22);
+  EXPECT_DOUBLE_EQ(nsd({{}, 0}), 2.0 / 22);
+}
+
+// 5 x 5 in the corner of an 8 x 6 image (diagonal 10: the bands are 1 wide, 16 pixels) against the
+// same without its last row (14 pixels of 5 x 4). The bands share the left and right columns' first
+// 4 rows and the top row's middle: 11 pixels; together they have 16 + 14 - 11.
+TEST(ScoreCase, BoundaryIouComparesInnerBands) {
+  std::vector<std::string> truth(6, "11111...");
+  truth[5] = "........";
+  std::vector<std::string> prediction = truth;
+  prediction[4] = "........";
+  EXPECT_DOUBLE_EQ(score(truth, prediction).boundary_iou.value(), 11.0 / 19);
+  EXPECT_DOUBLE_EQ(score(truth, prediction).volume_difference.value(), -5.0 / 25);
+}
+
+// 2 % of 150 x 200's diagonal, 250, are 5 pixels: of a 60 x 60 square a band of 60^2 - 50^2.
+TEST(ScoreCase, BoundaryIouIsAsWideAsTheImageSays) {
+  EXPECT_EQ(boundary_reach(200, 150), 5);
+  EXPECT_EQ(boundary_reach(3, 4), 1);
+  EXPECT_EQ(boundary_reach(175, 0), 4);  // 3.5: to the even one
+  data::LabelMap truth{200, 150, std::vector<std::uint8_t>(30000, 0)};
+  data::LabelMap prediction = truth;
+  for (std::size_t y = 0; y < 60; ++y) {
+    for (std::size_t x = 0; x < 60; ++x) {
+      truth.labels[(y + 40) * 200 + x + 70] = 1;
+      const bool in_band = x < 5 || y < 5 || x >= 55 || y >= 55;
+      prediction.labels[(y + 40) * 200 + x + 70] = in_band ? 1 : 0;
+    }
+  }
+  // The frame's own band is the whole frame: it is 5 wide, and eroded by 11 x 11 nothing is left.
+  const ClassScores s = score_case("c", truth, prediction, 2).classes.front();
+  EXPECT_EQ(s.boundary_iou, 1.0);
 }
 
 TEST(ScoreCase, PerfectPrediction) {
@@ -93,6 +143,7 @@ TEST(ScoreCase, Hd95TakesTheLargerDirectionAndInterpolates) {
 TEST(ScoreCase, BothEmptyIsLeftOut) {
   const ClassScores s = score({"...", "..."}, {"...", "..."});
   EXPECT_FALSE(s.dice || s.iou || s.precision || s.recall || s.hd95 || s.assd);
+  EXPECT_FALSE(s.nsd || s.boundary_iou || s.volume_difference);
   EXPECT_EQ(s.specificity, 1.0);
   EXPECT_FALSE(s.in_truth() || s.in_prediction());
 }
@@ -108,11 +159,16 @@ TEST(ScoreCase, OneEmptyCostsTheDiagonal) {
   EXPECT_EQ(missed.precision, std::nullopt);
   EXPECT_DOUBLE_EQ(missed.hd95.value(), 5);
   EXPECT_DOUBLE_EQ(missed.assd.value(), 5);
+  EXPECT_EQ(missed.nsd, 0.0);
+  EXPECT_EQ(missed.boundary_iou, 0.0);
+  EXPECT_EQ(missed.volume_difference, -1.0);
   const ClassScores hallucinated = score(empty, object, {2, 2});
   EXPECT_EQ(hallucinated.dice, 0.0);
   EXPECT_EQ(hallucinated.recall, std::nullopt);
   EXPECT_EQ(hallucinated.precision, 0.0);
   EXPECT_DOUBLE_EQ(hallucinated.hd95.value(), 10);
+  EXPECT_EQ(hallucinated.nsd, 0.0);
+  EXPECT_EQ(hallucinated.volume_difference, std::nullopt);
 }
 
 // A filled 5 x 5 image against its middle pixel. If the image's edge were no border, the truth
@@ -158,6 +214,7 @@ TEST(ScoreCase, RefusesWhatCannotBeJudged) {
   EXPECT_THROW(score({"3."}, {"1."}), Error);
   EXPECT_THROW(score({"1."}, {"1."}, {0, 1}), Error);
   EXPECT_THROW(score({"1."}, {"1."}, {1, std::nan("")}), Error);
+  EXPECT_THROW(check_lengths({{}, -1}), Error);
   // A prediction outside the classes is wrong, not an error.
   EXPECT_EQ(score({"1."}, {"9."}).dice, 0.0);
 }
@@ -223,7 +280,7 @@ TEST(ScoreCase, AgreesWithTheDefinitionsOnRandomMasks) {
       truth.labels.push_back(draw < density ? 1 : draw > 0.99 ? ignore_label : 0);
       prediction.labels.push_back(random.uniform(11 + 2 * i) < density ? 1 : 0);
     }
-    const ClassScores s = score_case("r", truth, prediction, 2, spacing).classes.front();
+    const ClassScores s = score_case("r", truth, prediction, 2, {spacing, {}}).classes.front();
     const Oracle oracle{truth, prediction, spacing};
     const auto a = oracle.border_points(truth);
     const auto b = oracle.border_points(prediction);

@@ -86,15 +86,15 @@ TEST(Summarise, CountsMissedAndHallucinated) {
   EXPECT_DOUBLE_EQ(own.metrics[0].mean.value(), 1.5 / 4);
   EXPECT_DOUBLE_EQ(s.class_mean[0].mean.value(), 1.5 / 4);
   EXPECT_DOUBLE_EQ(s.merged_dice.mean.value(), 1.5 / 4);
-  ASSERT_TRUE(s.dice_interval);
-  EXPECT_LE(s.dice_interval->low, 1.5 / 4);
-  EXPECT_GE(s.dice_interval->high, 1.5 / 4);
+  ASSERT_TRUE(s.class_mean[0].interval);
+  EXPECT_LE(s.class_mean[0].interval->low, 1.5 / 4);
+  EXPECT_GE(s.class_mean[0].interval->high, 1.5 / 4);
 }
 
 TEST(Summarise, NoCasesGiveNoFigures) {
   const Summary s = summarise({}, 0);
   EXPECT_EQ(s.cases, 0);
-  EXPECT_FALSE(s.class_mean[0].mean || s.dice_interval);
+  EXPECT_FALSE(s.class_mean[0].mean || s.class_mean[0].interval);
 }
 
 // Cases without a Dice are never shown as best or worst; few cases are not shown twice.

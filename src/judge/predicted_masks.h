@@ -1,0 +1,53 @@
+// Masks that some tool has written, found for the cases of a set by their names. Relies on
+// data/dataset.h.
+#pragma once
+
+#include <cstddef>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "data/dataset.h"
+
+namespace medurwkv::judge {
+
+/// What a case without a mask means.
+enum class Missing {
+  error,  ///< the evaluation is refused
+  empty,  ///< nothing was found in it
+};
+
+struct PredictedMasksOptions {
+  Missing missing = Missing::error;
+  std::optional<data::MaskEncoding> encoding{};  ///< none: decided over all of them
+};
+
+class PredictedMasks {
+ public:
+  /// A file below `folder` belongs to the case whose id is its path without suffix, its name, or
+  /// its name without what tools add (_mask, _segmentation, _0000, ...); a file of arrays named as
+  /// a volume holds the masks of its slices. Files that belong to no case are left alone. Throws
+  /// Error that names the cases without a mask (unless they count as empty), a case with two, and
+  /// values that are no classes of the set.
+  PredictedMasks(const std::filesystem::path& folder, const data::Dataset& dataset,
+                 const std::vector<data::Case>& cases, const PredictedMasksOptions& options);
+
+  /// The mask of the case at position `index`. Throws Error naming the file when it is not of this
+  /// size.
+  [[nodiscard]] data::LabelMap read(std::size_t index, data::ImageSize size) const;
+
+  [[nodiscard]] std::size_t missing() const { return missing_; }
+  [[nodiscard]] data::MaskEncoding encoding() const { return encoding_; }
+  /// Over the cases' ids and the contents of their files.
+  [[nodiscard]] std::string content_hash() const;
+
+ private:
+  std::vector<std::string> ids_;
+  std::vector<std::optional<data::ImageSource>> sources_;  // by case
+  std::vector<ClassInfo> classes_;
+  data::MaskEncoding encoding_ = data::MaskEncoding::index;
+  std::size_t missing_ = 0;
+};
+
+}  // namespace medurwkv::judge

@@ -1,0 +1,461 @@
+#include "judge/profiles.h"
+
+#include <algorithm>
+#include <map>
+#include <utility>
+
+#include "core/error.h"
+#include "core/text.h"
+#include "judge/pixels.h"
+#include "judge/surface.h"
+
+namespace medurwkv::judge {
+
+using Values = std::vector<std::optional<double>>;
+
+// What a profile does with the cases.
+class ProfileJudge::Rules {
+ public:
+  Rules(std::vector<std::string> keys, std::size_t class_count) {
+    table.metrics = std::move(keys);
+    table.values.assign(class_count - 1, std::vector<Values>(table.metrics.size()));
+  }
+  Rules(const Rules&) = delete;
+  Rules& operator=(const Rules&) = delete;
+  Rules(Rules&&) = delete;
+  Rules& operator=(Rules&&) = delete;
+  virtual ~Rules() = default;
+
+  virtual void add(const data::Case& item, const data::LabelMap& truth,
+                   const data::LabelMap& prediction, const Lengths& lengths) = 0;
+  virtual void finish() {}
+
+  ProfileTable table;
+
+ protected:
+  [[nodiscard]] std::size_t class_count() const { return table.values.size() + 1; }
+  void start_unit(const std::string& name, double weight = 1) {
+    table.units.push_back(name);
+    table.weights.push_back(weight);
+  }
+  // In the order of the metrics.
+  void add_values(std::size_t label, const Values& values) {
+    for (std::size_t m = 0; m < values.size(); ++m) {
+      table.values[label - 1][m].push_back(values[m]);
+    }
+  }
+};
+
+namespace {
+
+double or_else(std::optional<double> value, double otherwise) {
+  return value.value_or(otherwise);
+}
+
+// Each image by itself, class by class.
+class ImageRules : public ProfileJudge::Rules {
+ public:
+  // The values of one class; the masks only where truth or prediction has it and `needs_masks`.
+  using Judge = Values (*)(const Counts& counts, MaskPair&& masks, const Lengths& lengths);
+
+  ImageRules(std::vector<std::string> keys, Judge judge, bool needs_masks, std::size_t class_count)
+      : Rules(std::move(keys), class_count), judge_(judge), needs_masks_(needs_masks) {}
+
+  void add(const data::Case& item, const data::LabelMap& truth, const data::LabelMap& prediction,
+           const Lengths& lengths) override {
+    const auto pixels = class_pixels(item.id, truth, prediction, class_count());
+    start_unit(item.id);
+    for (std::size_t label = 1; label < class_count(); ++label) {
+      const auto& [counts, box] = pixels[label];
+      MaskPair masks;
+      if (needs_masks_ && counts.in_truth() && counts.in_prediction()) {
+        masks = class_masks(truth, prediction, static_cast<std::uint8_t>(label), box);
+      }
+      add_values(label, judge_(counts, std::move(masks), lengths));
+    }
+  }
+
+ private:
+  Judge judge_;
+  bool needs_masks_;
+};
+
+std::optional<double> dice(const Counts& c) {
+  return ratio(2 * c.true_positive, 2 * c.true_positive + c.false_positive + c.false_negative);
+}
+std::optional<double> iou(const Counts& c) {
+  return ratio(c.true_positive, c.true_positive + c.false_positive + c.false_negative);
+}
+std::optional<double> precision(const Counts& c) {
+  return ratio(c.true_positive, c.true_positive + c.false_positive);
+}
+std::optional<double> recall(const Counts& c) {
+  return ratio(c.true_positive, c.true_positive + c.false_negative);
+}
+std::optional<double> specificity(const Counts& c) {
+  return ratio(c.true_negative, c.true_negative + c.false_positive);
+}
+std::optional<double> accuracy(const Counts& c) {
+  const std::int64_t right = c.true_positive + c.true_negative;
+  return ratio(right, right + c.false_positive + c.false_negative);
+}
+bool in_both(const Counts& c) {
+  return c.in_truth() && c.in_prediction();
+}
+
+double pooled_hd95(SurfaceDistances distances) {
+  std::vector<double> all = std::move(distances.from_truth);
+  all.insert(all.end(), distances.from_prediction.begin(), distances.from_prediction.end());
+  return percentile(std::move(all), 0.95);
+}
+
+// medpy 0.5 (`medpy.metric.binary`): dc, jc, precision, recall, specificity, hd95, assd, ravd.
+Values medpy_values(const Counts& c, MaskPair&& masks, const Lengths& lengths) {
+  Values out{or_else(dice(c), 1),
+             or_else(iou(c), 1),
+             or_else(precision(c), 0),
+             or_else(recall(c), 0),
+             or_else(specificity(c), 0),
+             std::nullopt,
+             std::nullopt,
+             ratio(c.false_positive - c.false_negative, c.true_positive + c.false_negative)};
+  if (!in_both(c)) return out;
+  SurfaceDistances distances =
+      surface_distances(std::move(masks.truth), std::move(masks.prediction), lengths.spacing);
+  out[6] = mean_distance(distances);
+  out[5] = pooled_hd95(std::move(distances));
+  return out;
+}
+
+// MONAI 1.x with each metric's defaults: DiceMetric, MeanIoU, HausdorffDistanceMetric(percentile
+// 95), SurfaceDistanceMetric, SurfaceDiceMetric. Its surface distance is infinite, and so is the
+// mean over a set, where one of the masks is empty; that is left out here.
+Values monai_values(const Counts& c, MaskPair&& masks, const Lengths& lengths) {
+  Values out(5);
+  if (c.in_truth()) {
+    out[0] = dice(c);
+    out[1] = iou(c);
+  }
+  if (c.in_truth() != c.in_prediction()) out[4] = 0;
+  if (!in_both(c)) return out;
+  SurfaceDistances distances =
+      surface_distances(std::move(masks.truth), std::move(masks.prediction), lengths.spacing);
+  double sum = 0;
+  for (const double distance : distances.from_prediction) sum += distance;
+  out[3] = sum / static_cast<double>(distances.from_prediction.size());
+  out[4] = within_tolerance(distances, lengths.nsd_tolerance());
+  out[2] = std::max(percentile(std::move(distances.from_truth), 0.95),
+                    percentile(std::move(distances.from_prediction), 0.95));
+  return out;
+}
+
+// `surface-distance`: compute_dice_coefficient, compute_robust_hausdorff(95),
+// compute_surface_dice_at_tolerance, compute_average_surface_distance. Infinities are left out.
+Values deepmind_values(const Counts& c, MaskPair&& masks, const Lengths& lengths) {
+  Values out(5);
+  out[0] = dice(c);
+  if (c.in_truth() != c.in_prediction()) out[2] = 0;
+  if (!in_both(c)) return out;
+  const Contours both = contours(masks.truth, masks.prediction, lengths.spacing);
+  out[1] = robust_hausdorff(both, 0.95);
+  out[2] = within_tolerance(both, lengths.nsd_tolerance());
+  out[3] = mean_distance(both.truth);
+  out[4] = mean_distance(both.prediction);
+  return out;
+}
+
+// isic-challenge-scoring, the metrics of ISIC 2018 task 1.
+Values isic_values(const Counts& c, MaskPair&& /*masks*/, const Lengths& /*lengths*/) {
+  constexpr double threshold = 0.65;
+  const double jaccard = or_else(iou(c), 1);
+  return {jaccard >= threshold ? jaccard : 0,
+          jaccard,
+          or_else(dice(c), 1),
+          or_else(recall(c), 1),
+          or_else(specificity(c), 1),
+          or_else(accuracy(c), 1)};
+}
+
+// One confusion matrix over everything, as VM-UNet's test_one_epoch.
+class PooledRules : public ProfileJudge::Rules {
+ public:
+  explicit PooledRules(std::size_t class_count)
+      : Rules({"dice", "iou", "accuracy", "recall", "specificity"}, class_count),
+        counts_(class_count) {}
+
+  void add(const data::Case& item, const data::LabelMap& truth, const data::LabelMap& prediction,
+           const Lengths& /*lengths*/) override {
+    const auto pixels = class_pixels(item.id, truth, prediction, class_count());
+    for (std::size_t label = 0; label < class_count(); ++label) {
+      counts_[label] += pixels[label].counts;
+    }
+  }
+  void finish() override {
+    start_unit("set");
+    for (std::size_t label = 1; label < class_count(); ++label) {
+      const Counts& c = counts_[label];
+      add_values(label, {or_else(dice(c), 0), or_else(iou(c), 0), or_else(accuracy(c), 0),
+                         or_else(recall(c), 0), or_else(specificity(c), 0)});
+    }
+  }
+
+ private:
+  std::vector<Counts> counts_;
+};
+
+// CMUNeXt's iou_score per batch, averaged over batches by their number of images.
+class BatchRules : public ProfileJudge::Rules {
+ public:
+  BatchRules(std::size_t class_count, std::int64_t batch)
+      : Rules({"dice", "iou"}, class_count), counts_(class_count), batch_(batch) {}
+
+  void add(const data::Case& item, const data::LabelMap& truth, const data::LabelMap& prediction,
+           const Lengths& /*lengths*/) override {
+    const auto pixels = class_pixels(item.id, truth, prediction, class_count());
+    for (std::size_t label = 0; label < class_count(); ++label) {
+      counts_[label] += pixels[label].counts;
+    }
+    if (++images_ == batch_) close();
+  }
+  void finish() override {
+    if (images_ > 0) close();
+  }
+
+ private:
+  void close() {
+    constexpr double smooth = 1e-5;
+    start_unit(concat("batch ", table.units.size() + 1), static_cast<double>(images_));
+    for (std::size_t label = 1; label < class_count(); ++label) {
+      const Counts& c = counts_[label];
+      const auto both = static_cast<double>(c.true_positive);
+      const auto any = static_cast<double>(c.true_positive + c.false_positive + c.false_negative);
+      const double overlap = (both + smooth) / (any + smooth);
+      add_values(label, {2 * overlap / (overlap + 1), overlap});
+    }
+    counts_.assign(class_count(), {});
+    images_ = 0;
+  }
+
+  std::vector<Counts> counts_;
+  std::int64_t batch_;
+  std::int64_t images_ = 0;
+};
+
+// TransUNet's calculate_metric_percase on whole volumes (an image without one is its own).
+class TransUnetRules : public ProfileJudge::Rules {
+ public:
+  TransUnetRules(std::span<const data::Case> cases, std::size_t class_count)
+      : Rules({"dice", "hd95"}, class_count) {
+    for (const data::Case& item : cases) {
+      if (!item.volume.empty()) ++volumes_[item.volume].missing;
+    }
+    has_volumes_ = !volumes_.empty();
+  }
+
+  void add(const data::Case& item, const data::LabelMap& truth, const data::LabelMap& prediction,
+           const Lengths& /*lengths*/) override {
+    const auto pixels = class_pixels(item.id, truth, prediction, class_count());
+    if (item.volume.empty()) {
+      start_unit(item.id);
+      for (std::size_t label = 1; label < class_count(); ++label) {
+        const auto& [counts, box] = pixels[label];
+        add_values(
+            label,
+            judge(counts, class_masks(truth, prediction, static_cast<std::uint8_t>(label), box),
+                  Neighbours::four));
+      }
+      return;
+    }
+    Volume& volume = volumes_.at(item.volume);
+    if (!volume.slices.empty() && (volume.slices.begin()->second.truth.width != truth.width ||
+                                   volume.slices.begin()->second.truth.height != truth.height)) {
+      throw_failure(concat("case ", item.id, ": its slice is ", truth.width, " x ", truth.height,
+                           " pixels, another of the volume ", item.volume, " is not"));
+    }
+    volume.slices[item.slice] = {truth, prediction};
+    if (--volume.missing > 0) return;
+    close(item.volume, volume);
+    volumes_.erase(item.volume);
+  }
+  void finish() override {
+    if (!has_volumes_) table.unit = "image";
+  }
+
+ private:
+  struct Slice {
+    data::LabelMap truth, prediction;
+  };
+  struct Volume {
+    std::int64_t missing = 0;
+    std::map<std::int64_t, Slice> slices;  // by position
+  };
+
+  static Values judge(const Counts& counts, MaskPair masks, Neighbours neighbours) {
+    if (!in_both(counts)) return {counts.in_prediction() ? 1.0 : 0.0, 0.0};
+    return {dice(counts),
+            pooled_hd95(surface_distances(std::move(masks.truth), std::move(masks.prediction),
+                                          Spacing{}, neighbours))};
+  }
+
+  void close(const std::string& name, const Volume& volume) {
+    start_unit(name);
+    for (std::size_t label = 1; label < class_count(); ++label) {
+      Counts counts;
+      MaskPair masks;
+      for (const auto& [position, slice] : volume.slices) {
+        const auto& [truth, prediction] = slice;
+        counts += class_pixels(name, truth, prediction, class_count())[label].counts;
+        const MaskPair own = class_masks(truth, prediction, static_cast<std::uint8_t>(label),
+                                         {0, 0, truth.width, truth.height});
+        append(masks.truth, own.truth);
+        append(masks.prediction, own.prediction);
+      }
+      add_values(label, judge(counts, std::move(masks), Neighbours::six));
+    }
+  }
+  static void append(Mask& volume, const Mask& slice) {
+    volume.depth = volume.inside.empty() ? 1 : volume.depth + 1;
+    volume.width = slice.width;
+    volume.height = slice.height;
+    volume.inside.insert(volume.inside.end(), slice.inside.begin(), slice.inside.end());
+  }
+
+  std::map<std::string, Volume> volumes_;
+  bool has_volumes_ = false;
+};
+
+std::size_t position_of(const std::vector<std::string>& names, const std::string& name) {
+  return static_cast<std::size_t>(std::find(names.begin(), names.end(), name) - names.begin());
+}
+
+// Per unit, over the classes where it is defined.
+Values class_means(const ProfileTable& table, std::size_t metric) {
+  Values out;
+  for (std::size_t u = 0; u < table.units.size(); ++u) {
+    Values own;
+    for (const auto& by_class : table.values) own.push_back(by_class[metric][u]);
+    out.push_back(mean_of_defined(own));
+  }
+  return out;
+}
+
+std::optional<double> weighted_mean(const Values& values, const std::vector<double>& weights) {
+  double sum = 0;
+  double weight = 0;
+  for (std::size_t u = 0; u < values.size(); ++u) {
+    if (!values[u]) continue;
+    sum += weights[u] * *values[u];
+    weight += weights[u];
+  }
+  if (weight == 0) return std::nullopt;
+  return sum / weight;
+}
+
+std::unique_ptr<ProfileJudge::Rules> rules_of(const std::string& profile,
+                                              std::span<const data::Case> cases,
+                                              std::size_t class_count, std::int64_t batch) {
+  const auto images = [&](std::vector<std::string> keys, ImageRules::Judge judge, bool masks) {
+    return std::make_unique<ImageRules>(std::move(keys), judge, masks, class_count);
+  };
+  if (profile == "medpy") {
+    return images(
+        {"dice", "iou", "precision", "recall", "specificity", "hd95", "assd", "volume_difference"},
+        medpy_values, true);
+  }
+  if (profile == "monai") return images({"dice", "iou", "hd95", "asd", "nsd"}, monai_values, true);
+  if (profile == "deepmind") {
+    return images({"dice", "hd95", "nsd", "asd_from_truth", "asd_from_prediction"}, deepmind_values,
+                  true);
+  }
+  if (profile == "isic") {
+    return images({"threshold_jaccard", "iou", "dice", "recall", "specificity", "accuracy"},
+                  isic_values, false);
+  }
+  if (profile == "pooled") return std::make_unique<PooledRules>(class_count);
+  if (profile == "batch") return std::make_unique<BatchRules>(class_count, batch);
+  if (profile == "transunet") return std::make_unique<TransUnetRules>(cases, class_count);
+  throw_internal(concat("rules of the profile ", profile));
+}
+
+}  // namespace
+
+std::vector<std::string> profile_names(const std::vector<std::string>& wanted) {
+  std::vector<std::string> known;
+  for (const ProfileInfo& info : profiles) known.emplace_back(info.name);
+  for (const std::string& name : wanted) {
+    if (name == "all") return known;
+    if (std::find(known.begin(), known.end(), name) == known.end()) {
+      throw_usage(concat("unknown profile ", name, suggestion(name, known), "; or all"));
+    }
+  }
+  std::erase_if(known, [&](const std::string& name) {
+    return std::find(wanted.begin(), wanted.end(), name) == wanted.end();
+  });
+  return known;
+}
+
+std::optional<double> ProfileTable::mean(const std::string& metric) const {
+  const std::size_t m = position_of(metrics, metric);
+  if (m == metrics.size()) return std::nullopt;
+  return weighted_mean(class_means(*this, m), weights);
+}
+
+std::optional<double> ProfileTable::mean(const std::string& metric, std::size_t position) const {
+  const std::size_t m = position_of(metrics, metric);
+  if (m == metrics.size()) return std::nullopt;
+  return weighted_mean(values.at(position)[m], weights);
+}
+
+std::string ProfileTable::unit_count() const {
+  if (units.size() == 1) return concat("1 ", unit);
+  return concat(units.size(), " ", unit, unit == "batch" ? "es" : "s");
+}
+
+std::int64_t ProfileTable::used(const std::string& metric) const {
+  const std::size_t m = position_of(metrics, metric);
+  if (m == metrics.size()) return 0;
+  const Values means = class_means(*this, m);
+  return std::count_if(means.begin(), means.end(), [](const auto& value) { return !!value; });
+}
+
+ProfileJudge::ProfileJudge(const std::string& profile, std::span<const data::Case> cases,
+                           std::size_t class_count, std::int64_t batch)
+    : rules_(rules_of(profile, cases, class_count, batch)) {
+  rules_->table.profile = profile;
+  for (const ProfileInfo& info : profiles) {
+    if (profile == info.name) rules_->table.unit = info.unit;
+  }
+}
+ProfileJudge::~ProfileJudge() = default;
+ProfileJudge::ProfileJudge(ProfileJudge&&) noexcept = default;
+
+void ProfileJudge::add(const data::Case& item, const data::LabelMap& truth,
+                       const data::LabelMap& prediction, const Lengths& lengths) {
+  rules_->add(item, truth, prediction, lengths);
+}
+
+ProfileTable ProfileJudge::finish() {
+  rules_->finish();
+  return std::move(rules_->table);
+}
+
+ProfileTable default_table(std::span<const CaseScores> cases) {
+  ProfileTable table;
+  table.profile = profiles[0].name;
+  table.unit = profiles[0].unit;
+  table.weights.assign(cases.size(), 1);
+  for (const MetricInfo& metric : metrics) table.metrics.emplace_back(metric.key);
+  const std::size_t class_count = cases.empty() ? 0 : cases.front().classes.size();
+  table.values.assign(class_count, std::vector<Values>(metric_count));
+  for (const CaseScores& scores : cases) {
+    table.units.push_back(scores.id);
+    for (std::size_t c = 0; c < class_count; ++c) {
+      for (std::size_t m = 0; m < metric_count; ++m) {
+        table.values[c][m].push_back(scores.classes[c].*metrics[m].value);
+      }
+    }
+  }
+  return table;
+}
+
+}  // namespace medurwkv::judge

@@ -1,0 +1,34 @@
+// Wilcoxon's signed-rank test and Holm's correction, as SciPy computes them. Relies on the standard
+// library alone.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <vector>
+
+namespace medurwkv::judge {
+
+/// What differences of 0 do: `wilcox` drops them (Wilcoxon 1945); `pratt` ranks them and drops
+/// their ranks (Pratt 1959).
+enum class Zeros { wilcox, pratt };
+
+struct WilcoxonTest {
+  std::int64_t used = 0;  ///< differences that are not 0
+  double statistic = 0;   ///< the smaller of the rank sums of positive and negative differences
+  double p_value = 1;     ///< two-sided
+  /// All signs were counted out: up to 50 differences without ties or zeros, up to 13 with; else
+  /// the normal approximation with the tie correction, without a continuity correction.
+  bool exact = true;
+};
+
+/// scipy.stats.wilcoxon(differences, zero_method, method="auto") of SciPy 1.13 and later. Where all
+/// differences are 0 p is 1. Absent without differences.
+std::optional<WilcoxonTest> wilcoxon(std::span<const double> differences,
+                                     Zeros zeros = Zeros::wilcox);
+
+/// p-values made larger so that among all of them the chance of a false one stays what a single one
+/// says (Holm 1979): the k-th smallest of m times m - k + 1, none below one before it, at most 1.
+std::vector<double> holm(std::span<const double> p_values);
+
+}  // namespace medurwkv::judge

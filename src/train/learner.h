@@ -1,0 +1,103 @@
+// The network that is being trained: weights, loss, gradients, steps, the moving average. One step
+// is one or more calls of learn(), then update(). Where several processes train together they meet
+// in three places: the sums of the loss (LossOptions::gather), the batch normalisations
+// (torch/torch_ops.h), and the gradients, at the beginning of update(). Relies on torch,
+// train/loss.h, train/optimizer.h, train/schedule.h.
+#pragma once
+
+#include "torch/aten.h"
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "net/config.h"
+#include "net/med_urwkv.h"
+#include "torch/frozen.h"
+#include "torch/parameter_store.h"
+#include "torch/process_group.h"
+#include "train/config.h"
+#include "train/loss.h"
+#include "train/optimizer.h"
+#include "train/samples.h"
+
+namespace medurwkv::train {
+
+/// Seconds of what a step cannot do without.
+struct ComputeSeconds {
+  double forward = 0, loss = 0, backward = 0, update = 0;
+  [[nodiscard]] double sum() const { return forward + loss + backward + update; }
+};
+
+/// What a batch cost.
+struct BatchLoss {
+  double total = 0;
+  LossParts parts{};
+};
+
+/// What is optimised, as the configuration says it for a set of `classes`.
+LossOptions loss_options(const Config& config, std::int64_t classes);
+
+class Learner {
+ public:
+  /// Random start values.
+  Learner(const Config& config, const net::NetworkConfig& network, LossOptions loss,
+          const at::Device& device, at::ScalarType type = at::kFloat);
+
+  /// From now on this process learns its part of every batch, the rest is learned by the others of
+  /// the group, which outlives the learner. All ranks call learn() and update() together.
+  void set_group(const torch_backend::ProcessGroup* group) { group_ = group; }
+
+  /// The network's tensors and, with deep supervision, those of the heads that only training has.
+  [[nodiscard]] torch_backend::ParameterStore& store() { return store_; }
+  [[nodiscard]] AdamW& optimizer() { return optimizer_; }
+  /// The moving average of the network's tensors; null without one.
+  [[nodiscard]] torch_backend::ParameterStore* average() { return average_ ? &*average_ : nullptr; }
+  /// What is judged and kept: the average where there is one.
+  [[nodiscard]] const torch_backend::ParameterStore& judged() const {
+    return average_ ? *average_ : store_;
+  }
+  /// The average starts from the weights as they are now.
+  void start_average();
+
+  /// `tensors` came from a file with published weights: they wait until step `freed_at`, then
+  /// follow at the rates of rate_factor().
+  void set_published(std::vector<std::string> tensors, std::int64_t freed_at);
+  /// Before the first batch of `step`: freezes or frees what set_published named.
+  void begin_step(std::int64_t step);
+
+  /// Forward, loss and backward of batch number `index` of the run; its gradients are added with
+  /// the weight `share`. What it gives may be not finite: then there are no gradients of it.
+  BatchLoss learn(const Batch& batch, std::int64_t index, double share);
+
+  /// In a group: the mean of all ranks' gradients in the place of each one's own. update() begins
+  /// with it.
+  void average_gradients();
+
+  /// Clips the gradients and applies them at `rate`; the norm before. Where that is not finite
+  /// nothing is changed.
+  double update(double rate);
+
+  [[nodiscard]] const ComputeSeconds& seconds() const { return seconds_; }
+
+ private:
+  [[nodiscard]] Loss loss_of(const net::NetworkOutput<at::Tensor>& out, const at::Tensor& labels);
+  [[nodiscard]] at::Tensor stage_logits(const at::Tensor& tokens, std::size_t stage,
+                                        const at::Tensor& labels);
+  void follow();
+
+  const Config& config_;
+  const net::NetworkConfig& network_;
+  LossOptions loss_;
+  torch_backend::ParameterStore store_;
+  std::optional<torch_backend::ParameterStore> average_;
+  AdamW optimizer_;
+  std::vector<std::string> published_;
+  std::int64_t freed_at_ = 0;
+  std::optional<torch_backend::Frozen> frozen_;
+  const torch_backend::ProcessGroup* group_ = nullptr;
+  ComputeSeconds seconds_;
+};
+
+}  // namespace medurwkv::train
