@@ -170,8 +170,10 @@ json train_series(const TrainRequest& given, const TrainListener& listener) {
       listener.line(concat(member.folder, ": has ended before"));
     } else {
       TrainRequest one = request_of(request, member);
-      if (request.max_minutes > 0) one.max_minutes = request.max_minutes - seconds / 60;
-      if (one.max_minutes < 0) break;
+      if (request.max_minutes > 0) {
+        one.max_minutes = request.max_minutes - seconds / 60;
+        if (one.max_minutes <= 0) break;
+      }
       listener.line(
           concat("--- ", member.folder, " (", runs.size() + 1, " of ", members.size(), ")"));
       json summary = train(one, listener);
