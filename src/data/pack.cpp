@@ -345,7 +345,7 @@ void write_pack(const Dataset& dataset, const fs::path& file, const StopSignal& 
     };
     put(magic);
     // So many at a time are in memory.
-    const auto block = static_cast<std::size_t>(4 * thread_count());
+    const std::size_t block = 4 * static_cast<std::size_t>(thread_count());
     for (std::size_t first = 0; first < cases.size(); first += block) {
       std::vector<Ready> ready(std::min(block, cases.size() - first));
       for_each_case(ready.size(), "packing", true, stop,
