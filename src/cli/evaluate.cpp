@@ -316,11 +316,11 @@ std::vector<judge::Report> evaluate_group(const EvaluateOptions& options, const 
 
 // Models of folds are judged on their own fold when the part is val, each group on its own cases;
 // else all on the same.
-std::vector<Group> groups_of(const EvaluateOptions& options, const Models& models) {
+std::vector<Group> groups_of(const Models& models, bool by_fold) {
   std::vector<Group> out;
   for (std::size_t m = 0; m < models.members.size(); ++m) {
     const Member& member = models.members[m];
-    const int fold = options.part == "val" ? member.fold : 0;
+    const int fold = by_fold ? member.fold : 0;
     if (out.empty() || out.back().fold != fold) out.push_back({{}, {}, fold});
     out.back().members.push_back(m);
     out.back().names.push_back(member.name);
@@ -356,15 +356,16 @@ int evaluate_models(const EvaluateOptions& options) {
   Models models;
   models.members = members_of(options.model);
   // A split with folds wants to know which; where that does not matter, the first model's will do.
+  const bool has_folds = !options.split.empty() && !data::read_plan(options.split).folds.empty();
   std::optional<int> fold = options.fold;
-  if (!fold && models.members.front().fold > 0) fold = models.members.front().fold;
+  if (!fold && has_folds && models.members.front().fold > 0) fold = models.members.front().fold;
   Judged judged = open_judged(options, fold);
   for (const Member& member : models.members) {
     models.engines.push_back(
         open_engine(member.model, options.common.device, options.common.threads));
     check_classes(models.engines.back()->description(), judged.dataset);
   }
-  const std::vector<Group> groups = groups_of(options, models);
+  const std::vector<Group> groups = groups_of(models, has_folds && options.part == "val");
   make_folder(options.common.out);
   judged.provenance.models = {models.engines.front()->description()};
   warn(options, judged.provenance);

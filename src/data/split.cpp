@@ -1,9 +1,6 @@
 #include "data/split.h"
 
 #include <algorithm>
-#include <array>
-#include <cmath>
-#include <exception>
 #include <regex>
 #include <set>
 #include <utility>
@@ -17,8 +14,6 @@
 
 namespace medurwkv::data {
 namespace {
-
-namespace fs = std::filesystem;
 
 using Pairs = std::vector<std::pair<std::size_t, std::size_t>>;
 

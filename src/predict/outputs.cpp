@@ -147,10 +147,10 @@ const char* to_string(What what) {
 }
 
 void check_inside(const fs::path& out, const fs::path& file) {
-  const fs::path folder = real_path((out / file).parent_path());
-  const fs::path inside = real_path(out);
-  if (folder == inside || lies_below(folder, inside)) return;
-  throw_failure(concat((out / file).string(), ": a link leads to ", folder.string(), ", out of ",
+  const fs::path target = real_path((out / file).parent_path());
+  const fs::path allowed = real_path(out);
+  if (target == allowed || lies_below(target, allowed)) return;
+  throw_failure(concat((out / file).string(), ": a link leads to ", target.string(), ", out of ",
                        out.string(), "; choose another --out"));
 }
 
@@ -269,7 +269,9 @@ void EarlierRun::read(const Json& earlier) {
     files_.insert(one.get<std::string>());
   }
   for (const Json& image : earlier.at("images")) {
-    Done done{.sha256 = image.at("sha256").get<std::string>(), .files = {}, .entry = image};
+    Done done{
+        .sha256 = image.at("sha256").get<std::string>(), .files = {}, .entry = entries_.size()};
+    entries_.push_back(image);
     for (const Json& one : image.at("outputs")) {
       done.files.emplace_back(one.at("file").get<std::string>(),
                               one.at("sha256").get<std::string>());
@@ -294,7 +296,7 @@ std::optional<Json> EarlierRun::entry_of(const Job& job) const {
     const auto& [file, hash] = done.files[i];
     all = file == job.outputs[i].file.generic_string() && same(out_ / file, hash);
   }
-  return all ? std::optional(done.entry) : std::nullopt;
+  return all ? std::optional(entries_[done.entry]) : std::nullopt;
 }
 
 }  // namespace medurwkv::predict

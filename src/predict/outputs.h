@@ -118,11 +118,12 @@ class EarlierRun {
   struct Done {
     std::string sha256;                                      ///< of the input
     std::vector<std::pair<std::string, std::string>> files;  ///< with their SHA-256
-    nlohmann::json entry;
+    std::size_t entry = 0;                                   ///< in entries_
   };
   void read(const nlohmann::json& earlier);
 
   std::filesystem::path out_;
+  std::vector<nlohmann::json> entries_;
   std::map<std::string, Done> images_;  ///< by input
   std::set<std::string> files_;
 };

@@ -111,7 +111,7 @@ TEST_F(Predict, GoesOnAfterKill) {
   const fs::path many = path("many");
   fs::create_directories(many);
   const fs::path image = fs::directory_iterator(world->data() / "images")->path();
-  constexpr int count = 40;
+  constexpr int count = 14;
   for (int i = 0; i < count; ++i) {
     fs::create_hard_link(image, many / (std::to_string(i) + image.extension().string()));
   }
@@ -121,7 +121,7 @@ TEST_F(Predict, GoesOnAfterKill) {
   };
   {
     test::Process process(words("killed"));
-    ASSERT_TRUE(process.until([&] { return fs::exists(path("killed/13.png")); })) << process.err();
+    ASSERT_TRUE(process.until([&] { return fs::exists(path("killed/11.png")); })) << process.err();
     process.send(SIGKILL);
     process.wait();
   }

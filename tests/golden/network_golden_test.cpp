@@ -118,8 +118,7 @@ TEST_P(NetworkStepGolden, TrainingStepWithEveryGradient) {
       tolerance.at(single() ? "train" : "stages_and_logits").get<double>();
   EXPECT_TRUE(test::is_close(test::elements(out.logits), file.values("logits.train." + mode),
                              logits_tolerance));
-  const std::vector<double> losses{loss.total.item().toDouble(),
-                                   loss.parts[0].item().toDouble(),
+  const std::vector<double> losses{loss.total.item().toDouble(), loss.parts[0].item().toDouble(),
                                    loss.parts[1].item().toDouble()};
   EXPECT_TRUE(test::is_close(losses, file.values("loss.train." + mode),
                              tolerance.at("loss").get<double>()));

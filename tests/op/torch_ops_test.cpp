@@ -236,8 +236,8 @@ TEST(TorchOps, LinearIsLibTorchsInDouble) {
         const at::Tensor input =
             contiguous ? x * 2 : (x * 2).transpose(0, 1).contiguous().transpose(0, 1);
         EXPECT_EQ(input.is_contiguous(), contiguous);
-        const at::Tensor y = ops.linear(
-            input, weight, with_bias ? std::optional<at::Tensor>(bias) : std::nullopt);
+        const at::Tensor y =
+            ops.linear(input, weight, with_bias ? std::optional<at::Tensor>(bias) : std::nullopt);
         (y * grad).sum().backward();
         std::vector<at::Tensor> out{y.detach(), x.grad(), weight.grad()};
         if (with_bias) out.push_back(bias.grad());
