@@ -138,10 +138,12 @@ void signed_distances(const judge::Mask& inside, double* out) {
     std::fill_n(out, inside.inside.size(), 0.0);
     return;
   }
-  const std::vector<double> to_inside = judge::squared_distances(inside, {});
-  const std::vector<double> to_outside = judge::squared_distances(outside, {});
-  for (std::size_t i = 0; i < to_inside.size(); ++i) {
-    out[i] = inside.inside[i] != 0 ? 1 - std::sqrt(to_outside[i]) : std::sqrt(to_inside[i]);
+  const std::vector<double> to_outside = judge::squared_distances(inside, outside, {});
+  const std::vector<double> to_inside = judge::squared_distances(outside, inside, {});
+  auto inner = to_outside.begin();
+  auto outer = to_inside.begin();
+  for (std::size_t i = 0; i < inside.inside.size(); ++i) {
+    out[i] = inside.inside[i] != 0 ? 1 - std::sqrt(*inner++) : std::sqrt(*outer++);
   }
 }
 

@@ -136,7 +136,9 @@ Sweep sweep(const fs::path& path, Call call, int error) {
     out.refused += threw ? 1 : 0;
     const double value = saved_value(path);
     EXPECT_TRUE(value == 1 || value == 2) << value;
-    if (!threw) EXPECT_EQ(value, 2) << "a save that succeeds is the new one";
+    if (!threw) {
+      EXPECT_EQ(value, 2) << "a save that succeeds is the new one";
+    }
     for (const auto& entry : fs::directory_iterator(path.parent_path())) {
       EXPECT_EQ(entry.path(), path) << "left behind";
     }
