@@ -21,7 +21,7 @@ c10::optional<at::Tensor> optional_bias(const std::optional<at::Tensor>& bias) {
 /// A product made in bfloat16, and a bias along `dim`, in float32.
 at::Tensor plus(const at::Tensor& product, const std::optional<at::Tensor>& bias,
                 std::int64_t dim) {
-  const at::Tensor y = product.to(at::kFloat);
+  at::Tensor y = product.to(at::kFloat);
   if (!bias) return y;
   std::vector<std::int64_t> shape(static_cast<std::size_t>(y.dim()), 1);
   shape[static_cast<std::size_t>(dim)] = y.size(dim);
@@ -79,9 +79,8 @@ at::Tensor ComposedOps::shared_batch_norm(const Tensor& x,
   const auto over_samples = [&](const at::Tensor& values) {
     return values.sum({0, 2, 3}, /*keepdim=*/true, at::kDouble) * weight;
   };
-  at::Tensor pixels =
-      at::full({1}, weight * static_cast<double>(x.numel() / x.size(1)), at::kDouble)
-          .to(x.device());
+  const std::int64_t here = x.numel() / x.size(1);
+  at::Tensor pixels = at::full({1}, weight * static_cast<double>(here), at::kDouble).to(x.device());
   group.sum(pixels);
   const double count = pixels.item<double>();
   const at::Tensor mean = group.differentiable_sum(over_samples(x)) / count;
