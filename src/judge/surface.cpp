@@ -89,14 +89,14 @@ Mask corners_on_contour(const Mask& mask, const Codes& codes) {
   return out;
 }
 
-std::vector<ContourElement> elements(const Mask& corners, const Codes& codes, const Mask& others,
+std::vector<ContourElement> elements(const Mask& from, const Codes& codes, const Mask& to,
                                      Spacing spacing) {
   const std::array<double, 16> lengths = lengths_by_code(spacing);
-  const std::vector<double> squared = squared_distances(corners, others, spacing);
+  const std::vector<double> squared = squared_distances(from, to, spacing);
   std::vector<ContourElement> out;
   out.reserve(squared.size());
   for (std::size_t i = 0; i < codes.size(); ++i) {
-    if (corners.inside[i] == 0) continue;
+    if (from.inside[i] == 0) continue;
     out.push_back({std::sqrt(squared[out.size()]), lengths.at(codes[i])});
   }
   std::sort(out.begin(), out.end(), [](const ContourElement& a, const ContourElement& b) {

@@ -172,7 +172,7 @@ TEST(Learner, PublishedTensorsWaitAndThenFollowSlowly) {
       } else {
         // AdamW's first step of a tensor has the length of its rate in every element.
         const std::vector<double> factors{0.25, 1, 0.0625};
-        EXPECT_NEAR(most / rate, factors[i], 0.01 * factors[i]) << names[i];
+        EXPECT_NEAR(most / rate, factors[i], 0.05 * factors[i]) << names[i];
       }
     }
   }
@@ -216,25 +216,42 @@ TEST(Learner, ABatchWithoutAFiniteLossLeavesNoGradients) {
   EXPECT_FALSE(world.grad("head.classify.weight").defined());
 }
 
+// Eight bits of mantissa: each product is within 1/256 of float32's, so their sums are within a
+// percent of its norm, and not equal.
 TEST(Bfloat16, ProductsAreNearThoseOfFloat32WithGradients) {
-  ParameterStore store(plan::parameters_of(nano()), 0, at::kFloat, at::kCPU);
-  test::fill(store);
-  const auto run = [&](bool bfloat16) {
-    const at::Tensor out =
-        torch_backend::run_network(nano(), store, {.training = true, .bfloat16 = bfloat16},
-                                   batch_of(2, 0).images)
-            .logits;
-    store.at("head.expand.weight").mutable_grad().reset();
-    out.square().mean().backward();
-    return std::pair(out.detach(), store.at("head.expand.weight").grad().clone());
+  const ParameterStore none({}, 0, at::kFloat, at::kCPU);
+  const auto some = [](const std::vector<std::int64_t>& shape, double shift) {
+    const at::Tensor values = at::zeros(shape, at::kFloat);
+    const at::Tensor noise =
+        (at::arange(values.numel(), at::kDouble) * 12.9898 + shift).sin() * 43758.5453;
+    return (noise - noise.floor() - 0.5).to(at::kFloat).reshape(shape);
   };
-  const auto [exact, exact_grad] = run(false);
-  const auto [rough, rough_grad] = run(true);
-  EXPECT_EQ(rough.scalar_type(), at::kFloat);
-  EXPECT_FALSE(at::equal(rough, exact));
-  EXPECT_LT((rough - exact).norm().item().toDouble(), 0.05 * exact.norm().item().toDouble());
-  EXPECT_LT((rough_grad - exact_grad).norm().item().toDouble(),
-            0.1 * exact_grad.norm().item().toDouble());
+  const auto run = [&](bool bfloat16, int which) {
+    torch_backend::TorchOps ops(none, {.bfloat16 = bfloat16});
+    at::Tensor x = some(which == 0 ? std::vector<std::int64_t>{2, 30, 24}
+                                   : std::vector<std::int64_t>{2, 24, 6, 5},
+                        0)
+                       .requires_grad_(true);
+    const at::Tensor bias = some({which == 3 ? 8 : 16}, 2);
+    at::Tensor y;
+    if (which == 0) y = ops.linear(x, some({16, 24}, 1), bias);
+    if (which == 1) y = ops.conv2d(x, some({16, 24, 3, 3}, 1), bias, {.stride = 2, .padding = 1});
+    if (which == 2) y = ops.conv2d(x, some({16, 24, 1, 1}, 1), bias, {});
+    if (which == 3) y = ops.conv_transpose2d(x, some({24, 8, 2, 2}, 1), bias, 2);
+    (y * some(y.sizes().vec(), 3)).sum().backward();
+    return std::vector<at::Tensor>{y.detach(), x.grad()};
+  };
+  for (const int which : {0, 1, 2, 3}) {
+    const std::vector<at::Tensor> exact = run(false, which);
+    const std::vector<at::Tensor> rough = run(true, which);
+    for (std::size_t i = 0; i < exact.size(); ++i) {
+      EXPECT_EQ(rough[i].scalar_type(), at::kFloat) << which;
+      EXPECT_FALSE(at::equal(rough[i], exact[i])) << which;
+      EXPECT_LT((rough[i] - exact[i]).norm().item().toDouble(),
+                0.01 * exact[i].norm().item().toDouble())
+          << which << " " << i;
+    }
+  }
 }
 
 }  // namespace

@@ -48,8 +48,9 @@ TEST(TrainConfig, ValuesOfAnotherTypeOrRangeAreRefused) {
       {"run.precision=bfloat", "bfloat16"},
       {"encoder.frozen_epochs=2.5", "whole number"},
       {"run.patience", "key=value"}};
-  for (const auto& [setting, word] : wrong) {
-    expect_refusal({word}, [&] { return load_config({}, {setting}); });
+  for (const auto& one : wrong) {
+    const std::string& setting = one.first;
+    expect_refusal({one.second}, [&] { return load_config({}, {setting}); });
   }
   expect_refusal({"nothing would be learned"}, [] {
     return load_config({}, {"loss.dice=0", "loss.cross_entropy=0"});
