@@ -278,15 +278,15 @@ std::vector<HostileFile> names() {
 /// Members that unpack to far more than the file has.
 std::vector<HostileFile> bombs() {
   std::string zeros;
-  zeros.resize(200'000'000);
+  zeros.resize(100'000'000);
   const std::string packed = make_zip({{.name = "zeros", .content = zeros, .deflate = true}}).bytes;
-  std::vector<HostileFile> out{{"200 MB of zeros", packed, "200000000"}};
-  zeros.resize(20'000'000);
+  std::vector<HostileFile> out{{"100 MB of zeros", packed, "100000000"}};
+  zeros.resize(5'000'000);
   std::vector<ZipEntry> entries;
-  for (int i = 0; i < 20; ++i) {
+  for (int i = 0; i < 12; ++i) {
     entries.push_back({.name = std::to_string(i), .content = zeros, .deflate = true});
   }
-  out.push_back({"twenty times 20 MB", make_zip(entries).bytes, "more than the"});
+  out.push_back({"twelve times 5 MB", make_zip(entries).bytes, "more than the"});
   return out;
 }
 
