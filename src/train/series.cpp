@@ -100,11 +100,11 @@ json begin_series(const TrainRequest& request) {
                        "--out"));
   }
   make_folder(request.out);
-  const json record{{"folds", request.folds},
-                    {"seeds", request.seeds},
-                    {"settings", request.settings},
-                    {"initial_weights", initial_of(request)},
-                    {"ended", json::object()}};
+  json record{{"folds", request.folds},
+              {"seeds", request.seeds},
+              {"settings", request.settings},
+              {"initial_weights", initial_of(request)},
+              {"ended", json::object()}};
   write_file(record_of(request), record.dump(2) + "\n");
   write_file(request.out / "split.json", read_file(request.split));
   write_file(request.out / "config.toml",
