@@ -85,9 +85,10 @@ class PlantedFaults : public ::testing::Test {
     const StopSignal go{0};
     std::vector<Fault> found = check_dataset(root(), options, go, true).faults;
     for (const auto& [kind, where] : planted) {
-      const auto it = std::find_if(found.begin(), found.end(), [&](const Fault& fault) {
-        return fault.kind == kind && fault.where.find(where) != std::string::npos;
-      });
+      const auto it = std::find_if(
+          found.begin(), found.end(), [&kind = kind, &where = where](const Fault& fault) {
+            return fault.kind == kind && fault.where.find(where) != std::string::npos;
+          });
       if (it == found.end()) {
         ADD_FAILURE() << "not found: " << kind << " " << where;
         continue;
