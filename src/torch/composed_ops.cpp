@@ -82,7 +82,7 @@ at::Tensor ComposedOps::shared_batch_norm(const Tensor& x,
   const std::int64_t here = x.numel() / x.size(1);
   at::Tensor pixels = at::full({1}, weight * static_cast<double>(here), at::kDouble).to(x.device());
   group.sum(pixels);
-  const double count = pixels.item<double>();
+  const auto count = pixels.item<double>();
   const at::Tensor mean = group.differentiable_sum(over_samples(x)) / count;
   const at::Tensor centred = x - mean.to(x.scalar_type());
   const at::Tensor variance = group.differentiable_sum(over_samples(centred.square())) / count;
