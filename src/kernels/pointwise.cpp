@@ -49,6 +49,14 @@ void squared_relu_backward(std::int64_t count, const Real* x, const Real* grad_o
 }
 
 template <class Real>
+void adamw(const AdamWUpdate<Real>& update, std::int64_t count, const Real* gradient,
+           Real* parameter, Real* moment1, Real* moment2) {
+  for_each_run(count, [&](std::int64_t i, std::int64_t n) {
+    token_kernels<Real>().adamw(update, gradient + i, n, parameter + i, moment1 + i, moment2 + i);
+  });
+}
+
+template <class Real>
 void scale_add_forward(std::int64_t rows, std::int64_t channels, const Real* x, const Real* scale,
                        const Real* branch, Real* y) {
   const ScaleAddRows<Real> work{
@@ -80,6 +88,7 @@ template void gate_forward(std::int64_t, const float*, const float*, float*);
 template void gate_backward(std::int64_t, const float*, const float*, const float*, float*, float*);
 template void squared_relu_forward(std::int64_t, const float*, float*);
 template void squared_relu_backward(std::int64_t, const float*, const float*, float*);
+template void adamw(const AdamWUpdate<float>&, std::int64_t, const float*, float*, float*, float*);
 template void scale_add_forward(std::int64_t, std::int64_t, const float*, const float*,
                                 const float*, float*);
 template void scale_add_backward(std::int64_t, std::int64_t, const float*, const float*,
@@ -89,6 +98,8 @@ template void gate_backward(std::int64_t, const double*, const double*, const do
                             double*);
 template void squared_relu_forward(std::int64_t, const double*, double*);
 template void squared_relu_backward(std::int64_t, const double*, const double*, double*);
+template void adamw(const AdamWUpdate<double>&, std::int64_t, const double*, double*, double*,
+                    double*);
 template void scale_add_forward(std::int64_t, std::int64_t, const double*, const double*,
                                 const double*, double*);
 template void scale_add_backward(std::int64_t, std::int64_t, const double*, const double*,

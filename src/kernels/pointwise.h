@@ -1,8 +1,11 @@
 // Operations number by number: the gate, the squared ReLU and the scaled residual of Vision-RWKV's
-// block (arXiv 2403.02308). Each one pass over memory. Same bits on any number of threads.
+// block (arXiv 2403.02308), and AdamW's update. Each one pass over memory. Same bits on any number
+// of threads.
 #pragma once
 
 #include <cstdint>
+
+#include "kernels/token_kernels.h"
 
 namespace medurwkv::kernels {
 
@@ -18,6 +21,11 @@ template <class Real>
 void squared_relu_forward(std::int64_t count, const Real* x, Real* out);
 template <class Real>
 void squared_relu_backward(std::int64_t count, const Real* x, const Real* grad_out, Real* grad_x);
+
+/// One update of AdamW on `count` numbers each.
+template <class Real>
+void adamw(const AdamWUpdate<Real>& update, std::int64_t count, const Real* gradient,
+           Real* parameter, Real* moment1, Real* moment2);
 
 /// y = x + scale branch; x, branch and y are rows x channels, scale has one value per channel.
 template <class Real>

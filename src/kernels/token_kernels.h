@@ -93,6 +93,21 @@ struct NormReluRows {
   Real* grad_x = nullptr;
 };
 
+/// What every number of a tensor meets in one update of AdamW (train/optimizer.h): m and v follow
+/// the gradient and its square by beta1 and beta2; parameter = keep parameter - rate m /
+/// (root_scale sqrt(v) + epsilon).
+template <class Real>
+struct AdamWUpdate {
+  Real beta1 = 0;
+  Real beta2 = 0;
+  Real rest1 = 0;  ///< 1 - beta1
+  Real rest2 = 0;  ///< 1 - beta2
+  Real keep = 0;
+  Real rate = 0;
+  Real root_scale = 0;
+  Real epsilon = 0;
+};
+
 template <class Real>
 struct TokenKernels {
   void (*shift_mix_forward)(const ShiftMixRows<Real>& rows, std::int64_t begin, std::int64_t end);
@@ -104,6 +119,8 @@ struct TokenKernels {
   /// max(0, x)^2 of `count` numbers.
   void (*squared_relu_forward)(const Real* x, std::int64_t count, Real* out);
   void (*squared_relu_backward)(const Real* x, const Real* grad, std::int64_t count, Real* grad_x);
+  void (*adamw)(const AdamWUpdate<Real>& update, const Real* gradient, std::int64_t count,
+                Real* parameter, Real* moment1, Real* moment2);
   void (*scale_add_forward)(const ScaleAddRows<Real>& rows, std::int64_t begin, std::int64_t end);
   void (*scale_add_backward)(const ScaleAddRows<Real>& rows, std::int64_t begin, std::int64_t end);
   void (*layer_norm_forward)(const LayerNormRows<Real>& rows, std::int64_t begin, std::int64_t end);

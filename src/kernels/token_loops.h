@@ -112,6 +112,20 @@ void squared_relu_backward_run(const Real* __restrict x, const Real* __restrict 
   for (std::int64_t i = 0; i < count; ++i) grad_x[i] = x[i] > 0 ? 2 * x[i] * grad[i] : 0;
 }
 
+template <class Channels, class Real>
+void adamw_run(const AdamWUpdate<Real>& update, const Real* __restrict gradient, std::int64_t count,
+               Real* __restrict parameter, Real* __restrict moment1, Real* __restrict moment2) {
+  const AdamWUpdate<Real> by = update;
+  for (std::int64_t i = 0; i < count; ++i) {
+    const Real m = moment1[i] * by.beta1 + gradient[i] * by.rest1;
+    const Real v = moment2[i] * by.beta2 + gradient[i] * gradient[i] * by.rest2;
+    moment1[i] = m;
+    moment2[i] = v;
+    const Real divisor = Channels::root(v) * by.root_scale + by.epsilon;
+    parameter[i] = parameter[i] * by.keep - by.rate * m / divisor;
+  }
+}
+
 template <class Real>
 void scale_add_forward_rows(const ScaleAddRows<Real>& rows, std::int64_t begin, std::int64_t end) {
   const std::int64_t channels = rows.channels;
@@ -276,6 +290,7 @@ constexpr TokenKernels<Real> token_kernels_of() {
           .gate_backward = gate_backward_run<Channels, Real>,
           .squared_relu_forward = squared_relu_forward_run<Real>,
           .squared_relu_backward = squared_relu_backward_run<Real>,
+          .adamw = adamw_run<Channels, Real>,
           .scale_add_forward = scale_add_forward_rows<Real>,
           .scale_add_backward = scale_add_backward_rows<Real>,
           .layer_norm_forward = layer_norm_forward_rows<Channels, Real>,

@@ -1,5 +1,6 @@
 // bi-WKV from LibTorch's own operations, on any device: a fixed number of them for any number of
-// tokens, and memory for tokens x 64 x channels.
+// tokens, and memory for tokens x 64 x channels. Up to `tokens_in_one_step` the exact mode is what
+// its formula says, a softmax over all tokens for each token and channel; what follows is of more.
 //
 // Tokens are cut into chunks of at most 64, and sums of weights are taken on three levels:
 //   1. of every chunk's tokens, as seen from its two ends;
@@ -12,6 +13,11 @@
 // distance, are carried through the levels beside the others ("growing").
 #include <algorithm>
 #include <array>
+#include <functional>
+#include <map>
+#include <mutex>
+#include <string>
+#include <tuple>
 #include <vector>
 
 #include "kernels/bi_wkv.h"
@@ -24,12 +30,35 @@ using net::WkvMode;
 
 constexpr std::int64_t longest_chunk = 64;
 
+/// Up to here all pairs of tokens take no more memory than the chunks' parts do.
+constexpr std::int64_t tokens_in_one_step = 256;
+
 /// Exponent of what takes no part: its exp() vanishes beside any other. Finite, because a sum over
 /// nothing (before the first chunk) would subtract infinity from infinity.
 constexpr double nothing = -1e30;
 
 std::int64_t parts_of(std::int64_t whole, std::int64_t part) {
   return (whole + part - 1) / part;
+}
+
+/// What depends on nothing but the number of tokens, kept from call to call: made on the CPU, it
+/// would have a GPU wait for each call's copy. Tables of over a million numbers are not kept.
+at::Tensor kept(const char* what, WkvMode mode, std::int64_t tokens,
+                const at::TensorOptions& options, const std::function<at::Tensor()>& make) {
+  constexpr std::int64_t most_numbers = 1'000'000;
+  constexpr std::size_t most_tables = 64;
+  using Key = std::tuple<std::string, WkvMode, std::int64_t, at::ScalarType, std::string>;
+  static std::mutex mutex;
+  static std::map<Key, at::Tensor> tables;
+  const Key key{what, mode, tokens, at::typeMetaToScalarType(options.dtype()),
+                options.device().str()};
+  const std::scoped_lock lock(mutex);
+  if (const auto found = tables.find(key); found != tables.end()) return found->second;
+  const at::NoGradGuard no_grad;
+  const at::Tensor made = make().to(options);
+  if (made.numel() > most_numbers) return made;
+  if (tables.size() == most_tables) tables.clear();
+  return tables.emplace(key, made).first->second;
 }
 
 /// How tokens are cut. Chunks and regions may end early; none is empty.
@@ -78,8 +107,7 @@ struct Chunks {
 /// Rows of `columns` constants, filled here because it takes LibTorch many small operations.
 class Table {
  public:
-  Table(std::int64_t columns, const at::TensorOptions& options)
-      : columns_(columns), options_(options) {}
+  explicit Table(std::int64_t columns) : columns_(columns) {}
   /// element(column) for every column.
   template <class Element>
   void add(const Element& element) {
@@ -87,16 +115,13 @@ class Table {
       elements_.push_back(static_cast<double>(element(c)));
     }
   }
-  /// rows x columns
+  /// rows x columns, float64 on the CPU
   [[nodiscard]] at::Tensor tensor() const {
-    return at::tensor(elements_, options_.device(at::kCPU))
-        .to(options_.device(), /*non_blocking=*/true)
-        .reshape({-1, columns_});
+    return at::tensor(elements_, at::kDouble).reshape({-1, columns_});
   }
 
  private:
   std::int64_t columns_;
-  at::TensorOptions options_;
   std::vector<double> elements_;
 };
 
@@ -104,6 +129,7 @@ class Table {
 /// two tensors in a first dimension, values and ones, for the sums of weighted values and of
 /// weights.
 struct Inputs {
+  std::int64_t tokens;
   Chunks chunks;
   WkvMode mode;
   at::TensorOptions options;
@@ -113,10 +139,12 @@ struct Inputs {
 
   Inputs(const at::Tensor& decay, const at::Tensor& first, const at::Tensor& k, const at::Tensor& v,
          WkvMode wkv_mode)
-      : chunks(wkv_mode, k.size(1)), mode(wkv_mode), options(k.options().requires_grad(false)) {
-    const auto tokens = static_cast<double>(k.size(1));
-    w = (decay / tokens).reshape({-1, 1, 1, 1});
-    u = (first / tokens).reshape({-1, 1, 1, 1});
+      : tokens(k.size(1)),
+        chunks(wkv_mode, tokens),
+        mode(wkv_mode),
+        options(k.options().requires_grad(false)) {
+    w = (decay / static_cast<double>(tokens)).reshape({-1, 1, 1, 1});
+    u = (first / static_cast<double>(tokens)).reshape({-1, 1, 1, 1});
     key = chunks.cut(k, nothing);
     const at::Tensor value = chunks.cut(v, 0);
     pair = at::stack({value, at::ones_like(value)});
@@ -126,6 +154,10 @@ struct Inputs {
     growing_key = chunks.by_chunk(at::constant_pad_nd(others, {1, 0}, nothing));
   }
   [[nodiscard]] bool exact() const { return mode == WkvMode::exact; }
+  [[nodiscard]] at::Tensor constant(const char* what,
+                                    const std::function<at::Tensor()>& make) const {
+    return kept(what, mode, tokens, options, make);
+  }
 };
 
 /// Sums over tokens, divided by exp(scale): batch x channels x directions x chunks. Directions:
@@ -149,23 +181,24 @@ at::Tensor weights_of(const at::Tensor& exponents, const at::Tensor& scale) {
 /// 1. Every chunk's own tokens, by steps to its last (past) or from its first (future, growing).
 Sums sums_of_chunks(const Inputs& in) {
   const std::int64_t length = in.chunks.length;
-  Table steps(length, in.options);
-  steps.add([&](std::int64_t i) { return length - 1 - i; });
-  steps.add([](std::int64_t i) { return i; });
-  at::Tensor key = in.key.unsqueeze(2);
-  if (!in.exact()) {
-    steps.add([](std::int64_t i) { return i; });
-    key = at::stack({in.key, in.key, in.growing_key}, 2);
-  }
-  const at::Tensor exponents = key - in.w * steps.tensor().unsqueeze(1);
+  const at::Tensor steps = in.constant("steps in a chunk", [&] {
+    Table table(length);
+    table.add([&](std::int64_t i) { return length - 1 - i; });
+    table.add([](std::int64_t i) { return i; });
+    if (!in.exact()) table.add([](std::int64_t i) { return i; });
+    return table.tensor().unsqueeze(1);
+  });
+  const at::Tensor key =
+      in.exact() ? in.key.unsqueeze(2) : at::stack({in.key, in.key, in.growing_key}, 2);
+  const at::Tensor exponents = at::addcmul(key, in.w, steps, -1);
   const at::Tensor scale = scale_of(exponents);
   const at::Tensor weights = weights_of(exponents, scale);
   return {.scale = scale.squeeze(-1), .pair = (weights * in.pair.unsqueeze(3)).sum(-1)};
 }
 
-/// What sums_elsewhere subtracts from the scales of the chunks' own sums: channels x directions x
-/// chunks that sum x chunks that are summed.
-at::Tensor decay_between_chunks(const Inputs& in) {
+/// Between chunks, as sums_elsewhere needs it: directions x chunks that sum x chunks that are
+/// summed. Steps of decay; and 1 where a chunk is not summed, after those in the first dimension.
+at::Tensor steps_between_chunks(const Inputs& in) {
   const Chunks& chunks = in.chunks;
   const std::int64_t count = chunks.count();
   const std::int64_t directions = in.exact() ? 2 : 3;
@@ -180,7 +213,7 @@ at::Tensor decay_between_chunks(const Inputs& in) {
     if (direction == 1) return {(in.exact() ? 0 : 1) - end, -start, chunk + 1, count};  // future
     return {-start, -start, region * chunks.per_region, chunk};                         // growing
   };
-  Table table(count, in.options);
+  Table table(count);
   for (std::size_t fact = 0; fact < 4; ++fact) {
     for (std::int64_t direction = 0; direction < directions; ++direction) {
       table.add([&](std::int64_t chunk) { return facts_of(direction, chunk)[fact]; });
@@ -200,23 +233,26 @@ at::Tensor decay_between_chunks(const Inputs& in) {
   if (!in.exact()) steps.select(0, 0).add_(region.unsqueeze(1).ne(region));
   const at::Tensor absent =
       summed.lt(fact(2).unsqueeze(2)).logical_or_(summed.ge(fact(3).unsqueeze(2)));
-  return (in.w * steps).masked_fill_(absent, -nothing);
+  return at::stack({steps.masked_fill_(absent, 0), absent.to(at::kDouble)});
 }
 
 /// 2. For every chunk the chunks before it, after it, and those before it in its region (growing).
 Sums sums_elsewhere(const Inputs& in, const Sums& own) {
-  const at::Tensor exponents = own.scale.unsqueeze(3) - decay_between_chunks(in);
+  const at::Tensor between =
+      in.constant("steps between chunks", [&] { return steps_between_chunks(in); });
+  const at::Tensor exponents = at::addcmul(own.scale.unsqueeze(3), in.w, between.select(0, 0), -1)
+                                   .add_(between.select(0, 1), nothing);
   const at::Tensor scale = scale_of(exponents);
   const at::Tensor weights = weights_of(exponents, scale);
   return {.scale = scale.squeeze(-1), .pair = (weights * own.pair.unsqueeze(4)).sum(-1)};
 }
 
-/// What is added to the keys (columns) for every token of a chunk (rows): channels x 1 x length x
-/// columns.
-at::Tensor bias_of_tokens(const Inputs& in) {
+/// Of every token of a chunk (rows) and what it sums (columns): steps of decay, 1 for the token
+/// itself, and `nothing` for what takes no part.
+at::Tensor planes_of_tokens(const Inputs& in) {
   const std::int64_t length = in.chunks.length;
   const std::int64_t columns = in.exact() ? length + 2 : 2 * length + 3;
-  Table table(columns, in.options);
+  Table table(columns);
   for (std::int64_t t = 0; t < length; ++t) {  // steps of decay
     table.add([&](std::int64_t i) {
       if (i < length) return std::max({t - i - 1, i - t - (in.exact() ? 1 : 0), std::int64_t{0}});
@@ -232,7 +268,13 @@ at::Tensor bias_of_tokens(const Inputs& in) {
   for (std::int64_t t = 0; t < length; ++t) {  // growing tokens after this one take no part
     table.add([&](std::int64_t i) { return i > length + 3 + t ? nothing : 0; });
   }
-  const at::Tensor planes = table.tensor().reshape({3, length, columns});
+  return table.tensor().reshape({3, length, columns});
+}
+
+/// What is added to the keys (columns) for every token of a chunk (rows): channels x 1 x length x
+/// columns.
+at::Tensor bias_of_tokens(const Inputs& in) {
+  const at::Tensor planes = in.constant("planes", [&] { return planes_of_tokens(in); });
   return at::addcmul(planes.select(0, 2), planes.select(0, 1), in.u)
       .addcmul_(planes.select(0, 0), in.w, -1);
 }
@@ -258,9 +300,10 @@ at::Tensor outputs(const Inputs& in, const Sums& elsewhere) {
   if (in.mode == WkvMode::released32) {  // its running maximum has seen more
     const at::NoGradGuard no_grad;
     const at::Tensor growing = scale_of(exponents.narrow(-1, length + 2, length + 1)) + in.w;
-    const at::Tensor from_first =
-        in.chunks.by_region(in.key).narrow(-1, 0, 1) +
-        in.w.squeeze(-1) * at::arange(in.chunks.padded_region(), in.options);
+    const at::Tensor from_first = in.chunks.by_region(in.key).narrow(-1, 0, 1) +
+                                  in.w.squeeze(-1) * in.constant("arange", [&] {
+                                    return at::arange(in.chunks.padded_region(), at::kDouble);
+                                  });
     scale = at::maximum(at::maximum(scale, growing), in.chunks.by_chunk(from_first).unsqueeze(-1));
     epsilon = 1e-6;
   }
@@ -271,10 +314,31 @@ at::Tensor outputs(const Inputs& in, const Sums& elsewhere) {
   return sum / (epsilon == 0 ? sum_of_weights : sum_of_weights + epsilon);
 }
 
+/// The exact mode by its formula.
+at::Tensor in_one_step(const at::Tensor& decay, const at::Tensor& first, const at::Tensor& key,
+                       const at::Tensor& value) {
+  const std::int64_t tokens = key.size(1);
+  const at::Tensor planes =
+      kept("one step", WkvMode::exact, tokens, key.options().requires_grad(false), [&] {
+        const at::Tensor index = at::arange(tokens, at::kDouble);
+        const at::Tensor distance = (index.unsqueeze(1) - index).abs_();
+        return at::stack({(distance - 1).clamp_min_(0), distance.eq(0).to(at::kDouble)})
+            .div_(static_cast<double>(tokens))
+            .unsqueeze(3);
+      });
+  const at::Tensor bias =
+      (planes.select(0, 1) * first).addcmul_(planes.select(0, 0), decay, -1);  // T x T x C
+  const at::Tensor weights = (key.unsqueeze(1) + bias).softmax(2);
+  return (weights * value.unsqueeze(1)).sum(2);
+}
+
 }  // namespace
 
 at::Tensor ComposedOps::bi_wkv(const Tensor& decay, const Tensor& first, const Tensor& key,
                                const Tensor& value, WkvMode mode) {
+  if (mode == WkvMode::exact && key.size(1) <= tokens_in_one_step) {
+    return in_one_step(decay, first, key, value);
+  }
   const Inputs in(decay, first, key, value, mode);
   return in.chunks.join(outputs(in, sums_elsewhere(in, sums_of_chunks(in))), key.size(1));
 }

@@ -8,14 +8,19 @@
 #include <torch/nn/utils/clip_grad.h>
 #include <torch/optim/adamw.h>
 
+#include "kernels/isa.h"
 #include "train/optimizer.h"
 
 namespace medurwkv {
 namespace {
 
+at::Tensor numbers(std::int64_t seed, at::ScalarType type, at::IntArrayRef shape = {3, 4}) {
+  const at::Tensor index = at::arange(c10::multiply_integers(shape), type).reshape(shape);
+  return at::sin(index * 1.7 + static_cast<double>(seed));
+}
+
 at::Tensor leaf(std::int64_t seed, at::ScalarType type) {
-  const at::Tensor index = at::arange(12, type).reshape({3, 4});
-  return at::sin(index * 1.7 + static_cast<double>(seed)).requires_grad_(true);
+  return numbers(seed, type).requires_grad_(true);
 }
 
 /// A loss whose gradient changes from step to step.
@@ -53,6 +58,66 @@ TEST(Optimizer, StepsLikeLibTorchsAdamW) {
   EXPECT_LT((y - y_theirs).abs().max().item().toDouble(), 1e-12);
   EXPECT_GT((x - leaf(1, at::kDouble)).abs().max().item().toDouble(), 1e-3);
 }
+
+/// How a tensor and its gradient lie in memory. Each of them takes another way through the update.
+struct Lying {
+  const char* name;
+  at::Tensor (*parameter)(const at::Tensor& x);
+  at::Tensor (*gradient)(const at::Tensor& x);
+};
+
+at::Tensor plain(const at::Tensor& x) {
+  return x.clone(at::MemoryFormat::Contiguous);
+}
+at::Tensor channels_last(const at::Tensor& x) {
+  return x.clone(at::MemoryFormat::ChannelsLast);
+}
+at::Tensor with_gaps(const at::Tensor& x) {
+  const at::Tensor out = at::zeros({x.size(0), x.size(1), x.size(2), 2 * x.size(3)}, x.options());
+  return out.slice(3, 0, c10::nullopt, 2).copy_(x);
+}
+
+constexpr Lying ways_to_lie[] = {{"plain", plain, plain},
+                                 {"channels_last", channels_last, channels_last},
+                                 {"gradient_in_another_order", channels_last, plain},
+                                 {"with_gaps", with_gaps, plain}};
+
+class OptimizerMemory
+    : public ::testing::TestWithParam<std::tuple<Lying, at::ScalarType, kernels::Isa>> {};
+
+TEST_P(OptimizerMemory, StepsLikeLibTorchsAdamW) {
+  const auto& [lying, type, isa] = GetParam();
+  const kernels::Isa before = kernels::chosen_isa();
+  kernels::force_isa(isa);
+  const bool exact = type == at::kDouble;
+  const std::vector<std::int64_t> shape{7, 5, 3, 41};  // 4305 numbers: no multiple of any vector
+  const at::Tensor start = numbers(1, type, shape);
+  at::Tensor ours = lying.parameter(start).requires_grad_(true);
+  at::Tensor theirs = plain(start).requires_grad_(true);
+  train::AdamW optimizer({});
+  optimizer.add("x", ours, 0.05);
+  torch::optim::AdamW reference({theirs}, torch::optim::AdamWOptions(1e-2).weight_decay(0.05));
+  for (int step = 0; step < 5; ++step) {
+    const at::Tensor gradient = numbers(2 + step, type, shape);
+    ours.mutable_grad() = lying.gradient(gradient);
+    theirs.mutable_grad() = plain(gradient);
+    optimizer.step(1e-2);
+    reference.step();
+  }
+  kernels::force_isa(before);
+  EXPECT_LT((ours - theirs).abs().max().item().toDouble(), exact ? 1e-14 : 5e-7);
+  EXPECT_GT((ours - start).abs().max().item().toDouble(), 1e-2);
+}
+
+INSTANTIATE_TEST_SUITE_P(Layouts, OptimizerMemory,
+                         ::testing::Combine(::testing::ValuesIn(ways_to_lie),
+                                            ::testing::Values(at::kFloat, at::kDouble),
+                                            ::testing::ValuesIn(kernels::available_isas())),
+                         [](const auto& tested) {
+                           return std::string(std::get<0>(tested.param).name) + "_" +
+                                  at::toString(std::get<1>(tested.param)) + "_" +
+                                  kernels::to_string(std::get<2>(tested.param));
+                         });
 
 TEST(Optimizer, LeavesTensorsWithoutGradientAlone) {
   at::Tensor x = leaf(1, at::kDouble);
