@@ -1,5 +1,6 @@
 #include "core/progress.h"
 
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -9,6 +10,23 @@
 #include "core/text.h"
 
 namespace medurwkv {
+namespace {
+
+/// Of the terminal; a longer line would break, and the next could not be painted over it.
+std::size_t columns() {
+  winsize size{};
+  if (::ioctl(STDERR_FILENO, TIOCGWINSZ, &size) != 0 || size.ws_col < 2) return 80;
+  return size.ws_col;
+}
+
+/// To at most `size` bytes, and not within a character of UTF-8.
+void cut(std::string& line, std::size_t size) {
+  if (line.size() <= size) return;
+  while (size > 0 && (static_cast<unsigned char>(line[size]) & 0xC0) == 0x80) --size;
+  line.resize(size);
+}
+
+}  // namespace
 
 Progress::Progress(std::string what, std::int64_t total, bool quiet, std::int64_t start)
     : what_(std::move(what)),
@@ -58,6 +76,7 @@ void Progress::show(std::int64_t done, const std::string& detail) {
   }
   if (!detail.empty()) line += concat("  ", detail);
   if (terminal_) {
+    cut(line, columns() - 1);
     std::cerr << "\r\x1b[K" << line << std::flush;
     line_open_ = true;
   } else {

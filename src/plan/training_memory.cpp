@@ -42,7 +42,8 @@ class Meter {
 
 class StepMemory {
  public:
-  explicit StepMemory(const Plan& plan) : plan_(plan), owner_(plan.values.size()) {
+  StepMemory(const Plan& plan, int loss_parts)
+      : plan_(plan), owner_(plan.values.size()), loss_parts_(loss_parts) {
     for (std::size_t i = 0; i < owner_.size(); ++i) owner_[i] = static_cast<ValueId>(i);
     for (std::size_t i = 0; i < plan.operations.size(); ++i) add(i);
   }
@@ -83,6 +84,7 @@ class StepMemory {
 
   const Plan& plan_;
   std::vector<ValueId> owner_;  ///< the value whose memory a value lies in
+  int loss_parts_;
   std::vector<Step> steps_;
   std::set<ValueId> trained_;  ///< activations with a gradient
   Meter meter_;
@@ -194,13 +196,13 @@ void StepMemory::forward() {
 
 void StepMemory::loss() {
   // In planes of the logits: log-softmax, softmax, probabilities, truth (as 64-bit, then float,
-  // then masked); 64-bit labels twice and the mask.
+  // then masked), three for each further part; 64-bit labels twice and the mask.
   const std::int64_t logits = bytes(plan_.outputs.front());
   const std::int64_t plane = logits / value(plan_.outputs.front()).shape[1];
-  meter_.take(4 * logits + 5 * plane);
+  loss_bytes_ = (4 + 3 * loss_parts_) * logits + 5 * plane;
+  meter_.take(loss_bytes_);
   meter_.take(3 * logits);
   meter_.give(3 * logits);
-  loss_bytes_ = 4 * logits + 5 * plane;
 }
 
 std::size_t StepMemory::new_buffer(std::int64_t bytes) {
@@ -263,11 +265,16 @@ void StepMemory::backward() {
 
 }  // namespace
 
-TrainingMemory training_memory(const Plan& plan) {
+TrainingMemory training_memory(const Plan& plan, int loss_parts) {
   const Cost cost = count(plan);
+  std::int64_t largest = 0;
+  for (const net::ParameterSpec& spec : plan.parameters) {
+    if (!spec.buffer) largest = std::max(largest, bytes_per_element * element_count(spec.shape));
+  }
   return {.parameters = bytes_per_element * (cost.parameters + cost.buffers),
           .moments = 2 * bytes_per_element * cost.parameters,
-          .step = StepMemory(plan).most()};
+          .largest = largest,
+          .step = StepMemory(plan, loss_parts).most()};
 }
 
 }  // namespace medurwkv::plan

@@ -11,6 +11,7 @@ namespace medurwkv::plan {
 struct TrainingMemory {
   std::int64_t parameters = 0;  ///< trained ones and buffers
   std::int64_t moments = 0;     ///< of AdamW: two of each trained one
+  std::int64_t largest = 0;     ///< trained tensor
   std::int64_t step = 0;        ///< the most that activations and all gradients take at once
 };
 
@@ -22,7 +23,8 @@ struct TrainingMemory {
 /// pooling (and its indices), both sides of a gate, key and value of bi-WKV, all three inputs of
 /// deformable attention, the branch of a scaled residual; of a batch normalisation with ReLU its
 /// input and result. `classes` planes each of log-softmax, softmax, products and truth make up the
-/// loss.
-TrainingMemory training_memory(const Plan& plan);
+/// loss, and three more each of its `loss_parts` beside cross-entropy and Dice. While backward
+/// passes a parameter, its value and gradient lie in oneDNN's order too.
+TrainingMemory training_memory(const Plan& plan, int loss_parts = 0);
 
 }  // namespace medurwkv::plan

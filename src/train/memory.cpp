@@ -24,18 +24,21 @@ std::int64_t batch_bytes(const InputContract& input, std::int64_t batch, std::in
 plan::TrainingMemory network_memory(const MemoryQuestion& question, std::int64_t batch) {
   if (!question.device.is_cpu()) return {};
   plan::TrainingMemory out = plan::training_memory(
-      plan::record(question.network, batch, question.input.height, question.input.width));
+      plan::record(question.network, batch, question.input.height, question.input.width),
+      question.loss_parts);
   out.step = static_cast<std::int64_t>(heap_gaps * static_cast<double>(out.step));
   return out;
 }
 
 ExpectedMemory without_cache(const MemoryQuestion& question, std::int64_t batch) {
-  // A worker holds a file's bytes, the decoded case and its planes.
+  // A worker holds a file's bytes, the decoded case and its planes. oneDNN keeps, at the size of
+  // its largest, weights in its own order and every thread's sum of their gradient.
   const plan::TrainingMemory network = network_memory(question, batch);
   return {.network = network,
           .average = question.average ? network.parameters : 0,
           .program = resident_memory(),
-          .working = library_working_set + 6 * question.workers * question.mean_case,
+          .working = library_working_set + 6 * question.workers * question.mean_case +
+                     (1 + question.workers) * network.largest,
           .batches = batch_bytes(question.input, batch, question.accumulate)};
 }
 

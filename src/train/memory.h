@@ -20,6 +20,7 @@ struct MemoryQuestion {
   InputContract input;
   std::int64_t batch = 1;
   std::int64_t accumulate = 1;  ///< batches of a step
+  int loss_parts = 0;           ///< beside cross-entropy and Dice
   bool average = false;         ///< of the weights is kept
   std::int64_t cases = 0;
   std::int64_t mean_case = 0;  ///< bytes of a decoded one

@@ -155,6 +155,8 @@ class Run {
                    request_.world - 1) /
                   request_.world,
          .accumulate = config_.optimizer.accumulate,
+         .loss_parts = (config_.loss.focal > 0 ? 1 : 0) + (config_.loss.tversky > 0 ? 1 : 0) +
+                       (config_.loss.boundary > 0 ? 1 : 0),
          .average = config_.optimizer.ema > 0,
          .cases = static_cast<std::int64_t>(cases_.count()),
          .mean_case = mean_case_size(cases_.reader, cases_.count()),
