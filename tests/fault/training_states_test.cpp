@@ -18,8 +18,10 @@
 
 #include "core/files.h"
 #include "core/text.h"
+#include "core/version.h"
 #include "support/demo.h"
 #include "support/process.h"
+#include "weights/model_file.h"
 #include "weights/tensor_file.h"
 
 namespace medurwkv {
@@ -205,6 +207,37 @@ TEST_F(TrainingStates, AnotherEnvironmentIsSaidAndGoesOn) {
                                        path("moved").string(), "--threads", "2", "--resume"});
   ASSERT_EQ(outcome.code, 0) << outcome.err;
   for (const char* part : {"another environment", "\"sse\"", "\"threads\":1", "\"threads\":2"}) {
+    EXPECT_TRUE(contains(outcome.err, part)) << part << ": " << outcome.err;
+  }
+}
+
+/// As if other versions had written it.
+void write_as_others(const fs::path& checkpoint) {
+  const fs::path old = checkpoint.string() + ".old";
+  fs::rename(checkpoint, old);
+  const TensorFile file = weights::read_checked(old);
+  std::vector<weights::TensorView> tensors;
+  for (const weights::TensorInfo& one : file.tensors()) {
+    tensors.push_back(
+        {.name = one.name, .type = one.type, .shape = one.shape, .data = file.data(one)});
+  }
+  weights::Metadata metadata = file.metadata();
+  json state = json::parse(metadata.at("checkpoint"));
+  json& environment = state.at("started_with").at("environment");
+  ASSERT_TRUE(environment.contains("medurwkv") && environment.contains("libtorch"));
+  environment["medurwkv"] = "0.0.9";
+  environment["libtorch"] = "1.2.3";
+  metadata["checkpoint"] = state.dump();
+  weights::write_model_file(checkpoint, tensors, std::move(metadata));
+}
+
+TEST_F(TrainingStates, OtherVersionsAreSaidAndGoOn) {
+  ASSERT_EQ(run_program(world->training("aged", {"--epochs", "1"})).code, 0);
+  write_as_others(path("aged/last.ckpt"));
+  const Outcome outcome = run_program(
+      {"train", "--data", world->data().string(), "--out", path("aged").string(), "--resume"});
+  ASSERT_EQ(outcome.code, 0) << outcome.err;
+  for (const char* part : {"another environment", "\"0.0.9\"", "\"1.2.3\"", medurwkv::version}) {
     EXPECT_TRUE(contains(outcome.err, part)) << part << ": " << outcome.err;
   }
 }
