@@ -55,7 +55,7 @@ at::Tensor kept(const char* what, WkvMode mode, std::int64_t tokens,
   const std::scoped_lock lock(mutex);
   if (const auto found = tables.find(key); found != tables.end()) return found->second;
   const at::NoGradGuard no_grad;
-  const at::Tensor made = make().to(options);
+  at::Tensor made = make().to(options);
   if (made.numel() > most_numbers) return made;
   if (tables.size() == most_tables) tables.clear();
   return tables.emplace(key, made).first->second;
