@@ -182,6 +182,7 @@ BatchLoss Learner::learn(const Batch& batch, std::int64_t index, double share) {
     const Stopwatch watch(seconds_.backward);
     out = {};
     (share == 1 ? loss.total : loss.total * share).backward();
+    loss = {};  // the graph goes with it
   }
   return result;
 }
