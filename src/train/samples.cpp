@@ -1,5 +1,6 @@
 #include "train/samples.h"
 
+#include <algorithm>
 #include <cstdint>
 #include <memory>
 #include <utility>
@@ -8,13 +9,15 @@ namespace medurwkv::train {
 
 Batch to_tensors(data::SampleBatch&& samples, const InputContract& contract) {
   const auto kept = std::make_shared<data::SampleBatch>(std::move(samples));
+  // By one thread: LibTorch would share it out, and wait for a core that the loader has.
+  const at::Tensor labels =
+      at::empty({kept->count, contract.height, contract.width}, at::TensorOptions(at::kLong));
+  std::copy(kept->labels.begin(), kept->labels.end(), labels.data_ptr<std::int64_t>());
   return {
       .images = at::from_blob(
           kept->images.data(), {kept->count, contract.channels, contract.height, contract.width},
           [kept](void*) {}, at::kFloat),
-      .labels = at::from_blob(kept->labels.data(), {kept->count, contract.height, contract.width},
-                              at::kByte)
-                    .to(at::kLong),
+      .labels = labels,
       .ids = kept->ids,
       .first = kept->first,
       .counts = kept->counts};
