@@ -30,7 +30,7 @@ using net::WkvMode;
 
 constexpr std::int64_t longest_chunk = 64;
 
-/// Up to here all pairs of tokens take no more memory than the chunks' parts do.
+/// Up to here all pairs of tokens, which are kept for the backward pass, take little memory.
 constexpr std::int64_t tokens_in_one_step = 256;
 
 /// Exponent of what takes no part: its exp() vanishes beside any other. Finite, because a sum over
@@ -133,21 +133,24 @@ struct Inputs {
   Chunks chunks;
   WkvMode mode;
   at::TensorOptions options;
-  at::Tensor w, u;              ///< channels x 1 x 1 x 1
+  at::Tensor decay, first;  ///< channels x 1 x 1 x 1; tables hold steps / tokens to go with them
   at::Tensor key, growing_key;  ///< batch x channels x chunks x length
   at::Tensor pair;              ///< of the same
 
-  Inputs(const at::Tensor& decay, const at::Tensor& first, const at::Tensor& k, const at::Tensor& v,
-         WkvMode wkv_mode)
+  Inputs(const at::Tensor& channel_decay, const at::Tensor& channel_first, const at::Tensor& k,
+         const at::Tensor& v, WkvMode wkv_mode)
       : tokens(k.size(1)),
         chunks(wkv_mode, tokens),
         mode(wkv_mode),
-        options(k.options().requires_grad(false)) {
-    w = (decay / static_cast<double>(tokens)).reshape({-1, 1, 1, 1});
-    u = (first / static_cast<double>(tokens)).reshape({-1, 1, 1, 1});
+        options(k.options().requires_grad(false)),
+        decay(channel_decay.reshape({-1, 1, 1, 1})),
+        first(channel_first.reshape({-1, 1, 1, 1})) {
     key = chunks.cut(k, nothing);
     const at::Tensor value = chunks.cut(v, 0);
-    pair = at::stack({value, at::ones_like(value)});
+    const at::Tensor ones = constant("ones", [&] {
+      return at::ones({chunks.count(), chunks.length}, at::kDouble);
+    });
+    pair = at::stack({value, ones.expand(value.sizes())});
     if (exact()) return;
     // A region's first token has no growing term.
     const at::Tensor others = chunks.by_region(key).narrow(-1, 1, chunks.padded_region() - 1);
@@ -158,6 +161,7 @@ struct Inputs {
                                     const std::function<at::Tensor()>& make) const {
     return kept(what, mode, tokens, options, make);
   }
+  [[nodiscard]] double one_step() const { return 1 / static_cast<double>(tokens); }
 };
 
 /// Sums over tokens, divided by exp(scale): batch x channels x directions x chunks. Directions:
@@ -186,11 +190,11 @@ Sums sums_of_chunks(const Inputs& in) {
     table.add([&](std::int64_t i) { return length - 1 - i; });
     table.add([](std::int64_t i) { return i; });
     if (!in.exact()) table.add([](std::int64_t i) { return i; });
-    return table.tensor().unsqueeze(1);
+    return table.tensor().unsqueeze(1).mul_(in.one_step());
   });
   const at::Tensor key =
       in.exact() ? in.key.unsqueeze(2) : at::stack({in.key, in.key, in.growing_key}, 2);
-  const at::Tensor exponents = at::addcmul(key, in.w, steps, -1);
+  const at::Tensor exponents = at::addcmul(key, in.decay, steps, -1);
   const at::Tensor scale = scale_of(exponents);
   const at::Tensor weights = weights_of(exponents, scale);
   return {.scale = scale.squeeze(-1), .pair = (weights * in.pair.unsqueeze(3)).sum(-1)};
@@ -233,15 +237,16 @@ at::Tensor steps_between_chunks(const Inputs& in) {
   if (!in.exact()) steps.select(0, 0).add_(region.unsqueeze(1).ne(region));
   const at::Tensor absent =
       summed.lt(fact(2).unsqueeze(2)).logical_or_(summed.ge(fact(3).unsqueeze(2)));
-  return at::stack({steps.masked_fill_(absent, 0), absent.to(at::kDouble)});
+  return at::stack({steps.masked_fill_(absent, 0).mul_(in.one_step()), absent.to(at::kDouble)});
 }
 
 /// 2. For every chunk the chunks before it, after it, and those before it in its region (growing).
 Sums sums_elsewhere(const Inputs& in, const Sums& own) {
   const at::Tensor between =
       in.constant("steps between chunks", [&] { return steps_between_chunks(in); });
-  const at::Tensor exponents = at::addcmul(own.scale.unsqueeze(3), in.w, between.select(0, 0), -1)
-                                   .add_(between.select(0, 1), nothing);
+  const at::Tensor exponents =
+      at::addcmul(own.scale.unsqueeze(3), in.decay, between.select(0, 0), -1)
+          .add_(between.select(0, 1), nothing);
   const at::Tensor scale = scale_of(exponents);
   const at::Tensor weights = weights_of(exponents, scale);
   return {.scale = scale.squeeze(-1), .pair = (weights * own.pair.unsqueeze(4)).sum(-1)};
@@ -268,15 +273,17 @@ at::Tensor planes_of_tokens(const Inputs& in) {
   for (std::int64_t t = 0; t < length; ++t) {  // growing tokens after this one take no part
     table.add([&](std::int64_t i) { return i > length + 3 + t ? nothing : 0; });
   }
-  return table.tensor().reshape({3, length, columns});
+  at::Tensor planes = table.tensor().reshape({3, length, columns});
+  planes.narrow(0, 0, 2).mul_(in.one_step());
+  return planes;
 }
 
 /// What is added to the keys (columns) for every token of a chunk (rows): channels x 1 x length x
 /// columns.
 at::Tensor bias_of_tokens(const Inputs& in) {
   const at::Tensor planes = in.constant("planes", [&] { return planes_of_tokens(in); });
-  return at::addcmul(planes.select(0, 2), planes.select(0, 1), in.u)
-      .addcmul_(planes.select(0, 0), in.w, -1);
+  return at::addcmul(planes.select(0, 2), planes.select(0, 1), in.first)
+      .addcmul_(planes.select(0, 0), in.decay, -1);
 }
 
 /// 3. Every token: its own chunk's tokens and what lies elsewhere, as columns in the order tokens,
@@ -291,7 +298,7 @@ at::Tensor outputs(const Inputs& in, const Sums& elsewhere) {
   }
   at::Tensor pair = at::cat(pairs, -1).unsqueeze(4);
   if (!in.exact()) {  // growing terms have a factor
-    const at::Tensor factor = -at::expm1(in.w).expand({-1, -1, -1, length + 1});
+    const at::Tensor factor = -at::expm1(in.decay * in.one_step()).expand({-1, -1, -1, length + 1});
     pair = pair * at::constant_pad_nd(factor, {length + 2, 0}, 1);
   }
   const at::Tensor exponents = at::cat(keys, -1).unsqueeze(3) + bias_of_tokens(in);
@@ -299,11 +306,13 @@ at::Tensor outputs(const Inputs& in, const Sums& elsewhere) {
   double epsilon = 0;
   if (in.mode == WkvMode::released32) {  // its running maximum has seen more
     const at::NoGradGuard no_grad;
-    const at::Tensor growing = scale_of(exponents.narrow(-1, length + 2, length + 1)) + in.w;
-    const at::Tensor from_first = in.chunks.by_region(in.key).narrow(-1, 0, 1) +
-                                  in.w.squeeze(-1) * in.constant("arange", [&] {
-                                    return at::arange(in.chunks.padded_region(), at::kDouble);
-                                  });
+    const at::Tensor growing =
+        scale_of(exponents.narrow(-1, length + 2, length + 1)).add_(in.decay, in.one_step());
+    const at::Tensor from_first =
+        in.chunks.by_region(in.key).narrow(-1, 0, 1) +
+        in.decay.squeeze(-1) * in.constant("growth", [&] {
+          return at::arange(in.chunks.padded_region(), at::kDouble).mul_(in.one_step());
+        });
     scale = at::maximum(at::maximum(scale, growing), in.chunks.by_chunk(from_first).unsqueeze(-1));
     epsilon = 1e-6;
   }
@@ -314,22 +323,20 @@ at::Tensor outputs(const Inputs& in, const Sums& elsewhere) {
   return sum / (epsilon == 0 ? sum_of_weights : sum_of_weights + epsilon);
 }
 
-/// The exact mode by its formula.
+/// The exact mode by its formula: five operations.
 at::Tensor in_one_step(const at::Tensor& decay, const at::Tensor& first, const at::Tensor& key,
                        const at::Tensor& value) {
   const std::int64_t tokens = key.size(1);
-  const at::Tensor planes =
+  const at::Tensor steps =
       kept("one step", WkvMode::exact, tokens, key.options().requires_grad(false), [&] {
         const at::Tensor index = at::arange(tokens, at::kDouble);
         const at::Tensor distance = (index.unsqueeze(1) - index).abs_();
-        return at::stack({(distance - 1).clamp_min_(0), distance.eq(0).to(at::kDouble)})
-            .div_(static_cast<double>(tokens))
-            .unsqueeze(3);
+        return (distance - 1).clamp_min_(0).div_(static_cast<double>(tokens)).unsqueeze(2);
       });
-  const at::Tensor bias =
-      (planes.select(0, 1) * first).addcmul_(planes.select(0, 0), decay, -1);  // T x T x C
-  const at::Tensor weights = (key.unsqueeze(1) + bias).softmax(2);
-  return (weights * value.unsqueeze(1)).sum(2);
+  // batch x tokens x tokens that are summed x channels
+  const at::Tensor exponents = at::addcmul(key.unsqueeze(1), decay, steps, -1);
+  exponents.diagonal(0, 1, 2).add_(first.unsqueeze(1), 1 / static_cast<double>(tokens));
+  return (exponents.softmax(2) * value.unsqueeze(1)).sum(2);
 }
 
 }  // namespace

@@ -111,12 +111,12 @@ Watch watch;
 /// Whether an operation does more than view, allocate or rename: on a GPU, launch a kernel.
 bool computes(const std::string& name) {
   static const std::set<std::string> others{
-      "aten::_reshape_alias", "aten::_unsafe_view", "aten::as_strided",
-      "aten::detach",         "aten::empty",        "aten::empty_like",
-      "aten::empty_strided",  "aten::expand",       "aten::narrow",
-      "aten::reshape",        "aten::resize_",      "aten::select",
-      "aten::slice",          "aten::squeeze",      "aten::transpose",
-      "aten::unsqueeze",      "aten::view"};
+      "aten::diagonal",   "aten::_reshape_alias", "aten::_unsafe_view",
+      "aten::as_strided", "aten::detach",         "aten::empty",
+      "aten::empty_like", "aten::empty_strided",  "aten::expand",
+      "aten::narrow",     "aten::reshape",        "aten::resize_",
+      "aten::select",     "aten::slice",          "aten::squeeze",
+      "aten::transpose",  "aten::unsqueeze",      "aten::view"};
   return !others.contains(name);
 }
 
@@ -153,33 +153,34 @@ class ComposedWkvCount : public ::testing::TestWithParam<WkvMode> {};
 // filling up of chunks that end early.
 TEST_P(ComposedWkvCount, OperationsDoNotGrowWithTokens) {
   const bool exact = GetParam() == WkvMode::exact;
-  // Up to 256 tokens the exact mode goes another way, whose six operations are within the bound
-  // from 65 tokens on. Elsewhere it holds from 576 tokens on, in the released modes from 800.
+  // Up to 256 tokens the exact mode goes another way, whose five operations are within the bound
+  // from 65 tokens on. Elsewhere it holds from 449 tokens on, in the released modes from 705.
   const auto within_bound = [&](std::int64_t tokens) {
-    return exact ? (tokens > 64 && tokens <= 256) || tokens >= 576 : tokens >= 800;
+    return exact ? (tokens > 64 && tokens <= 256) || tokens > 448 : tokens > 704;
   };
   std::vector<int> forward;
   std::vector<int> both;
-  for (const std::int64_t tokens : {64, 65, 196, 256, 300, 576, 800, 1024, 4096}) {
+  for (const std::int64_t tokens : {64, 65, 196, 256, 300, 448, 449, 705, 1024, 4096}) {
     const Leaves leaves(tokens);
     const auto run = [&] {
       return torch_backend::ComposedOps::bi_wkv(leaves.decay, leaves.first, leaves.key,
                                                 leaves.value, GetParam());
     };
     run();  // makes tables that are kept
+    run();  // and those that the first had to drop again for want of room
     at::Tensor y;
     const int operations = operations_of([&] { y = run(); });
     const at::Tensor sum = y.sum();
     const int with_backward = operations + operations_of([&] { sum.backward(); });
     std::cout << tokens << " tokens: " << operations << " operations forward, " << with_backward
               << " with backward\n";
-    EXPECT_GE(operations, 6) << "the callbacks do not see the operations";
+    EXPECT_GE(operations, 5) << "the callbacks do not see the operations";
     EXPECT_GT(with_backward, 2 * operations) << "the callbacks do not see the backward pass";
     if (within_bound(tokens)) {
       EXPECT_LE(operations, 4 * ((tokens + 63) / 64)) << tokens;
     }
     if (exact && tokens <= 256) {
-      EXPECT_EQ(operations, 6) << tokens;
+      EXPECT_EQ(operations, 5) << tokens;
     } else {
       forward.push_back(operations);
       both.push_back(with_backward);
