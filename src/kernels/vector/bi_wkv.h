@@ -12,7 +12,9 @@
 //       U_i = sum_{t>i} exp(E_i - (t-i) w - E_t) h_t = f_{i+1} (U_{i+1} + h_{i+1})
 //       V_i = sum_{t<i} exp(E_i - (i-t) w - E_t) h_t = g_{i-1} (V_{i-1} + h_{i-1}),
 // h_t = grad_t / divisor_t. What the modes add is in kernels/bi_wkv.h. Limits on w and u (table.h)
-// keep e^w, e^u and the sums within float32; beyond them the caller takes the reference.
+// keep e^w, e^u and the sums within float32; beyond them the caller takes the reference. In the
+// exact mode numerator and divisor are both less by the factor e^w that all weights but the token's
+// own have there.
 #pragma once
 
 #include "kernels/vector/simd.h"
@@ -57,7 +59,8 @@ struct Running {
 
 /// The strip's constants, and the arrays of its work space (tokens x lanes each).
 struct Columns {
-  Vector w, u, e_w, e_u, e_2w;
+  Vector w, u, e_w, e_2w;
+  Vector own;    // a token's own weight: e^u, exact: e^(u - w)
   Vector extra;  // 1 - e^w
   Vector twice;  // e^-2w - 1
   Vector front;  // the front pass's last
@@ -74,7 +77,7 @@ struct Columns {
 
   explicit Columns(const WkvStrip& strip) : w(load(strip.decay)), u(load(strip.first)) {
     e_w = exponential(w);
-    e_u = exponential(u);
+    own = exponential(strip.mode == WkvMode::exact ? u - w : u);
     e_2w = e_w * e_w;
     extra = -exponential_minus_1(w);
     twice = exponential_minus_1(-2.F * w);
@@ -117,8 +120,9 @@ inline void front_pass(const WkvStrip& strip, Columns& c) {
 }
 
 /// From the back: E, e and f of every token; the future's and the token's own part of numerator and
-/// denominator (part_a, part_b); with top, the largest exponent of these relative to E.
-template <bool exact, bool with_top>
+/// denominator (part_a, part_b); with top, the largest exponent of these relative to E; for the
+/// gradient, g.
+template <bool exact, bool with_top, bool for_gradient>
 inline void back_pass(const WkvStrip& strip, Columns& c) {
   const Neighbours behind(strip.behind, c.w);
   Running future;
@@ -138,7 +142,7 @@ inline void back_pass(const WkvStrip& strip, Columns& c) {
       const Vector f = exponential_minus_1(fall - c.w);
       const Vector g = (c.twice - f) / (f + 1.F);
       store(c.f + (t + 1) * lanes, f);
-      store(c.g + (t + 1) * lanes, g);
+      if constexpr (for_gradient) store(c.g + (t + 1) * lanes, g);
       future.step(g, added);
     } else {
       future.sum = exponential(coming - envelope) * behind.sum;
@@ -146,9 +150,9 @@ inline void back_pass(const WkvStrip& strip, Columns& c) {
     const Vector e = exponential(k - envelope);
     store(c.envelope + t * lanes, envelope);
     store(c.e + t * lanes, e);
-    const Vector own = e * c.e_u;
-    store(c.part_a + t * lanes, (exact ? c.e_w * future.sum.a : future.sum.a) + own * v);
-    store(c.part_b + t * lanes, (exact ? c.e_w * future.sum.b : future.sum.b) + own);
+    const Vector own = e * c.own;
+    store(c.part_a + t * lanes, future.sum.a + own * v);
+    store(c.part_b + t * lanes, future.sum.b + own);
     if constexpr (with_top) {
       store(c.top + t * lanes, largest(coming, c.u + k) - envelope);
     }
@@ -184,7 +188,7 @@ inline void past_pass(const WkvStrip& strip, const Columns& c, const Take& take)
     Pair sum{load(c.part_a + t * lanes), load(c.part_b + t * lanes)};
     if constexpr (exact) {
       if (t > 0) older.step(load(c.f + t * lanes), added);
-      sum = sum + c.e_w * older.sum;
+      sum = sum + older.sum;
       added = own;
     } else {
       const Vector k = load(strip.key + t * strip.stride);
@@ -290,7 +294,7 @@ template <bool exact, bool with_top>
 inline void forward(const WkvStrip& strip, float* y) {
   Columns c(strip);
   front_pass(strip, c);
-  back_pass<exact, with_top>(strip, c);
+  back_pass<exact, with_top, false>(strip, c);
   past_pass<exact, with_top>(strip, c, [&](std::int64_t t, Vector result, Vector) {
     prefetch(y + (t + strip.tokens) * strip.stride);
     store(y + t * strip.stride, result);
@@ -358,11 +362,10 @@ inline void outputs_before(const WkvStrip& strip, const Columns& c, const float*
     if (t > 0) before.step(load(c.g + t * lanes), added, !exact);
     const Vector h = load(grad_y + t * strip.stride) / divisor;
     added = {h, h * y};
-    const Pair sum = exact ? c.e_w * before.sum() : before.sum();
-    const Pair steps = exact ? c.e_w * before.steps : before.steps;
-    grad_decay.add(-decay_part(steps, load(c.e + t * lanes), load(strip.value + t * strip.stride)));
-    store(c.before_a + t * lanes, sum.a);
-    store(c.before_b + t * lanes, sum.b);
+    grad_decay.add(
+        -decay_part(before.steps, load(c.e + t * lanes), load(strip.value + t * strip.stride)));
+    store(c.before_a + t * lanes, before.sum().a);
+    store(c.before_b + t * lanes, before.sum().b);
     store(c.h + t * lanes, added.a);
     store(c.hy + t * lanes, added.b);
   });
@@ -399,10 +402,10 @@ inline void outputs_behind(const WkvStrip& strip, const Columns& c, float* grad_
       }
     }
     added = {load(c.h + t * lanes), load(c.hy + t * lanes)};
-    const Pair own = c.e_u * added;
+    const Pair own = c.own * added;
     Pair sum{load(c.before_a + t * lanes), load(c.before_b + t * lanes)};
-    sum = sum + own + c.e_w * recent.sum();
-    Vector decay = -decay_part(c.e_w * recent.steps, e, v);
+    sum = sum + own + (exact ? recent.sum() : c.e_w * recent.sum());
+    Vector decay = -decay_part(exact ? recent.steps : c.e_w * recent.steps, e, v);
     if constexpr (!exact) {
       sum = sum + later.sum();
       decay = decay - decay_part(later.steps, e, v);
@@ -451,7 +454,7 @@ inline void output_edges(const WkvStrip& strip, const float* grad_y, WkvEdge& be
                          WkvEdge& behind) {
   Columns c(strip);
   front_pass(strip, c);
-  back_pass<exact, with_top>(strip, c);
+  back_pass<exact, with_top, false>(strip, c);
   OutputSide front;
   OutputSide back;
   const std::int64_t last = strip.tokens - 1;
@@ -491,7 +494,7 @@ inline void backward(const WkvStrip& strip, const float* grad_y, float* grad_key
   LongSum decay(grad_decay);
   LongSum first(grad_first);
   front_pass(strip, c);
-  back_pass<exact, with_top>(strip, c);
+  back_pass<exact, with_top, true>(strip, c);
   outputs_before<exact, with_top>(strip, c, grad_y, decay);
   outputs_behind<exact>(strip, c, grad_key, grad_value, decay, first);
   decay.flush();

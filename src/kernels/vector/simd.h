@@ -118,8 +118,8 @@ inline float from_bits(std::int32_t x) {
   return __builtin_bit_cast(float, x);
 }
 
-/// 2^n (1 + q) = exp(x), |q| < 0.42, of a vector or one number. What is below exp(-86.5) (2.7e-38)
-/// becomes that; x above 88 is not for it. Cephes' polynomial, about one unit in the last place.
+/// 2^n (1 + q) = exp(x), |q| < 0.42, of a vector or one number, for x from -86.5 to 88. Cephes'
+/// polynomial, about one unit in the last place.
 template <class Number>
 struct Power {
   Number scale;  // 2^n
@@ -127,7 +127,6 @@ struct Power {
 };
 template <class Number>
 inline Power<Number> power(Number x) {
-  x = largest(x, Number{} - 86.5F);
   const Number shifted = x * 1.44269504F + 12582912.F;  // rounds to a whole number in the low bits
   const Number whole = shifted - 12582912.F;
   Number r = x - whole * 0.693359375F;
@@ -141,13 +140,14 @@ inline Power<Number> power(Number x) {
   return {from_bits((bits_of(shifted) << 23) + 0x3f800000), p * (r * r) + r};
 }
 
+/// What is below exp(-86.5) (2.7e-38) becomes that; x above 88 is not for it.
 template <class Number>
 inline Number exponential(Number x) {
-  const Power<Number> parts = power(x);
+  const Power<Number> parts = power(largest(x, Number{} - 86.5F));
   return parts.scale * parts.q + parts.scale;
 }
 
-/// exp(x) - 1, accurate for small x too.
+/// exp(x) - 1, accurate for small x too, for x from -86.5 to 88.
 template <class Number>
 inline Number exponential_minus_1(Number x) {
   const Power<Number> parts = power(x);
