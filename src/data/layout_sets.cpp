@@ -170,6 +170,7 @@ std::string unread_kind(const fs::path& file) {
   }
   // Its lists may come in any order, and the first be long.
   if (name.ends_with(".json") && (starts_with_words(file, {"\"images\"", "\"file_name\""}) ||
+                                  starts_with_words(file, {"\"images\"", "\"annotations\""}) ||
                                   starts_with_words(file, {"\"image_id\"", "\"segmentation\""}))) {
     return "is COCO JSON, which is not read yet; rasterise its polygons to PNG masks";
   }
