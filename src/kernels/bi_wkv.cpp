@@ -206,17 +206,16 @@ class Strips {
     }
   }
 
-  /// In blocks of tokens where that pays: a block and the next one, which its passes fetch ahead,
-  /// stay in a core's cache (forward), and a few strips are enough for many threads. Blocks end
-  /// where the released modes' chunks do.
+  /// Many tokens in blocks: a block and the next one, which its passes fetch ahead, stay in a
+  /// core's cache, and a few strips are enough for many threads. Blocks end where the released
+  /// modes' chunks do.
   void run() {
     const std::int64_t tokens = job_.shape.tokens;
-    const bool split = count() < thread_count();
-    if (tokens >= tokens_for_blocks && (split || job_.sums == nullptr)) {
+    if (tokens >= tokens_for_blocks) {
       const std::int64_t chunk = job_.mode == WkvMode::exact ? 1 : wkv_chunk(job_.mode, tokens);
       length_ = (tokens_per_block + chunk - 1) / chunk * chunk;
       blocks_ = (tokens + length_ - 1) / length_;
-      run_in_blocks(split);
+      run_in_blocks();
       return;
     }
     for_each(count(), tokens, [&](StripRunner& runner, std::int64_t i) {
@@ -271,13 +270,15 @@ class Strips {
     return {.begin = begin, .count = std::min(length_, job_.shape.tokens - begin), .number = block};
   }
 
-  /// Blocks of tokens with what lies around them, which is found first: with enough strips for the
-  /// threads only what lies behind, and a strip's blocks from the front hand on the rest.
-  void run_in_blocks(bool split) {
+  /// Blocks of tokens with what lies around them, which is found first: forward, with enough strips
+  /// for the threads, only what lies behind, and a strip's blocks from the front hand on the rest.
+  void run_in_blocks() {
+    const bool split = count() < thread_count();
+    const bool handed_on = !split && job_.sums == nullptr;
     Edges tokens = no_edges();
     for_each_block(split, [&](StripRunner& runner, std::int64_t strip, std::int64_t block) {
       runner.edges(places_[size(strip)], block_of(block),
-                   split ? &tokens.before[at(strip, block + 1)] : nullptr,
+                   handed_on ? nullptr : &tokens.before[at(strip, block + 1)],
                    tokens.behind[at(strip, block)]);
     });
     join(tokens);
@@ -288,11 +289,11 @@ class Strips {
       return run;
     };
     if (job_.sums != nullptr) {
-      backward_in_blocks(run_of);
+      backward_in_blocks(run_of, split);
     } else {
       for_each_block(split, [&](StripRunner& runner, std::int64_t strip, std::int64_t block) {
         TokenRun run = run_of(strip, block);
-        if (!split) run.after = &tokens.before[at(strip, block + 1)];
+        if (handed_on) run.after = &tokens.before[at(strip, block + 1)];
         runner.forward(places_[size(strip)], run);
       });
     }
@@ -303,17 +304,17 @@ class Strips {
 
   /// The gradient of all blocks at once, with the outputs around each.
   template <class RunOf>
-  void backward_in_blocks(const RunOf& run_of) {
+  void backward_in_blocks(const RunOf& run_of, bool split) {
     const std::size_t rows = size(blocks_ * job_.shape.batch * job_.shape.channels);
     job_.sums->decay.assign(rows, 0);
     job_.sums->first.assign(rows, 0);
     Edges outputs = no_edges();
-    for_each_block(true, [&](StripRunner& runner, std::int64_t strip, std::int64_t block) {
+    for_each_block(split, [&](StripRunner& runner, std::int64_t strip, std::int64_t block) {
       runner.output_edges(places_[size(strip)], run_of(strip, block),
                           outputs.before[at(strip, block + 1)], outputs.behind[at(strip, block)]);
     });
     join(outputs);
-    for_each_block(true, [&](StripRunner& runner, std::int64_t strip, std::int64_t block) {
+    for_each_block(split, [&](StripRunner& runner, std::int64_t strip, std::int64_t block) {
       TokenRun run = run_of(strip, block);
       run.outputs_before = &outputs.before[at(strip, block)];
       run.outputs_behind = &outputs.behind[at(strip, block + 1)];

@@ -359,6 +359,7 @@ inline void outputs_before(const WkvStrip& strip, const Columns& c, const float*
   Walk before(strip.outputs_before, c.w, c.first_envelope, !exact);
   Pair added;
   past_pass<exact, with_top>(strip, c, [&](std::int64_t t, Vector y, Vector divisor) {
+    prefetch(grad_y + (t + strip.tokens) * strip.stride);
     if (t > 0) before.step(load(c.g + t * lanes), added, !exact);
     const Vector h = load(grad_y + t * strip.stride) / divisor;
     added = {h, h * y};
@@ -383,6 +384,8 @@ inline void outputs_behind(const WkvStrip& strip, const Columns& c, float* grad_
   Pair added;
   std::int64_t place = strip.chunk > 0 ? (strip.tokens - 1) % strip.chunk : strip.tokens - 1;
   for (std::int64_t t = strip.tokens - 1; t >= 0; --t) {
+    prefetch(grad_key + (t + strip.tokens) * strip.stride);
+    prefetch(grad_value + (t + strip.tokens) * strip.stride);
     const Vector e = load(c.e + t * lanes);
     const Vector v = load(strip.value + t * strip.stride);
     if (t + 1 < strip.tokens) {
@@ -463,6 +466,7 @@ inline void output_edges(const WkvStrip& strip, const float* grad_y, WkvEdge& be
     back.top = largest(back.top - c.w, -load(c.envelope + (last - t) * lanes));
   }
   past_pass<exact, with_top>(strip, c, [&](std::int64_t t, Vector y, Vector divisor) {
+    prefetch(grad_y + (t + strip.tokens) * strip.stride);
     const Vector h = load(grad_y + t * strip.stride) / divisor;
     const Vector exponent = -load(c.envelope + t * lanes);
     const auto from_behind = static_cast<float>(last - t);
