@@ -132,6 +132,10 @@ void take_part(const EvaluateOptions& options, std::optional<int> fold, Judged& 
   const data::Split split = data::read_split(options.split, judged.dataset, fold);
   judged.cases = data::part_of(judged.dataset, split, options.part);
   judged.train = data::part_of(judged.dataset, split, "train");
+  if (judged.cases.empty()) {
+    throw_failure(concat(options.split.string(), ": the part ", options.part, " is empty",
+                         split.val.empty() ? "" : "; --part val judges on the cases kept aside"));
+  }
   judged.provenance.data_sha256 = split.data_sha256;
 }
 

@@ -110,7 +110,7 @@ SpacingByCase read_spacing(const std::filesystem::path& file) {
 std::vector<Evaluation> evaluate(const data::Dataset& dataset, std::span<const data::Case> train,
                                  std::span<const data::Case> cases, const PredictCase& predict,
                                  const EvaluationOptions& options, const StopSignal& stop) {
-  if (cases.empty()) throw_failure("no cases to evaluate: the chosen part of the split is empty");
+  if (cases.empty()) throw_failure("no cases to evaluate");
   auto guess = fit_guess(dataset, train, options.quiet, stop);
   std::vector<Scorer> scorers;
   Progress progress("scoring", static_cast<std::int64_t>(cases.size()), options.quiet);

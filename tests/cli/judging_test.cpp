@@ -82,6 +82,44 @@ TEST_F(Judging, MasksSeriesAndComparisonsAgreeWithTheModel) {
   test::expect_good_page(text("comparison/comparison.html"));
 }
 
+// Every model of a cross-validation is judged on the fold that it has not seen, all of them
+// together on every case once; a split without a test part says so.
+TEST_F(Judging, FoldsAreJudgedOnTheirOwnCases) {
+  const std::string folds = path("folds.json").string();
+  ASSERT_EQ(run_program({"data", "split", data(), "--folds", "2", "--out", folds}).code, 0);
+  const Outcome training =
+      run_program({"train",    "--data",  data(),     "--split",   folds,
+                   "--fold",   "all",     "--preset", "nano",      "--size",
+                   "64",       "--batch", "2",        "--threads", "1",
+                   "--epochs", "1",       "--quiet",  "--out",     path("crossed").string()});
+  ASSERT_EQ(training.code, 0) << training.err;
+
+  const auto judge = [&](const std::string& out, const std::vector<std::string>& more) {
+    std::vector<std::string> words{
+        "evaluate", path("crossed").string(), "--data", data(), "--split", folds, "--quiet",
+        "--out",    path(out).string()};
+    words.insert(words.end(), more.begin(), more.end());
+    return run_program(words);
+  };
+  const Outcome test_part = judge("none", {});
+  EXPECT_EQ(test_part.code, 1);
+  EXPECT_TRUE(contains(test_part.err, "--part val")) << test_part.err;
+  EXPECT_FALSE(fs::exists(path("none")));
+
+  const Outcome own = judge("crossed-evaluation", {"--part", "val", "--json"});
+  ASSERT_EQ(own.code, 0) << own.err;
+  const json told = json::parse(own.out);
+  ASSERT_EQ(told.at("models").size(), 2U);
+  const auto all = json::parse(read_file(folds)).at("folds");
+  std::size_t cases = 0;
+  for (std::size_t i = 0; i < 2; ++i) {
+    EXPECT_EQ(told.at("models").at(i).at("cases"), all.at(i).size());
+    cases += all.at(i).size();
+  }
+  const json pooled = json::parse(text("crossed-evaluation/pooled/summary.json"));
+  EXPECT_EQ(pooled.at("cases"), cases);
+}
+
 // Mistakes end with what to do and leave nothing behind.
 TEST_F(Judging, MistakesAreNamed) {
   ASSERT_EQ(evaluate({model()}, "test-part", {"--quiet"}).code, 0);
