@@ -7,10 +7,13 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 #include <random>
+#include <sstream>
 #include <string>
+#include <vector>
 
+#include "core/files.h"
 #include "predict/contours.h"
-#include "support/postprocess_golden.h"
+#include "support/paths.h"
 
 namespace medurwkv::predict {
 namespace {
@@ -31,10 +34,36 @@ std::string corrected(const std::string& digits, std::int64_t width, const PostO
   return digits_of(map);
 }
 
+/// A mask and what scipy.ndimage makes of it (scripts/make-golden-postprocess).
+struct Golden {
+  std::int64_t width = 0;
+  std::string mask, filled, largest, without_small, all_three;
+};
+
+std::vector<Golden> goldens() {
+  std::istringstream lines(read_file(test::source_folder() / "tests/unit/data/postprocess.txt"));
+  std::vector<std::string> maps(1);
+  std::int64_t width = 0;
+  for (std::string line; std::getline(lines, line);) {
+    if (line.empty()) {
+      maps.emplace_back();
+    } else {
+      width = std::ssize(line);
+      maps.back() += line;
+    }
+  }
+  std::vector<Golden> out;
+  for (std::size_t i = 0; i + 5 <= maps.size(); i += 5) {
+    out.push_back({width, maps[i], maps[i + 1], maps[i + 2], maps[i + 3], maps[i + 4]});
+  }
+  return out;
+}
+
 TEST(Postprocess, IsWhatScipyMakes) {
-  for (const test::PostprocessGolden& golden : test::postprocess_golden) {
+  ASSERT_EQ(goldens().size(), 8U);
+  for (const Golden& golden : goldens()) {
     const auto made = [&](const PostOptions& options) {
-      return corrected(golden.mask, test::golden_mask_width, options);
+      return corrected(golden.mask, golden.width, options);
     };
     EXPECT_EQ(made({.threshold = {}}), golden.mask) << "nothing unless asked for";
     EXPECT_EQ(made({.threshold = {}, .fill_holes = true}), golden.filled);
@@ -163,9 +192,9 @@ void expect_round_trip(const data::LabelMap& map) {
 }
 
 TEST(Contours, FillBackToTheMap) {
-  for (const test::PostprocessGolden& golden : test::postprocess_golden) {
-    expect_round_trip(map_of(golden.mask, test::golden_mask_width));
-    expect_round_trip(map_of(golden.all_three, test::golden_mask_width));
+  for (const Golden& golden : goldens()) {
+    expect_round_trip(map_of(golden.mask, golden.width));
+    expect_round_trip(map_of(golden.all_three, golden.width));
   }
   // Noise: every way that pixels can touch.
   std::mt19937 random(5);
