@@ -59,6 +59,11 @@ std::string command_line(const CompareOptions& options) {
 
 data::Dataset opened_data(const judge::LoadedEvaluation& from) {
   std::error_code error;
+  if (!fs::exists(from.data_root, error)) {
+    throw_failure(concat("no ", from.data_root, ", from where ", from.folder.string(),
+                         " was made; compare shows images when it runs in the same folder as "
+                         "evaluate did"));
+  }
   const bool has_split = !from.split_file.empty() && fs::is_regular_file(from.split_file, error);
   data::Dataset out = has_split
                           ? data::open_dataset(from.data_root, data::split_options(from.split_file))

@@ -312,6 +312,9 @@ std::vector<fs::path> list_files(const fs::path& root) {
 
 Layout find_layout(const fs::path& root) {
   if (is_pack(root)) return pack_layout(root);
+  if (std::error_code error; fs::status(root, error).type() == fs::file_type::not_found) {
+    throw_failure(concat(root.string(), ": no such folder"));
+  }
   if (!fs::is_directory(root)) {
     throw_failure(
         concat(root.string(), ": is neither a folder nor a pack of `medurwkv data pack`"));

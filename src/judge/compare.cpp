@@ -253,7 +253,7 @@ std::string comparison_text(const Comparison& comparison) {
     if (!pair.changes.empty()) out += "  changed most (Dice):\n";
     for (std::size_t i = 0; i < std::min(most, pair.changes.size()); ++i) {
       const Change& change = pair.changes[i];
-      out += concat("    ", padded(change.id, 40, false), fixed(change.first, 4), " -> ",
+      out += concat("    ", padded(change.id, 40, false), "  ", fixed(change.first, 4), " -> ",
                     fixed(change.second, 4), "\n");
     }
   }
