@@ -74,7 +74,7 @@ int run_predict(const PredictOptions& options) {
   const predict::RunOptions run = run_options(options);
   const auto inputs = predict::expand_inputs(options.inputs, std::cin);
   // What is wrong with the inputs is told before a model is loaded.
-  if (predict::plan_outputs(inputs, run.out, run.outputs).empty()) {
+  if (predict::plan_outputs(inputs, run.out, run.outputs).jobs.empty()) {
     throw_failure("no image found in the inputs");
   }
   std::vector<std::filesystem::path> models{options.model};
@@ -86,8 +86,12 @@ int run_predict(const PredictOptions& options) {
     several.push_back(engines.back().get());
   }
   const predict::Ensemble ensemble(several, options.flips);
-  const auto jobs = predict::plan_outputs(inputs, run.out, run.outputs,
-                                          several.front()->description().classes.size());
+  const auto [jobs, masks_left_out] = predict::plan_outputs(
+      inputs, run.out, run.outputs, several.front()->description().classes.size());
+  if (masks_left_out > 0) {
+    std::cerr << "note: " << masks_left_out << (masks_left_out == 1 ? " mask" : " masks")
+              << " beside their images are not predicted; name a file to predict it all the same\n";
+  }
   const auto on_failure = [](const std::filesystem::path& input, const std::string& error) {
     // The readers' messages name the file already.
     const bool named = error.find(input.string()) != std::string::npos;

@@ -13,6 +13,7 @@
 #include "core/text.h"
 #include "core/version.h"
 #include "data/dataset.h"
+#include "data/layout.h"
 #include "weights/model_file.h"
 
 namespace medurwkv::predict {
@@ -27,6 +28,11 @@ struct Found {
   fs::path subfolder;  ///< below the folder that was searched
 };
 
+struct Search {
+  std::vector<Found> images;
+  std::size_t masks_left_out = 0;
+};
+
 // With links resolved as far as the path exists, so that one file has one name.
 fs::path real_path(const fs::path& path) {
   std::error_code error;
@@ -39,25 +45,42 @@ bool lies_below(const fs::path& file, const fs::path& folder) {
   return !relative.empty() && *relative.begin() != ".." && relative != ".";
 }
 
-std::vector<Found> find_images(const std::vector<fs::path>& inputs, const fs::path& out) {
-  std::vector<Found> found;
+// Masks beside their images, as a folder to train from has them, are no images to predict.
+std::set<fs::path> masks_of_images(const fs::path& folder) {
+  std::set<fs::path> masks;
+  std::set<fs::path> images;
+  for (const data::Case& item : data::find_layout(folder).cases) {
+    for (const data::ImageSource& mask : item.masks) masks.insert(real_path(mask.file));
+    for (const data::ImageSource& image : item.images) images.insert(real_path(image.file));
+  }
+  for (const fs::path& image : images) masks.erase(image);  // a file of arrays may hold both
+  return masks;
+}
+
+Search find_images(const std::vector<fs::path>& inputs, const fs::path& out) {
+  Search found;
   std::set<fs::path> seen;
   const fs::path real_out = real_path(out);
   for (const fs::path& input : inputs) {
     std::error_code error;
     if (!fs::is_directory(input, error)) {
-      if (seen.insert(real_path(input)).second) found.push_back({input, {}});
+      if (seen.insert(real_path(input)).second) found.images.push_back({input, {}});
       continue;
     }
+    const std::set<fs::path> masks = masks_of_images(input);
     // Masks of an earlier run into a folder inside the input are no images to predict.
     const bool out_inside = lies_below(real_out, real_path(input));
     for (const fs::path& file : data::list_images(input)) {
       const fs::path real_file = real_path(file);
       if (out_inside && lies_below(real_file, real_out)) continue;
       if (!seen.insert(real_file).second) continue;
+      if (masks.contains(real_file)) {
+        ++found.masks_left_out;
+        continue;
+      }
       const fs::path subfolder = file.parent_path().lexically_relative(input);
       const bool inside = !subfolder.empty() && subfolder != "." && *subfolder.begin() != "..";
-      found.push_back({file, inside ? subfolder : fs::path()});
+      found.images.push_back({file, inside ? subfolder : fs::path()});
     }
   }
   return found;
@@ -154,13 +177,13 @@ void check_inside(const fs::path& out, const fs::path& file) {
                        out.string(), "; choose another --out"));
 }
 
-std::vector<Job> plan_outputs(const std::vector<fs::path>& inputs, const fs::path& out,
-                              const OutputOptions& options, std::size_t class_count) {
-  const std::vector<Found> found = find_images(inputs, out);
+Plan plan_outputs(const std::vector<fs::path>& inputs, const fs::path& out,
+                  const OutputOptions& options, std::size_t class_count) {
+  const Search found = find_images(inputs, out);
   std::vector<Job> jobs;
   std::set<fs::path> taken{manifest_name};
   std::set<fs::path> read;
-  for (const Found& image : found) {
+  for (const Found& image : found.images) {
     jobs.push_back(distinct(image, options, class_count, taken));
     read.insert(real_path(image.file));
   }
@@ -172,7 +195,7 @@ std::vector<Job> plan_outputs(const std::vector<fs::path>& inputs, const fs::pat
                          " would overwrite an input image; choose another --out"));
     }
   }
-  return jobs;
+  return {.jobs = std::move(jobs), .masks_left_out = found.masks_left_out};
 }
 
 std::string encode_npy(const std::vector<float>& planes, std::int64_t channels,

@@ -57,15 +57,22 @@ struct Job {
 
 inline constexpr char manifest_name[] = "manifest.json";
 
+/// What a run is to do.
+struct Plan {
+  std::vector<Job> jobs;
+  std::size_t masks_left_out = 0;  ///< in the folders that were searched
+};
+
 /// The images of `inputs` (files, or folders searched for images; images of a folder keep their
-/// subfolder) and their output names. Where two would write the same file, the later one's stem
-/// gets its suffix ("scan_jpg") and, if that is taken too, a number. The same input named twice is
-/// done once; a folder is not searched below `out`. A path that does not exist stays in the list,
-/// so that reading it fails as for any other bad file. Throws Error when an output would overwrite
-/// an input, or when a link below `out` leads out of it.
-std::vector<Job> plan_outputs(const std::vector<std::filesystem::path>& inputs,
-                              const std::filesystem::path& out, const OutputOptions& options,
-                              std::size_t class_count = 2);
+/// subfolder) and their output names. Left out of a folder are the files that a data set there
+/// would pair with an image as its mask (data/layout.h). Where two would write the same file, the
+/// later one's stem gets its suffix ("scan_jpg") and, if that is taken too, a number. The same
+/// input named twice is done once; a folder is not searched below `out`. A path that does not exist
+/// stays in the list, so that reading it fails as for any other bad file. Throws Error when an
+/// output would overwrite an input, or when a link below `out` leads out of it.
+Plan plan_outputs(const std::vector<std::filesystem::path>& inputs,
+                  const std::filesystem::path& out, const OutputOptions& options,
+                  std::size_t class_count = 2);
 
 /// Throws Error when `file`, relative to `out`, would be written elsewhere, through a link.
 void check_inside(const std::filesystem::path& out, const std::filesystem::path& file);

@@ -62,7 +62,7 @@ class PredictRun : public testing::Test {
   }
   std::vector<std::string> masks(const std::vector<fs::path>& inputs) const {
     std::vector<std::string> out;
-    for (const Job& job : plan_outputs(inputs, options.out, options.outputs)) {
+    for (const Job& job : plan_outputs(inputs, options.out, options.outputs).jobs) {
       out.push_back(job.outputs.front().file.generic_string());
     }
     std::sort(out.begin(), out.end());
@@ -70,7 +70,7 @@ class PredictRun : public testing::Test {
   }
   RunResult run(const std::vector<fs::path>& inputs) {
     return run_jobs(
-        engine, plan_outputs(inputs, options.out, options.outputs), options,
+        engine, plan_outputs(inputs, options.out, options.outputs).jobs, options,
         [this](const fs::path& input, const std::string&) { failed.push_back(input); }, stop);
   }
   nlohmann::json manifest() const {
@@ -106,6 +106,19 @@ TEST_F(PredictRun, GivesDistinctNames) {
   EXPECT_EQ(masks({folder / "two"}), (Names{"b.png", "b_overlay.png"}));
   options.outputs.overlay = true;
   EXPECT_EQ(masks({folder / "two"}), (Names{"b.png", "b_overlay_png.png"}));
+}
+
+// As BUSI and most folders to train from have them. A mask that is named is predicted.
+TEST_F(PredictRun, LeavesOutTheMasksOfAFoldersImages) {
+  add_image("in/benign/a.png");
+  add_image("in/benign/a_mask.png");
+  add_image("in/benign/a_mask_1.png");
+  add_image("in/normal/b.png");
+  add_image("in/normal/lonely_mask.png");
+  EXPECT_EQ(masks({folder / "in"}),
+            (Names{"benign/a.png", "normal/b.png", "normal/lonely_mask.png"}));
+  EXPECT_EQ(plan_outputs({folder / "in"}, options.out, {}).masks_left_out, 2u);
+  EXPECT_EQ(masks({folder / "in" / "benign" / "a_mask.png"}), (Names{"a_mask.png"}));
 }
 
 TEST_F(PredictRun, NeverOverwritesAnInput) {
