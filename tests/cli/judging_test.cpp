@@ -80,6 +80,17 @@ TEST_F(Judging, MasksSeriesAndComparisonsAgreeWithTheModel) {
   EXPECT_EQ(comparison.at("pairs").at(2).at("metrics").at(0).at("wilcoxon").at("p"), 1.0);
   EXPECT_TRUE(comparison.at("pairs").at(0).at("changes").empty());
   test::expect_good_page(text("comparison/comparison.html"));
+
+  // Images that have moved leave the page without pictures, and are named.
+  json moved = json::parse(text("masks/summary.json"));
+  moved.at("data").at("root") = "moved-away";
+  write_file(path("masks/summary.json"), moved.dump());
+  const Outcome without =
+      run_program({"compare", path("masks").string(), path("evaluation").string(), "--out",
+                   path("without-pictures").string()});
+  ASSERT_EQ(without.code, 0) << without.err;
+  EXPECT_TRUE(contains(without.err, "no moved-away")) << without.err;
+  test::expect_good_page(text("without-pictures/comparison.html"));
 }
 
 // Every model of a cross-validation is judged on the fold that it has not seen, all of them
