@@ -101,7 +101,7 @@ std::string summary(const Comparison& comparison) {
     for (const LoadedCase& item : one.cases) dice.push_back(item.class_mean[0]);
     const Statistic own = statistic(dice);
     figures.push_back({concat(one.name, ": mean Dice"), number(own.mean, 3),
-                       concat(one.subject, "; ", own.used, " of ", own.of, " cases")});
+                       concat(one.folder.string(), "; ", own.used, " of ", own.of, " cases")});
   }
   return key_figures(figures);
 }
@@ -143,7 +143,7 @@ std::string comparison_html(const Comparison& comparison,
   contents.emplace_back("provenance", "What made it");
   std::vector<std::string> names;
   for (const LoadedEvaluation& one : comparison.evaluations) {
-    names.push_back(concat(one.name, " = ", one.subject));
+    names.push_back(concat(one.name, " = ", one.folder.string()));
   }
   return html_page(
       concat("Comparison of ", comparison.evaluations.size(), " evaluations"),
