@@ -12,7 +12,7 @@ namespace {
 
 // Drawn for a phone's width, so that letters stay readable there.
 constexpr double width = 360;
-constexpr double left = 36;
+constexpr double left = 42;
 constexpr double right = 350;
 
 std::string open(double height, const std::string& id, const std::string& title,

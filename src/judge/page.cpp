@@ -13,8 +13,9 @@ constexpr char style[] = R"css(
 * { box-sizing: border-box; }
 body { margin: 0 auto; max-width: 62rem; padding: 1.5rem 1.25rem 4rem; color: var(--ink);
   background: #fff;
-  font: 1rem/1.55 system-ui, -apple-system, "Segoe UI", Roboto, "Liberation Sans", sans-serif; }
-h1 { font-size: 1.7rem; line-height: 1.2; margin: .25rem 0; overflow-wrap: anywhere; }
+  font: 1rem/1.55 system-ui, -apple-system, "Segoe UI", Roboto, "Liberation Sans", sans-serif;
+  overflow-wrap: anywhere; }
+h1 { font-size: 1.7rem; line-height: 1.2; margin: .25rem 0; }
 h2 { font-size: 1.2rem; margin: 2.75rem 0 .75rem; padding-top: .75rem;
   border-top: 1px solid var(--line); }
 h3 { font-size: 1rem; margin: 1.5rem 0 .4rem; }
@@ -22,7 +23,7 @@ p, li { max-width: 44rem; }
 a { color: var(--link); }
 a:focus-visible, summary:focus-visible, .scroll:focus-visible { outline: 2px solid var(--link);
   outline-offset: 2px; }
-.lead { color: var(--soft); margin: 0 0 1rem; overflow-wrap: anywhere; }
+.lead { color: var(--soft); margin: 0 0 1rem; }
 nav ul { display: flex; flex-wrap: wrap; gap: .1rem 1.1rem; list-style: none; padding: 0; margin: 0;
   font-size: .9rem; }
 nav a { display: inline-block; padding: .3rem 0; }
@@ -53,12 +54,12 @@ svg { width: 100%; max-width: 36rem; height: auto; display: block; }
   margin: 1rem 0; }
 figure { margin: 0; break-inside: avoid; }
 figure img { width: 100%; max-width: 36rem; height: auto; display: block; }
-figcaption { font-size: .875rem; color: var(--soft); margin-top: .4rem; overflow-wrap: anywhere; }
-dl.facts { display: grid; grid-template-columns: max-content 1fr; gap: .25rem 1.25rem;
+figcaption { font-size: .875rem; color: var(--soft); margin-top: .4rem; }
+dl.facts { display: grid; grid-template-columns: fit-content(40%) 1fr; gap: .25rem 1.25rem;
   font-size: .9rem; }
 dl.facts dt { color: var(--soft); }
-dl.facts dd { margin: 0; overflow-wrap: anywhere; }
-pre { white-space: pre-wrap; overflow-wrap: anywhere; background: #f5f6f8; padding: .7rem .9rem;
+dl.facts dd { margin: 0; }
+pre { white-space: pre-wrap; background: #f5f6f8; padding: .7rem .9rem;
   font-size: .85rem; }
 details > summary { cursor: pointer; padding: .3rem 0; }
 @media (max-width: 34rem) { body { padding: 1rem 1rem 3rem; } h1 { font-size: 1.35rem; }
