@@ -80,8 +80,10 @@ TEST_P(ComposedWkv, ValuesAndGradientsAreTheKernels) {
   const auto expected = run(kernel, torch_backend::TorchOps::bi_wkv);
   EXPECT_TRUE(test::is_close(actual, expected, 1e-11));
   for (std::size_t i = 0; i < 4; ++i) {
-    EXPECT_TRUE(test::is_close(test::elements(composed.all()[i].grad()),
-                               test::elements(kernel.all()[i].grad()), 1e-10))
+    const auto gradient = test::elements(kernel.all()[i].grad());
+    const double scale =
+        std::max(test::largest(gradient), 1e-5);  // one token's: 0 by first and key
+    EXPECT_TRUE(test::is_close(test::elements(composed.all()[i].grad()), gradient, 1e-10, scale))
         << "gradient of argument " << i;
   }
 }
@@ -89,8 +91,10 @@ TEST_P(ComposedWkv, ValuesAndGradientsAreTheKernels) {
 std::vector<Case> cases() {
   std::vector<Case> out;
   for (const WkvMode mode : {WkvMode::exact, WkvMode::released32, WkvMode::released16}) {
-    // 1025: regions of released16 that take two chunks, the last one early; 2100: released32's.
-    for (const std::int64_t tokens : {1, 2, 63, 64, 65, 196, 256, 257, 300, 1000, 1025, 2100}) {
+    // Around where another composition is taken (64, 128, 448, 704), and 1025: regions of
+    // released16 that take two chunks, the last one early; 2100: released32's.
+    for (const std::int64_t tokens :
+         {1, 2, 31, 64, 65, 128, 129, 196, 256, 448, 449, 704, 705, 1000, 1025, 2100}) {
       out.push_back({mode, tokens});
     }
   }
@@ -103,37 +107,44 @@ INSTANTIATE_TEST_SUITE_P(Tokens, ComposedWkv, ::testing::ValuesIn(cases()), [](c
 
 /// What LibTorch's callbacks see. They are plain functions, so their state is global.
 struct Watch {
-  std::vector<bool> counted_within;  ///< of every operation under way: has an inner one counted?
+  std::vector<int> before;  ///< of every operation under way: operations when it began
   int operations = 0;
 };
 Watch watch;
 
-/// Whether an operation does more than view, allocate or rename: on a GPU, launch a kernel.
-bool computes(const std::string& name) {
-  static const std::set<std::string> others{
-      "aten::diagonal",   "aten::_reshape_alias", "aten::_unsafe_view",
-      "aten::as_strided", "aten::detach",         "aten::empty",
-      "aten::empty_like", "aten::empty_strided",  "aten::expand",
-      "aten::narrow",     "aten::reshape",        "aten::resize_",
-      "aten::select",     "aten::slice",          "aten::squeeze",
-      "aten::transpose",  "aten::unsqueeze",      "aten::view"};
-  return !others.contains(name);
+/// Whether an operation only views, allocates or renames: no kernel on a GPU.
+bool computes_nothing(const std::string& name) {
+  static const std::set<std::string> names{
+      "aten::diagonal",   "aten::_reshape_alias", "aten::_unsafe_view", "aten::resolve_conj",
+      "aten::as_strided", "aten::detach",         "aten::empty",        "aten::resolve_neg",
+      "aten::empty_like", "aten::empty_strided",  "aten::expand",       "aten::narrow",
+      "aten::reshape",    "aten::resize_",        "aten::select",       "aten::slice",
+      "aten::squeeze",    "aten::transpose",      "aten::unsqueeze",    "aten::view"};
+  return names.contains(name);
+}
+
+/// Whether an operation is one kernel on a GPU, whatever it is made of on the CPU (from
+/// ATen/native/cuda; cat up to four dimensions).
+bool is_one_kernel(const std::string& name) {
+  static const std::set<std::string> names{"aten::amax",  "aten::baddbmm_", "aten::bmm",
+                                           "aten::cat",   "aten::mm",       "aten::mv",
+                                           "aten::addmv_"};
+  return names.contains(name);
 }
 
 std::unique_ptr<at::ObserverContext> operation_begins(const at::RecordFunction& /*function*/) {
-  watch.counted_within.push_back(false);
+  watch.before.push_back(watch.operations);
   return nullptr;
 }
 
-/// Counts the innermost of nested operations.
+/// Counts the innermost of nested operations, but for those of one kernel.
 void operation_ends(const at::RecordFunction& function, at::ObserverContext* /*context*/) {
-  bool counted = watch.counted_within.back();
-  watch.counted_within.pop_back();
-  if (!counted && computes(function.name())) {
-    ++watch.operations;
-    counted = true;
+  const int before = watch.before.back();
+  watch.before.pop_back();
+  const bool innermost = watch.operations == before;
+  if (is_one_kernel(function.name()) || (innermost && !computes_nothing(function.name()))) {
+    watch.operations = before + 1;
   }
-  if (counted && !watch.counted_within.empty()) watch.counted_within.back() = true;
 }
 
 int operations_of(const std::function<void()>& body) {
@@ -148,40 +159,36 @@ int operations_of(const std::function<void()>& body) {
 
 class ComposedWkvCount : public ::testing::TestWithParam<WkvMode> {};
 
-// On a GPU every operation is a launch, so there must be few, and no more for more tokens: at most
-// four for 64 tokens from where the comment says on, and the same number for any image but for the
+// On a GPU every operation is a launch. There must be at most four for 64 tokens, but for the
+// released modes up to 64 tokens; and of many tokens the same number for any image but for the
 // filling up of chunks that end early.
 TEST_P(ComposedWkvCount, OperationsDoNotGrowWithTokens) {
-  const bool exact = GetParam() == WkvMode::exact;
-  // Up to 256 tokens the exact mode goes another way, whose five operations are within the bound
-  // from 65 tokens on. Elsewhere it holds from 449 tokens on, in the released modes from 705.
-  const auto within_bound = [&](std::int64_t tokens) {
-    return exact ? (tokens > 64 && tokens <= 256) || tokens > 448 : tokens > 704;
+  const WkvMode mode = GetParam();
+  const auto bound_of = [&](std::int64_t tokens) {
+    if (mode == WkvMode::released16 && tokens <= 64) return std::int64_t{7};
+    if (mode == WkvMode::released32 && tokens <= 64) return std::int64_t{8};
+    return 4 * ((tokens + 63) / 64);
   };
   std::vector<int> forward;
   std::vector<int> both;
-  for (const std::int64_t tokens : {64, 65, 196, 256, 300, 448, 449, 705, 1024, 4096}) {
+  for (const std::int64_t tokens :
+       {1, 2, 33, 64, 65, 128, 129, 160, 192, 196, 256, 300, 448, 449, 704, 705, 1024, 4096}) {
     const Leaves leaves(tokens);
     const auto run = [&] {
       return torch_backend::ComposedOps::bi_wkv(leaves.decay, leaves.first, leaves.key,
-                                                leaves.value, GetParam());
+                                                leaves.value, mode);
     };
     run();  // makes tables that are kept
-    run();  // and those that the first had to drop again for want of room
     at::Tensor y;
     const int operations = operations_of([&] { y = run(); });
     const at::Tensor sum = y.sum();
     const int with_backward = operations + operations_of([&] { sum.backward(); });
     std::cout << tokens << " tokens: " << operations << " operations forward, " << with_backward
               << " with backward\n";
-    EXPECT_GE(operations, 5) << "the callbacks do not see the operations";
-    EXPECT_GT(with_backward, 2 * operations) << "the callbacks do not see the backward pass";
-    if (within_bound(tokens)) {
-      EXPECT_LE(operations, 4 * ((tokens + 63) / 64)) << tokens;
-    }
-    if (exact && tokens <= 256) {
-      EXPECT_EQ(operations, 5) << tokens;
-    } else {
+    EXPECT_GE(operations, 4) << "the callbacks do not see the operations";
+    EXPECT_GT(with_backward, 3 * operations) << "the callbacks do not see the backward pass";
+    EXPECT_LE(operations, bound_of(tokens)) << tokens;
+    if (tokens > 704) {
       forward.push_back(operations);
       both.push_back(with_backward);
     }
