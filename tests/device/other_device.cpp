@@ -45,7 +45,7 @@ at::Tensor on_cpu(const at::Tensor& tensor) {
   }
   const auto& memory = tensor.storage();
   const auto count = static_cast<std::int64_t>(memory.nbytes() / tensor.itemsize());
-  return at::from_blob(memory.data(), {count},
+  return at::from_blob(memory.data_ptr().get(), {count},
                        tensor.options().device(at::kCPU).requires_grad(false))
       .as_strided(tensor.sizes(), tensor.strides(), tensor.storage_offset());
 }
@@ -73,9 +73,10 @@ at::Tensor on_other(const at::Tensor& result, const std::vector<at::Tensor>& inp
   }
   auto* kept = new at::Tensor(result);
   const auto release = [](void* tensor) { delete static_cast<at::Tensor*>(tensor); };
-  c10::Storage storage(c10::Storage::use_byte_size_t(), result.storage().nbytes(),
-                       c10::DataPtr(result.storage().data(), kept, release, other_device()),
-                       nullptr, false);
+  c10::Storage storage(
+      c10::Storage::use_byte_size_t(), result.storage().nbytes(),
+      c10::DataPtr(result.storage().data_ptr().get(), kept, release, other_device()), nullptr,
+      false);
   return tensor_of(std::move(storage), result, result.storage_offset());
 }
 
