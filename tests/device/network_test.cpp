@@ -26,7 +26,10 @@ train::Batch batch_of(std::int64_t side) {
           .ids = {}};
 }
 
+constexpr const char* no_device = "this LibTorch is made for a GPU, and there is none";
+
 TEST(OtherDevice, RefusesTensorsOfTheCpu) {
+  if (!test::has_other_device()) GTEST_SKIP() << no_device;
   const at::Tensor there = at::ones({2}).to(test::other_device());
   EXPECT_FALSE(there.is_cpu());
   EXPECT_EQ(test::elements(there + 1), (std::vector<double>{2, 2}));
@@ -36,6 +39,7 @@ TEST(OtherDevice, RefusesTensorsOfTheCpu) {
 class OtherDeviceTraining : public ::testing::TestWithParam<std::vector<std::string>> {};
 
 TEST_P(OtherDeviceTraining, LearnsWhatTheCpuLearns) {
+  if (!test::has_other_device()) GTEST_SKIP() << no_device;
   std::vector<std::string> settings{"network.preset=nano", "optimizer.ema=0.9"};
   settings.insert(settings.end(), GetParam().begin(), GetParam().end());
   train::Config config = train::load_config({}, settings);

@@ -3,6 +3,7 @@
 #include <ATen/core/LegacyTypeDispatch.h>
 #include <ATen/core/dispatch/Dispatcher.h>
 #include <c10/core/impl/DeviceGuardImplInterface.h>
+#include <torch/cuda.h>
 #include <torch/library.h>
 
 #include <set>
@@ -14,6 +15,10 @@ namespace {
 
 constexpr at::DeviceType type = at::DeviceType::PrivateUse1;
 
+at::Device emulated_device() {
+  return {type, 0};
+}
+
 bool is_other(const at::Tensor& tensor) {
   return tensor.defined() && tensor.device().type() == type;
 }
@@ -22,9 +27,9 @@ bool is_other(const at::Tensor& tensor) {
 struct Guard final : c10::impl::DeviceGuardImplInterface {
   [[nodiscard]] at::DeviceType type() const override { return test::type; }
   [[nodiscard]] at::Device exchangeDevice(at::Device /*device*/) const override {
-    return other_device();
+    return emulated_device();
   }
-  [[nodiscard]] at::Device getDevice() const override { return other_device(); }
+  [[nodiscard]] at::Device getDevice() const override { return emulated_device(); }
   void setDevice(at::Device /*device*/) const override {}
   void uncheckedSetDevice(at::Device /*device*/) const noexcept override {}
   [[nodiscard]] c10::Stream getStream(at::Device device) const noexcept override {
@@ -75,7 +80,7 @@ at::Tensor on_other(const at::Tensor& result, const std::vector<at::Tensor>& inp
   const auto release = [](void* tensor) { delete static_cast<at::Tensor*>(tensor); };
   c10::Storage storage(
       c10::Storage::use_byte_size_t(), result.storage().nbytes(),
-      c10::DataPtr(result.storage().data_ptr().get(), kept, release, other_device()), nullptr,
+      c10::DataPtr(result.storage().data_ptr().get(), kept, release, emulated_device()), nullptr,
       false);
   return tensor_of(std::move(storage), result, result.storage_offset());
 }
@@ -197,7 +202,11 @@ TORCH_LIBRARY_IMPL(aten, PrivateUse1, library) {
 }  // namespace
 
 at::Device other_device() {
-  return {type, 0};
+  return torch::cuda::is_available() ? at::Device(at::kCUDA, 0) : emulated_device();
+}
+
+bool has_other_device() {
+  return torch::cuda::is_available() || !at::hasCUDART();
 }
 
 }  // namespace medurwkv::test
