@@ -206,7 +206,7 @@ at::Device other_device() {
 }
 
 bool has_other_device() {
-  return torch::cuda::is_available() || !at::hasCUDART();
+  return torch::cuda::is_available() || !at::globalContext().hasCUDART();
 }
 
 }  // namespace medurwkv::test
