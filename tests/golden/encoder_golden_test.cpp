@@ -61,21 +61,23 @@ TEST_P(StoredGolden, OutputsAndEveryGradient) {
   MEDURWKV_GOLDEN_OR_SKIP(file, stored.file);
   const test::Forced forced(stored.arithmetic);
   const net::NetworkConfig config = config_of(stored.file);
-  ParameterStore store(plan::parameters_of(config), 0, stored.arithmetic.type, at::kCPU);
+  ParameterStore store(plan::parameters_of(config), 0, stored.arithmetic.type,
+                       stored.arithmetic.device);
   store.load(file, "p.");
   at::Tensor image =
-      test::golden_tensor(file, "x.input", stored.arithmetic.type).requires_grad_(true);
+      test::golden_tensor(file, "x.input", stored.arithmetic.options()).requires_grad_(true);
   const auto out = torch_backend::run_network(config, store, {.training = stored.training}, image);
 
   // Only the adapters distinguish evaluation and training.
   const bool adapter = config.architecture == net::Architecture::encoder;
   const std::string suffix = !adapter ? "" : stored.training ? "_train" : "_eval";
-  at::Tensor sum = at::zeros({}, stored.arithmetic.type);
+  at::Tensor sum = at::zeros({}, stored.arithmetic.options());
   for (const auto& [name, actual] : named(out)) {
     EXPECT_TRUE(test::is_close(test::elements(actual), file.values("y" + suffix + "." + name),
                                tolerance_of(stored, "y" + suffix)))
         << name;
-    sum = sum + (actual * test::golden_tensor(file, "gy." + name, stored.arithmetic.type)).sum();
+    sum =
+        sum + (actual * test::golden_tensor(file, "gy." + name, stored.arithmetic.options())).sum();
   }
   sum.backward();
   EXPECT_TRUE(test::is_close(test::elements(image.grad()), file.values("gx" + suffix + ".input"),
@@ -115,11 +117,12 @@ TEST_P(Released32Golden, Outputs) {
   const test::Forced forced(stored.arithmetic);
   net::NetworkConfig config = config_of(stored.file);
   config.wkv = net::WkvMode::released32;
-  ParameterStore store(plan::parameters_of(config), 0, stored.arithmetic.type, at::kCPU);
+  ParameterStore store(plan::parameters_of(config), 0, stored.arithmetic.type,
+                       stored.arithmetic.device);
   store.load(file, "p.");
   const at::NoGradGuard no_grad;
   const auto out = torch_backend::run_network(
-      config, store, {}, test::golden_tensor(file, "x.input", stored.arithmetic.type));
+      config, store, {}, test::golden_tensor(file, "x.input", stored.arithmetic.options()));
   const std::string what = config.architecture == net::Architecture::encoder ? "y_eval" : "y";
   for (const auto& [name, actual] : named(out)) {
     EXPECT_TRUE(test::is_close(test::elements(actual), file.values("y_vr32." + name),

@@ -161,10 +161,10 @@ std::vector<net::ParameterSpec> record(const TensorFile& file, const Facts& fact
 }
 
 /// Leaves of the file's inputs, maps as the network keeps them.
-Named<at::Tensor> leaves(const TensorFile& file, at::ScalarType type) {
+Named<at::Tensor> leaves(const TensorFile& file, const at::TensorOptions& options) {
   Named<at::Tensor> out;
   for (const std::string& name : names_of(file, "x.")) {
-    at::Tensor x = test::golden_tensor(file, "x." + name, type);
+    at::Tensor x = test::golden_tensor(file, "x." + name, options);
     if (x.dim() == 4) x = x.contiguous(at::MemoryFormat::ChannelsLast);
     out[name] = x.requires_grad_(true);
   }
@@ -182,11 +182,11 @@ class Checked {
   void module() const {
     const test::Forced forced(arithmetic_);
     const Facts facts(name_, net::WkvMode::exact);
-    ParameterStore store(record(file_, facts), 0, arithmetic_.type, at::kCPU);
+    ParameterStore store(record(file_, facts), 0, arithmetic_.type, arithmetic_.device);
     EXPECT_EQ(store.specs().size(), names_of(file_, "p.").size());
     store.load(file_, "p.");
     Ops ops(store, {.training = facts.flag("train")});
-    const Named<at::Tensor> inputs = leaves(file_, arithmetic_.type);
+    const Named<at::Tensor> inputs = leaves(file_, arithmetic_.options());
     outputs_and_inputs(inputs, run_module(ops, facts, inputs));
     for (const std::string& name : names_of(file_, "gp.")) {
       close(store.at(name).grad(), "gp." + name, "gp");
@@ -204,7 +204,7 @@ class Checked {
   template <class Ops>
   void deform_core() const {
     const test::Forced forced(arithmetic_);
-    const Named<at::Tensor> inputs = leaves(file_, arithmetic_.type);
+    const Named<at::Tensor> inputs = leaves(file_, arithmetic_.options());
     const nlohmann::json parameters = test::golden_facts(name_).at("parameters");
     const at::Tensor& places = inputs.at("loc");  // batch x queries x heads x levels x points x 2
     const at::Tensor& weights = inputs.at("attn");
@@ -214,7 +214,7 @@ class Checked {
                                          .levels = grids_of(parameters.at("shapes")),
                                          .heads = places.size(2),
                                          .points = places.size(4)};
-    const at::TensorOptions exactly = at::kDouble;
+    const at::TensorOptions exactly = arithmetic_.options().dtype(at::kDouble);
     const at::Tensor x = (at::arange(queries, exactly) + 0.5) / queries;
     const at::Tensor centres =
         at::stack({x, at::full_like(x, 0.5)}, -1).reshape({1, queries, 1, 1, 1, 2});
@@ -246,10 +246,10 @@ class Checked {
   /// Outputs, then the gradients of sum(y gy).
   void outputs_and_inputs(const Named<at::Tensor>& inputs, const Named<at::Tensor>& outputs) const {
     EXPECT_EQ(outputs.size(), names_of(file_, "y.").size());
-    at::Tensor sum = at::zeros({}, arithmetic_.type);
+    at::Tensor sum = at::zeros({}, arithmetic_.options());
     for (const auto& [name, y] : outputs) {
       close(y, "y." + name, "y");
-      sum = sum + (y * test::golden_tensor(file_, "gy." + name, arithmetic_.type)).sum();
+      sum = sum + (y * test::golden_tensor(file_, "gy." + name, arithmetic_.options())).sum();
     }
     sum.backward();
     for (const auto& [name, x] : inputs) close(x.grad(), "gx." + name, "gx");

@@ -34,13 +34,14 @@ net::NetworkConfig config_of(const std::string& preset, const std::string& mode)
   return config;
 }
 
-ParameterStore filled_store(const net::NetworkConfig& config, at::ScalarType type) {
-  ParameterStore store(plan::parameters_of(config), 0, type, at::kCPU);
+ParameterStore filled_store(const net::NetworkConfig& config, at::ScalarType type,
+                            const at::Device& device = at::kCPU) {
+  ParameterStore store(plan::parameters_of(config), 0, type, device);
   test::fill(store);
   return store;
 }
 
-at::Tensor filled_input(const Shape& shape, at::ScalarType type) {
+at::Tensor filled_input(const Shape& shape, const at::TensorOptions& type) {
   return test::tensor_of(test::fill_values("input", shape), shape, type);
 }
 
@@ -83,11 +84,12 @@ class NetworkStepGolden : public NetworkGolden {};
 TEST_P(NetworkGolden, EvaluationStages) {
   MEDURWKV_GOLDEN_OR_SKIP(file, file_name());
   const std::string mode = GetParam().mode;
-  const at::ScalarType type = GetParam().arithmetic.type;
+  const test::Arithmetic& arithmetic = GetParam().arithmetic;
   const net::NetworkConfig config = config_of(GetParam().preset, mode);
-  const ParameterStore store = filled_store(config, type);
+  const ParameterStore store = filled_store(config, arithmetic.type, arithmetic.device);
   const at::NoGradGuard no_grad;
-  const auto out = torch_backend::run_network(config, store, {}, filled_input(image_shape, type));
+  const auto out = torch_backend::run_network(config, store, {},
+                                              filled_input(image_shape, arithmetic.options()));
   const auto& facts = test::golden_facts(file_name()).at("tolerance");
   const double tolerance = single() ? facts.at("float32").at("eval").get<double>()
                                     : facts.at("float64").at("stages_and_logits").get<double>();
@@ -104,12 +106,12 @@ TEST_P(NetworkGolden, EvaluationStages) {
 TEST_P(NetworkStepGolden, TrainingStepWithEveryGradient) {
   MEDURWKV_GOLDEN_OR_SKIP(file, file_name());
   const auto& [preset, mode, arithmetic] = GetParam();
-  const at::ScalarType type = arithmetic.type;
   const net::NetworkConfig config = config_of(preset, mode);
-  const ParameterStore store = filled_store(config, type);
+  const ParameterStore store = filled_store(config, arithmetic.type, arithmetic.device);
   const auto out = torch_backend::run_network(config, store, {.training = true},
-                                              filled_input(image_shape, type));
-  const train::Loss loss = train::segmentation_loss(out.logits, golden_labels(), {});
+                                              filled_input(image_shape, arithmetic.options()));
+  const train::Loss loss =
+      train::segmentation_loss(out.logits, golden_labels().to(arithmetic.device), {});
   loss.total.backward();
 
   const auto& facts = test::golden_facts(file_name());

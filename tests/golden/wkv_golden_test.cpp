@@ -102,14 +102,15 @@ TEST_P(WkvKernelGolden, OutputsAndGradients) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Files, WkvKernelGolden,
-                         ::testing::Combine(::testing::ValuesIn(groups),
-                                            ::testing::ValuesIn(test::every_arithmetic())),
-                         name_of);
+INSTANTIATE_TEST_SUITE_P(
+    Files, WkvKernelGolden,
+    ::testing::Combine(::testing::ValuesIn(groups),
+                       ::testing::ValuesIn(test::every_arithmetic_of_the_cpu())),
+    name_of);
 
 /// ComposedOps on a file's values, which it takes before the division by the number of tokens.
 void check_composition(const weights::TensorFile& file, const nlohmann::json& tolerance,
-                       at::ScalarType type) {
+                       const at::TensorOptions& type) {
   const at::Tensor k = test::golden_tensor(file, "k", type).requires_grad_(true);
   const at::Tensor v = test::golden_tensor(file, "v", type).requires_grad_(true);
   const auto tokens = static_cast<double>(k.size(1));
@@ -143,7 +144,7 @@ TEST_P(WkvCompositionGolden, OutputsAndGradients) {
     MEDURWKV_GOLDEN_OR_SKIP(file, "wkv_" + name);
     check_composition(file,
                       test::golden_facts("wkv_" + name).at("tolerance").at(arithmetic.precision()),
-                      arithmetic.type);
+                      arithmetic.options());
   }
 }
 

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "support/golden.h"
+#include "support/other_device.h"
 #include "support/tensors.h"
 #include "torch/torch_ops.h"
 
@@ -36,7 +37,7 @@ const char* name_of(WkvMode mode) {
 struct Leaves {
   at::Tensor decay, first, key, value;
 
-  explicit Leaves(std::int64_t tokens) {
+  explicit Leaves(std::int64_t tokens, const at::Device& device = at::kCPU) {
     constexpr std::int64_t batch = 2;
     constexpr std::int64_t channels = 3;
     const Random random({30u, static_cast<std::uint64_t>(tokens)});
@@ -46,9 +47,11 @@ struct Leaves {
       for (std::int64_t i = 0; i < element_count(shape); ++i) {
         out.push_back(scale * random.normal(next++));
       }
-      return test::tensor_of(out, shape, at::kDouble).requires_grad_(true);
+      return test::tensor_of(out, shape, at::TensorOptions(at::kDouble).device(device))
+          .requires_grad_(true);
     };
-    decay = at::tensor(std::vector<double>{2, -4, 3}, at::kDouble).requires_grad_(true);
+    decay = test::tensor_of({2, -4, 3}, {channels}, at::TensorOptions(at::kDouble).device(device))
+                .requires_grad_(true);
     first = draw({channels}, static_cast<double>(tokens));
     key = draw({batch, tokens, channels}, 1.5);
     value = draw({batch, tokens, channels}, 1);
@@ -69,22 +72,25 @@ class ComposedWkv : public ::testing::TestWithParam<Case> {};
 
 TEST_P(ComposedWkv, ValuesAndGradientsAreTheKernels) {
   const auto& [mode, tokens] = GetParam();
-  const Leaves composed(tokens);
   const Leaves kernel(tokens);
   const auto run = [mode = mode](const Leaves& leaves, const auto& bi_wkv) {
     const at::Tensor y = bi_wkv(leaves.decay, leaves.first, leaves.key, leaves.value, mode);
     (y * at::arange(y.numel(), y.options()).sin().reshape(y.sizes())).sum().backward();
     return test::elements(y);
   };
-  const auto actual = run(composed, torch_backend::ComposedOps::bi_wkv);
   const auto expected = run(kernel, torch_backend::TorchOps::bi_wkv);
-  EXPECT_TRUE(test::is_close(actual, expected, 1e-11));
-  for (std::size_t i = 0; i < 4; ++i) {
-    const auto gradient = test::elements(kernel.all()[i].grad());
-    const double scale =
-        std::max(test::largest(gradient), 1e-5);  // one token's: 0 by first and key
-    EXPECT_TRUE(test::is_close(test::elements(composed.all()[i].grad()), gradient, 1e-10, scale))
-        << "gradient of argument " << i;
+  std::vector<at::Device> devices{at::kCPU};
+  if (test::has_other_device()) devices.push_back(test::other_device());
+  for (const at::Device& device : devices) {
+    SCOPED_TRACE(device);
+    const Leaves composed(tokens, device);
+    EXPECT_TRUE(test::is_close(run(composed, torch_backend::ComposedOps::bi_wkv), expected, 1e-11));
+    for (std::size_t i = 0; i < 4; ++i) {
+      const auto gradient = test::elements(kernel.all()[i].grad());
+      const double scale = std::max(test::largest(gradient), 1e-5);  // one token's are nearly 0
+      EXPECT_TRUE(test::is_close(test::elements(composed.all()[i].grad()), gradient, 1e-10, scale))
+          << "gradient of argument " << i;
+    }
   }
 }
 

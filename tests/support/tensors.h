@@ -19,13 +19,13 @@ inline std::vector<double> elements(const at::Tensor& tensor) {
 }
 
 inline at::Tensor tensor_of(const std::vector<double>& values, const Shape& shape,
-                            at::ScalarType type) {
-  return at::tensor(values, at::kDouble).reshape(shape).to(type);
+                            const at::TensorOptions& options) {
+  return at::tensor(values, at::kDouble).reshape(shape).to(options);
 }
 
 inline at::Tensor golden_tensor(const weights::TensorFile& file, const std::string& name,
-                                at::ScalarType type) {
-  return tensor_of(file.values(name), file.info(name).shape, type);
+                                const at::TensorOptions& options) {
+  return tensor_of(file.values(name), file.info(name).shape, options);
 }
 
 /// Every tensor of the store by the fill rule.

@@ -1,4 +1,4 @@
-#include "device/other_device.h"
+#include "support/other_device.h"
 
 #include <ATen/core/LegacyTypeDispatch.h>
 #include <ATen/core/dispatch/Dispatcher.h>
@@ -40,8 +40,6 @@ struct Guard final : c10::impl::DeviceGuardImplInterface {
   }
   [[nodiscard]] at::DeviceIndex deviceCount() const noexcept override { return 1; }
 };
-
-C10_REGISTER_GUARD_IMPL(PrivateUse1, Guard);
 
 /// The same memory as a tensor of the CPU; a new one where there is none, for a result.
 at::Tensor on_cpu(const at::Tensor& tensor) {
@@ -202,7 +200,10 @@ TORCH_LIBRARY_IMPL(aten, PrivateUse1, library) {
 }  // namespace
 
 at::Device other_device() {
-  return torch::cuda::is_available() ? at::Device(at::kCUDA, 0) : emulated_device();
+  if (torch::cuda::is_available()) return {at::kCUDA, 0};
+  static const Guard guard;
+  static const c10::impl::DeviceGuardImplRegistrar registered(type, &guard);
+  return emulated_device();
 }
 
 bool has_other_device() {

@@ -1,4 +1,4 @@
-// What `--device cuda` runs, on a device beside the CPU (device/other_device.h): every tensor is
+// What `--device cuda` runs, on a device beside the CPU (support/other_device.h): every tensor is
 // where it belongs, and a training learns what it learns on the CPU.
 #include <gtest/gtest.h>
 
@@ -7,10 +7,10 @@
 #include <string>
 #include <vector>
 
-#include "device/other_device.h"
 #include "net/presets.h"
 #include "plan/plan.h"
 #include "support/golden.h"
+#include "support/other_device.h"
 #include "support/tensors.h"
 #include "train/learner.h"
 #include "train/torch_engine.h"
