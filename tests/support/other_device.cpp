@@ -197,17 +197,25 @@ TORCH_LIBRARY_IMPL(aten, PrivateUse1, library) {
   library.impl("convolution_backward_overrideable", &convolution_backward);
 }
 
+bool made_for_gpus() {
+  return at::globalContext().hasCUDART();
+}
+
+/// Before the first gradient is computed: LibTorch then starts a thread for every device it knows.
+const bool registered = [] {
+  static const Guard guard;
+  if (!made_for_gpus()) c10::impl::DeviceGuardImplRegistrar(type, &guard);
+  return true;
+}();
+
 }  // namespace
 
 at::Device other_device() {
-  if (torch::cuda::is_available()) return {at::kCUDA, 0};
-  static const Guard guard;
-  static const c10::impl::DeviceGuardImplRegistrar registered(type, &guard);
-  return emulated_device();
+  return torch::cuda::is_available() ? at::Device(at::kCUDA, 0) : emulated_device();
 }
 
 bool has_other_device() {
-  return torch::cuda::is_available() || !at::globalContext().hasCUDART();
+  return torch::cuda::is_available() || !made_for_gpus();
 }
 
 }  // namespace medurwkv::test
