@@ -92,6 +92,7 @@ void run_on_cpu(const c10::OperatorHandle& op, torch::jit::Stack* stack) {
   const std::size_t base = stack->size() - count;
   std::vector<at::Tensor> inputs;  // of the device
   std::vector<c10::IValue> given(stack->begin() + static_cast<std::ptrdiff_t>(base), stack->end());
+  std::vector<at::Tensor> alive;  // LibTorch returns references to results that came in
   bool mixed = false;
   const auto moved = [&](const at::Tensor& tensor) {
     if (!is_other(tensor)) {
@@ -99,7 +100,7 @@ void run_on_cpu(const c10::OperatorHandle& op, torch::jit::Stack* stack) {
       return tensor;
     }
     inputs.push_back(tensor);
-    return on_cpu(tensor);
+    return alive.emplace_back(on_cpu(tensor));
   };
   for (std::size_t i = base; i < stack->size(); ++i) {
     c10::IValue& value = (*stack)[i];
