@@ -41,7 +41,8 @@ using kernels::WkvMode;
 using torch::autograd::AutogradContext;
 using torch::autograd::variable_list;
 
-/// Of the ways that keep to four operations for 64 tokens the one that moves least memory.
+/// At most four operations for every 64 tokens, but for the released modes up to 64 tokens
+/// (docs/decisions.md).
 at::Tensor composed(const WkvArguments& in) {
   const std::int64_t tokens = in.key.size(1);
   const bool exact = in.mode == WkvMode::exact;
@@ -52,7 +53,7 @@ at::Tensor composed(const WkvArguments& in) {
 }
 
 /// Keeps its arguments alone and computes again in the backward pass: what the compositions would
-/// keep is over a hundred times as large.
+/// keep is as large as the arguments times tokens (rows) or 64 (chunks).
 struct ComposedWkv : torch::autograd::Function<ComposedWkv> {
   static at::Tensor forward(AutogradContext* context, const at::Tensor& decay,
                             const at::Tensor& first, const at::Tensor& key, const at::Tensor& value,

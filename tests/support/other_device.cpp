@@ -6,7 +6,6 @@
 #include <torch/cuda.h>
 #include <torch/library.h>
 
-#include <set>
 #include <string>
 #include <vector>
 
