@@ -28,7 +28,7 @@ demo: build  ## train and judge on the bundled images, about 5 minutes after the
 	@scripts/demo "$(DEMO_OUT)"
 
 test: build-tests  ## every test that Debian's packages allow, at most 20 minutes
-	@ctest --test-dir build --output-on-failure --parallel $(JOBS)
+	@scripts/run-tests build
 
 test-long: packages  ## 20 kills; the loader under the thread sanitizer, all else under address and undefined-behaviour
 	@scripts/test-long

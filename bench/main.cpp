@@ -7,7 +7,6 @@
 #include <algorithm>
 #include <cstdlib>
 #include <exception>
-#include <fstream>
 #include <functional>
 #include <iostream>
 #include <string>
@@ -22,6 +21,7 @@
 #include "core/threads.h"
 #include "core/version.h"
 #include "kernels/isa.h"
+#include "measure/machine.h"
 #include "native/onednn.h"
 #include "pairs.h"
 #include "report.h"
@@ -124,19 +124,11 @@ void add_all(const Options& options, Results& results) {
   }
 }
 
-std::string processor(const std::string& key) {
-  std::ifstream in("/proc/cpuinfo");
-  for (std::string line; std::getline(in, line);) {
-    if (line.starts_with(key)) return trim(line.substr(line.find(':') + 1));
-  }
-  return "unknown";
-}
-
 json about(const Options& options, const std::string& command) {
   return {{"medurwkv", medurwkv::version},
           {"command", command},
-          {"cpu", processor("model name")},
-          {"flags", processor("flags")},
+          {"cpu", measure::cpu_model()},
+          {"flags", measure::line_of("/proc/cpuinfo", "flags")},
           {"cores", available_cores()},
           {"kernels", kernels::to_string(kernels::chosen_isa())},
           {"onednn", concat(native::onednn_version(), " ", native::onednn_isa())},

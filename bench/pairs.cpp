@@ -10,18 +10,21 @@
 #include "core/error.h"
 #include "core/text.h"
 #include "core/threads.h"
-#include "native/matrix_rate.h"
 #include "net/presets.h"
 #include "plain_ops.h"
 #include "plain_wkv.h"
-#include "train/trainer_tail.h"
+#include "trainer_tail.h"
+#include "yardstick.h"
 
 namespace medurwkv::bench {
 namespace {
 
+using measure::Contender;
+using measure::estimate;
+using measure::Limits;
+using measure::Times;
 using nlohmann::json;
 using torch_backend::TorchOps;
-using train::BenchCase;
 
 constexpr auto last = at::MemoryFormat::ChannelsLast;
 constexpr auto first = at::MemoryFormat::Contiguous;
@@ -40,8 +43,7 @@ struct World {
   Setup setup;
   Point point;
   plan::Plan plan;
-  native::MatrixRate rate;
-  std::unique_ptr<train::MachineLoops> loops;
+  std::unique_ptr<Yardstick> machine;
   std::vector<Pair> networks;
 };
 
@@ -54,9 +56,7 @@ World& world_at(const Setup& setup, const Point& point) {
   kept->setup = setup;
   kept->point = point;
   kept->plan = plan::record(net::preset(setup.preset), 1, point.size, point.size);
-  kept->rate = native::best_matrix_rate({kept->plan});
-  kept->loops = std::make_unique<train::MachineLoops>(
-      kept->rate.best->flops(), [product = kept->rate.best.get()] { product->run(); });
+  kept->machine = std::make_unique<Yardstick>(kept->plan);
   return *kept;
 }
 
@@ -80,31 +80,31 @@ void judge(json& row, const Bar& bar) {
 enum class RatioOf { peer_to_ours, ours_to_peer };
 
 json row_of(const BenchCase& one, const Times& ours, const Times& peer,
-            const std::vector<plan::Limits>& limits, const Bar& bar,
+            const std::vector<Limits>& limits, const Bar& bar,
             RatioOf direction = RatioOf::peer_to_ours) {
   const bool speedup = direction == RatioOf::peer_to_ours;
-  json row = train::case_figures(one, ours, limits);
-  row["peer"] = {{"name", peer.name}, {"seconds", train::to_json(estimate(peer.seconds))}};
-  row["ratio"] = train::to_json(speedup ? ratio(peer, ours) : ratio(ours, peer));
+  json row = case_figures(one, ours, limits);
+  row["peer"] = {{"name", peer.name}, {"seconds", estimate(peer.seconds)}};
+  row["ratio"] = speedup ? measure::ratio(peer, ours) : measure::ratio(ours, peer);
   row["ratio_of"] = speedup ? "peer / ours" : "ours / peer";
   judge(row, bar);
   return row;
 }
 
 Rows measured(World& world, const Pair& pair, double seconds) {
-  std::vector<Contender> contenders = world.loops->contenders();
+  std::vector<Contender> contenders = world.machine->contenders();
   const std::size_t machine = contenders.size();
   contenders.push_back({.name = "ours", .run = pair.ours.run});
   contenders.insert(contenders.end(), pair.peers.begin(), pair.peers.end());
   const std::vector<Times> times =
-      measure_in_turn(contenders, {.rounds = world.setup.rounds, .seconds = seconds});
+      measure::measure_in_turn(contenders, {.rounds = world.setup.rounds, .seconds = seconds});
   const auto peer =
       std::min_element(times.begin() + static_cast<std::ptrdiff_t>(machine) + 1, times.end(),
                        [](const Times& a, const Times& b) {
                          return estimate(a.seconds).median < estimate(b.seconds).median;
                        });
-  json row = row_of(pair.ours, times[machine], *peer, world.loops->limits(times), pair.bar);
-  row["machine"] = world.loops->describe(times);
+  json row = row_of(pair.ours, times[machine], *peer, world.machine->limits(times), pair.bar);
+  row["machine"] = world.machine->describe(times);
   row["threads"] = world.point.threads;
   return {row};
 }
@@ -150,7 +150,7 @@ void check_wkv() {
 template <class Ops>
 at::Tensor small_network_output(at::MemoryFormat format) {
   at::manual_seed(7);
-  train::NetworkRun<Ops, PlainTail> run(net::preset("nano"), 2, 64, format);
+  NetworkRun<Ops, PlainTail> run(net::preset("nano"), 2, 64, format);
   run.training_step();
   return run.forward().front();
 }
@@ -196,11 +196,11 @@ std::vector<std::string> network_names(const Setup& setup, const Point& point) {
 Rows network_rows(const Setup& setup, const Point& point, std::size_t index) {
   World& world = world_at(setup, point);
   if (world.networks.empty()) {
-    const train::NetworkCases which{
+    const NetworkCases which{
         .preset = setup.preset, .size = point.size, .step_batch = point.size == 256 ? 4 : 0};
-    auto ours = train::network_cases<TorchOps, train::TrainerTail>(which, last);
-    auto peers_last = train::network_cases<PlainLast, PlainTail>(which, last);
-    auto peers_first = train::network_cases<PlainFirst, PlainTail>(which, first);
+    auto ours = network_cases<TorchOps, TrainerTail>(which, last);
+    auto peers_last = network_cases<PlainLast, PlainTail>(which, last);
+    auto peers_first = network_cases<PlainFirst, PlainTail>(which, first);
     for (std::size_t i = 0; i < ours.size(); ++i) {
       const Bar bar = bar_of(setup, point, ours[i].name, ours[i].pass);
       world.networks.push_back(
@@ -216,16 +216,16 @@ Rows network_rows(const Setup& setup, const Point& point, std::size_t index) {
 std::vector<std::string> operation_names(const Setup& setup, const Point& point) {
   const plan::Plan plan = plan::record(net::preset(setup.preset), 1, point.size, point.size);
   std::vector<std::string> out;
-  for (const train::OperationUse& use : train::distinct_operations(plan)) out.push_back(use.name);
+  for (const OperationUse& use : distinct_operations(plan)) out.push_back(use.name);
   return out;
 }
 
 Rows operation_rows(const Setup& setup, const Point& point, std::size_t index) {
   World& world = world_at(setup, point);
-  const train::OperationUse use = train::distinct_operations(world.plan).at(index);
-  auto ours = train::operation_case<TorchOps>(world.plan, use, last);
-  auto peers_last = train::operation_case<PlainLast>(world.plan, use, last);
-  auto peers_first = train::operation_case<PlainFirst>(world.plan, use, first);
+  const OperationUse use = distinct_operations(world.plan).at(index);
+  auto ours = operation_case<TorchOps>(world.plan, use, last);
+  auto peers_last = operation_case<PlainLast>(world.plan, use, last);
+  auto peers_first = operation_case<PlainFirst>(world.plan, use, first);
   Rows out;
   for (std::size_t i = 0; i < ours.size(); ++i) {
     const Pair pair{.ours = std::move(ours[i]),
@@ -241,7 +241,7 @@ Rows wkv_rows(const Setup& setup, std::int64_t tokens, int threads) {
   constexpr std::int64_t channels = 192;
   World& world = world_at(setup, {.size = 256, .threads = threads});
   // Exact, released32, released16; forward and backward of each.
-  std::vector<BenchCase> cases = train::wkv_cases({tokens}, channels);
+  std::vector<BenchCase> cases = wkv_cases({tokens}, channels);
   // The scan's time does not depend on the values.
   const at::Tensor decay = at::linspace(0, 3, channels) / static_cast<double>(tokens);
   const at::Tensor own = at::full({channels}, 0.3 / static_cast<double>(tokens));
@@ -249,7 +249,7 @@ Rows wkv_rows(const Setup& setup, std::int64_t tokens, int threads) {
   const at::Tensor value = at::rand({tokens, channels});
   const at::Tensor y = at::empty({tokens, channels});
   const at::Tensor work = at::empty({3 * tokens});
-  std::vector<Contender> contenders = world.loops->contenders();
+  std::vector<Contender> contenders = world.machine->contenders();
   const std::size_t machine = contenders.size();
   for (const BenchCase& one : cases) {
     contenders.push_back({.name = concat(one.name, " ", one.pass), .run = one.run});
@@ -261,14 +261,14 @@ Rows wkv_rows(const Setup& setup, std::int64_t tokens, int threads) {
                                             work.data_ptr<float>());
                         }});
   const std::vector<Times> times =
-      measure_in_turn(contenders, {.rounds = setup.rounds, .seconds = 0.01});
-  const std::vector<plan::Limits> limits = world.loops->limits(times);
+      measure::measure_in_turn(contenders, {.rounds = setup.rounds, .seconds = 0.01});
+  const std::vector<Limits> limits = world.machine->limits(times);
   const Times& plain = times.back();
   const auto of = [&](std::size_t index) -> const Times& { return times[machine + index]; };
   Rows out;
   const auto add = [&](std::size_t index, const Times& peer, const Bar& bar, RatioOf direction) {
     out.push_back(row_of(cases[index], of(index), peer, limits, bar, direction));
-    out.back()["machine"] = world.loops->describe(times);
+    out.back()["machine"] = world.machine->describe(times);
     out.back()["threads"] = threads;
   };
   // The scan is one thread's.

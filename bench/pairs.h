@@ -1,6 +1,6 @@
 // What is timed against what: bi-WKV against the plain scan and its own modes, operations and
-// networks against the same from plain LibTorch operations. Relies on train/bench.h, native and
-// plain_ops.h.
+// networks against the same from plain LibTorch operations. Relies on cases.h, yardstick.h
+// and plain_ops.h.
 #pragma once
 
 #include <cstdint>
@@ -9,8 +9,6 @@
 #include <vector>
 
 #include <nlohmann/json.hpp>
-
-#include "train/bench.h"
 
 namespace medurwkv::bench {
 
@@ -33,7 +31,7 @@ struct Bar {
   std::optional<double> ratio_at_most;
 };
 
-/// Rows of results: train::case_figures' fields with "peer" {"name", "seconds"}, "ratio" (an
+/// Rows of results: case_figures' fields (yardstick.h) with "peer" {"name", "seconds"}, "ratio" (an
 /// estimate), "ratio_of" ("peer / ours" or "ours / peer"), "machine", "threads", and where
 /// something was promised "bar" and "met".
 using Rows = std::vector<nlohmann::json>;

@@ -1,7 +1,7 @@
 // Bytes as a file of classes, TOML and labelmap.txt: two classes or more, or an Error.
 #include <string>
 
-#include "data/class_file.h"
+#include "data/layout/class_file.h"
 #include "entry.h"
 
 namespace {
@@ -9,7 +9,7 @@ namespace {
 void parse(std::string_view bytes) {
   for (const char* name : {"fuzzed.toml", "labelmap.txt"}) {
     try {
-      if (medurwkv::data::parse_classes(name, std::string(bytes)).size() < 2) {
+      if (medurwkv::data::parse_classes(name, std::string(bytes)).classes.size() < 2) {
         medurwkv::throw_internal("a file of fewer than two classes was taken");
       }
     } catch (const medurwkv::Error& error) {

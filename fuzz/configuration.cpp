@@ -7,7 +7,7 @@
 #include <string>
 
 #include "entry.h"
-#include "train/config.h"
+#include "train/run/config.h"
 
 namespace {
 

@@ -1,6 +1,6 @@
 // Bytes as an image file of any format: decoded, at the size that is told without its pixels, or an
 // Error.
-#include "data/codecs.h"
+#include "data/codecs/codecs.h"
 #include "entry.h"
 
 namespace {

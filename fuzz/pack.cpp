@@ -3,13 +3,15 @@
 #include <filesystem>
 #include <string>
 
-#include <unistd.h>
-
+#include "core/file_name.h"
 #include "core/files.h"
 #include "core/little_endian.h"
 #include "core/text.h"
-#include "data/dataset.h"
+#include "data/check/open.h"
+#include "data/codecs/read.h"
+#include "data/layout/dataset.h"
 #include "entry.h"
+#include "scratch.h"
 
 namespace {
 
@@ -25,26 +27,23 @@ std::string with_checksum(std::string bytes) {
   return bytes.replace(end + 16, 64, medurwkv::sha256(bytes.substr(start, size)));
 }
 
-/// A file in memory where there is such a folder.
-fs::path scratch() {
-  const fs::path folder = fs::exists("/dev/shm") ? "/dev/shm" : fs::temp_directory_path();
-  return folder / medurwkv::concat("medurwkv-fuzzed-", ::getpid(), ".pack");
+/// Outputs are named by ids: each makes a path that stays below a folder, in names that fit.
+void check_path(const std::string& id) {
+  for (const char* suffix : {".png", "_probabilities_lesion.png"}) {
+    const fs::path path = medurwkv::file_path(id, suffix);
+    bool good = path.is_relative() && !path.empty();
+    for (const fs::path& part : path) {
+      good = good && part != ".." && part.native().size() <= medurwkv::longest_name;
+    }
+    if (!good) medurwkv::throw_internal("an id of a pack leads out of the folder of outputs");
+  }
 }
 
 void read_pack(std::string_view bytes) {
-  struct Scratch {
-    fs::path file = scratch();
-    Scratch() = default;
-    Scratch(const Scratch&) = delete;
-    Scratch& operator=(const Scratch&) = delete;
-    Scratch(Scratch&&) = delete;
-    Scratch& operator=(Scratch&&) = delete;
-    ~Scratch() { ::unlink(file.c_str()); }
-  };
-  const Scratch made;
-  medurwkv::write_file(made.file, with_checksum(std::string(bytes)));
-  const medurwkv::data::Dataset dataset = medurwkv::data::open_dataset(made.file);
+  const medurwkv::fuzz::ScratchFile file(".pack", with_checksum(std::string(bytes)));
+  const medurwkv::data::Dataset dataset = medurwkv::data::open_dataset(file.path());
   for (const auto& item : dataset.cases) {
+    check_path(item.id);
     static_cast<void>(read_image(item));
     static_cast<void>(read_labels(dataset, item));
   }

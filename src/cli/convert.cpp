@@ -1,5 +1,5 @@
-// `medurwkv convert`: .pth, safetensors and model files into each other. Relies on
-// weights/convert.h.
+// `medurwkv convert`: .pth, safetensors and model files into each other.
+#include <cstdint>
 #include <iostream>
 #include <memory>
 #include <string>
@@ -7,12 +7,10 @@
 
 #include <nlohmann/json.hpp>
 
+#include "app/convert.h"
 #include "cli/command.h"
-#include "core/error.h"
 #include "core/files.h"
 #include "core/text.h"
-#include "plan/plan.h"
-#include "weights/convert.h"
 #include "weights/model_file.h"
 
 namespace medurwkv::cli {
@@ -20,60 +18,34 @@ namespace {
 
 struct ConvertOptions {
   CommonOptions common;
-  std::string from, to, wkv;
-  std::vector<std::string> settings;
-  std::vector<std::string> classes;
+  app::ConvertRequest request;
   std::vector<std::int64_t> size;
-  bool encoder = false;
-  bool force = false;
 };
 
-/// What names and shapes of a file do not tell, as the other commands take it.
-void apply(const std::string& setting, net::NetworkConfig& network) {
-  if (setting == "encoder.post_norm=true") {
-    network.encoder.post_norm = true;
-  } else if (setting == "encoder.post_norm=false") {
-    network.encoder.post_norm = false;
-  } else {
-    throw_usage(concat("--set ", setting,
-                       ": convert takes encoder.post_norm=true and encoder.post_norm=false"));
-  }
-}
-
-int run_convert(const ConvertOptions& options) {
-  weights::Conversion conversion{.from = options.from,
-                                 .to = options.to,
-                                 .wkv = {},
-                                 .encoder = options.encoder,
-                                 .classes = options.classes,
-                                 .parameters_of = plan::parameters_of};
-  if (!options.wkv.empty()) conversion.wkv = net::wkv_mode_from(options.wkv);
+int run_convert(ConvertOptions& options) {
+  app::ConvertRequest& request = options.request;
   if (!options.size.empty()) {
-    conversion.width = options.size.front();
-    conversion.height = options.size.back();
+    request.width = options.size.front();
+    request.height = options.size.back();
   }
-  conversion.adjust = [&](net::NetworkConfig& network) {
-    for (const std::string& setting : options.settings) apply(setting, network);
-  };
-  if (!options.force && std::filesystem::exists(conversion.to)) {
-    throw_usage(concat(options.to, ": is there already; --force overwrites it"));
-  }
-  const weights::Converted done = weights::convert(conversion);
+  const weights::Converted done = app::convert(request);
+  const std::string to = request.to.string();
   if (options.common.json) {
     nlohmann::json answer{{"content", done.content},
                           {"tensors", done.tensors},
                           {"left_out", done.left_out},
-                          {"file", options.to},
-                          {"sha256", sha256_file(options.to)}};
+                          {"file", to},
+                          {"sha256", sha256_file(request.to)}};
     if (done.network) answer["network"] = weights::to_json(*done.network);
-    std::cout << answer.dump(2) << "\n";
+    print_json(answer);
     return exit_done;
   }
-  std::cout << options.from << ": " << done.content;
+  std::cout << request.from.string() << ": " << done.content;
   if (done.network) {
-    std::cout << " (" << done.network->preset << "), bi-WKV " << net::to_string(done.network->wkv);
+    std::cout << " (" << shown(done.network->preset) << "), bi-WKV "
+              << net::to_string(done.network->wkv);
   }
-  std::cout << "\n" << options.to << ": " << done.tensors << " tensors written";
+  std::cout << "\n" << to << ": " << done.tensors << " tensors written";
   if (done.left_out > 0) std::cout << ", " << done.left_out << " left out";
   std::cout << "\n";
   return exit_done;
@@ -86,28 +58,32 @@ void add_convert(CLI::App& root) {
   CLI::App* command =
       add_command(root, "convert", "Turn .pth, safetensors and model files into each other.",
                   "medurwkv convert run/best.model encoder.pth --encoder");
-  command->add_option("from", options->from, "file to read: .pth, safetensors or model file")
+  command
+      ->add_option("from", options->request.from, "file to read: .pth, safetensors or model file")
       ->required();
-  command->add_option("to", options->to, "file to write: *.pth, *.safetensors or *.model")
+  command->add_option("to", options->request.to, "file to write: *.pth, *.safetensors or *.model")
       ->required();
-  command->add_flag("--encoder", options->encoder,
+  command->add_flag("--encoder", options->request.encoder,
                     "write the encoder alone, under the names of Vision-RWKV's code");
-  command->add_option("--wkv", options->wkv,
+  command->add_option("--wkv", options->request.wkv,
                       "bi-WKV mode to write: exact, released32 or released16 (default: the file's, "
                       "released32 where it names none)");
   command
-      ->add_option("--set", options->settings,
+      ->add_option("--set", options->request.settings,
                    "encoder.post_norm=true or false, where the file does not tell")
       ->allow_extra_args(false);
   command
-      ->add_option("--classes", options->classes,
+      ->add_option("--classes", options->request.classes,
                    "names of the classes for a model file made of a .pth, background first")
       ->delimiter(',');
-  command->add_option("--size", options->size, "input of such a model file: side, or width height")
+  command
+      ->add_option("--size", options->size,
+                   "input size of a model file made of a .pth: side, or width height")
       ->expected(1, 2)
-      ->check(CLI::Range(1, 16384));
-  command->add_flag("--force", options->force, "overwrite the file to write");
+      ->check(whole(1, 16384));
+  command->add_flag("--force", options->request.force, "overwrite the file to write");
   add_json(*command, options->common);
+  add_memory(*command);
   on_run(*command, [options] { return run_convert(*options); });
 }
 

@@ -8,20 +8,17 @@
 
 #include <nlohmann/json.hpp>
 
+#include "app/data_check.h"
 #include "cli/data.h"
 #include "core/text.h"
-#include "data/faults.h"
-#include "data/repair.h"
-#include "data/split.h"
+#include "data/check/faults.h"
 
 namespace medurwkv::cli {
 namespace {
 
 struct CheckCommand {
   CommonOptions common;
-  SetOptions set;
-  std::string split, against;
-  std::filesystem::path fix;
+  app::CheckRequest request;
 };
 
 /// More faults of one kind than this are counted, not listed.
@@ -29,7 +26,7 @@ constexpr std::size_t listed = 10;
 
 void print_counts(const data::CheckReport& report) {
   std::cout << counted(report.pairs, "pair") << " (" << counted(report.images, "image") << ", "
-            << counted(report.masks, "mask") << "), layout: " << report.layout << "\n";
+            << counted(report.masks, "mask") << "), layout: " << one_line(report.layout) << "\n";
   if (report.unlabelled > 0) {
     std::cout << counted(report.unlabelled, "image") << " of a part without masks\n";
   }
@@ -38,7 +35,8 @@ void print_counts(const data::CheckReport& report) {
   }
   if (!report.parts.empty()) {
     std::vector<std::string> words;
-    for (const auto& [part, cases] : report.parts) words.push_back(concat(part, " ", cases));
+    for (const auto& [part, cases] : report.parts)
+      words.push_back(concat(one_line(part), " ", cases));
     std::cout << "parts: " << join(words, ", ") << "\n";
   }
   if (report.largest.width > 0) {
@@ -56,7 +54,7 @@ void print_counts(const data::CheckReport& report) {
   if (report.empty_masks > 0) std::cout << counted(report.empty_masks, "empty mask") << "\n";
 }
 
-/// By kind, in the order of the first of each.
+/// Prints faults by kind; kinds in the order of their first faults.
 void print_faults(const std::vector<data::Fault>& faults) {
   std::map<std::string, std::size_t> sizes;
   for (const data::Fault& fault : faults) ++sizes[fault.kind];
@@ -71,14 +69,15 @@ void print_faults(const std::vector<data::Fault>& faults) {
     for (const data::Fault& fault : faults) {
       if (fault.kind != first.kind || shown == listed) continue;
       ++shown;
-      if (!remedy.empty() && remedy != fault.remedy) std::cout << "  -> " << remedy << "\n";
+      if (!remedy.empty() && remedy != fault.remedy)
+        std::cout << "  -> " << one_line(remedy) << "\n";
       remedy = fault.remedy;
-      std::cout << "  " << fault.where << ": " << fault.what << "\n";
+      std::cout << "  " << one_line(concat(fault.where, ": ", fault.what)) << "\n";
     }
     if (sizes[first.kind] > shown) {
       std::cout << "  and " << sizes[first.kind] - shown << " more (all with --json)\n";
     }
-    std::cout << "  -> " << remedy << "\n";
+    std::cout << "  -> " << one_line(remedy) << "\n";
   }
 }
 
@@ -90,50 +89,34 @@ void print(const data::CheckReport& report) {
             << counted(std::ssize(report.faults) - report.errors(), "warning") << "\n";
 }
 
-/// Writes the repaired copy and checks it. True when it has no errors.
-bool fix(const CheckCommand& command, const data::Examination& set, nlohmann::json& out) {
-  const bool quiet = command.common.quiet;
-  const data::RepairReport repaired = data::write_repaired(set, command.fix, stop_signal, quiet);
-  const data::CheckReport after = data::check_dataset(command.fix, {}, stop_signal, quiet);
-  out = {{"folder", command.fix.string()},
-         {"pairs", repaired.written},
-         {"repairs", repaired.repairs.size()},
-         {"errors", after.errors()}};
-  if (!command.common.json) {
-    std::cout << "\n"
-              << command.fix.string() << ": " << counted(repaired.written, "pair") << ", "
-              << counted(std::ssize(repaired.repairs), "repair")
-              << " (repairs.json lists them); the copy has " << counted(after.errors(), "error")
-              << "\n";
-    if (after.errors() > 0) print_faults(after.faults);
-  }
-  return after.errors() == 0;
+void print(const app::Repaired& repaired, const std::filesystem::path& folder) {
+  const std::int64_t errors = repaired.report.errors();
+  std::cout << "\n"
+            << folder.string() << ": " << counted(repaired.written, "pair") << ", "
+            << counted(static_cast<std::int64_t>(repaired.repairs), "repair")
+            << " (repairs.json lists them); the copy has " << counted(errors, "error") << "\n";
+  if (errors > 0) print_faults(repaired.report.faults);
 }
 
 int run(const CheckCommand& command) {
   apply_threads(command.common);
-  data::CheckOptions options{dataset_options(command.set), command.split, command.against};
-  if (!command.split.empty() && !options.dataset.encoding && options.dataset.classes.empty()) {
-    options.dataset = data::split_options(command.split);
-  }
-  if (!command.fix.empty()) {
-    data::check_repair_folder(command.set.folder, command.fix);
-    check_output(command.fix / "repairs.json", false);
-  }
-  const bool quiet = command.common.quiet;
-  const data::Examination set =
-      data::examine(command.set.folder, options.dataset, stop_signal, quiet);
-  const data::CheckReport report = data::report_on(set, options, stop_signal, quiet);
-  bool sound = report.errors() == 0;
-  nlohmann::json fixed;
-  if (!command.common.json) print(report);
-  if (!command.fix.empty()) sound = fix(command, set, fixed);
+  TerminalListener listener(command.common);
+  const app::CheckResult result = app::check_data(command.request, listener);
+  const std::filesystem::path& folder = command.request.fix;
   if (command.common.json) {
-    nlohmann::json out = data::to_json(report);
-    if (!fixed.is_null()) out["fixed"] = fixed;
-    std::cout << out.dump(2) << "\n";
+    nlohmann::json out = data::to_json(result.report);
+    if (result.repaired) {
+      out["fixed"] = {{"folder", folder.string()},
+                      {"pairs", result.repaired->written},
+                      {"repairs", result.repaired->repairs},
+                      {"errors", result.repaired->report.errors()}};
+    }
+    print_json(out);
+  } else {
+    print(result.report);
+    if (result.repaired) print(*result.repaired, folder);
   }
-  return sound ? exit_done : exit_failed;
+  return result.is_sound() ? exit_done : exit_failed;
 }
 
 }  // namespace
@@ -142,15 +125,19 @@ void add_data_check(CLI::App& data) {
   const auto options = std::make_shared<CheckCommand>();
   CLI::App* command = add_command(data, "check", "Find what is wrong with a set.",
                                   "medurwkv data check FOLDER --split split.json");
-  add_set_options(*command, options->set);
-  command->add_option("--split", options->split, "look for leaks between the parts of this split")
+  add_set_options(*command, options->request.set);
+  command
+      ->add_option("--split", options->request.split,
+                   "look for leaks between the parts of this split")
       ->check(CLI::ExistingFile);
   command
-      ->add_option("--against", options->against, "another set, which must share nothing with it")
+      ->add_option("--against", options->request.against,
+                   "another set, which must share no image and no mask with it")
       ->check(CLI::ExistingPath);
-  command->add_option("--fix", options->fix,
+  command->add_option("--fix", options->request.fix,
                       "write a repaired copy into this folder; the set itself is not touched");
   add_threads(*command, options->common);
+  add_memory(*command);
   add_json(*command, options->common);
   add_quiet(*command, options->common);
   on_run(*command, [options] { return run(*options); });

@@ -1,60 +1,42 @@
-// `medurwkv features`: hands a request to the training library.
+// `medurwkv features`: arrays through a network.
 #include <iostream>
 #include <memory>
 #include <string>
 #include <vector>
 
+#include <nlohmann/json.hpp>
+
+#include "app/features.h"
 #include "cli/command.h"
-#include "cli/training_library.h"
-#include "core/error.h"
+#include "core/memory.h"
 #include "core/shape.h"
 #include "core/text.h"
 #include "core/threads.h"
-#include "net/config.h"
+#include "library/requests.h"
 
 namespace medurwkv::cli {
 namespace {
 
 struct FeaturesOptions {
   CommonOptions common;
-  std::string model, input, preset, wkv;
-  std::string dtype = "float32";
-  std::vector<std::string> settings;
-  bool force = false;
+  library::FeaturesRequest request;
 };
 
-/// What can be told without LibTorch is told at once.
-void check(const FeaturesOptions& options) {
-  if (!options.wkv.empty()) static_cast<void>(net::wkv_mode_from(options.wkv));
-  for (const std::string& setting : options.settings) {
-    if (!setting.starts_with("encoder.")) {
-      throw_usage(concat("--set ", setting, ": features takes settings of encoder alone, such as ",
-                         "encoder.post_norm=true"));
-    }
-  }
-}
-
-int run_features(const FeaturesOptions& options) {
-  check(options);
-  const nlohmann::json answer = compute_features(
-      {{"model", options.model},
-       {"input", options.input},
-       {"out", options.common.out.string()},
-       {"preset", options.preset},
-       {"wkv", options.wkv},
-       {"dtype", options.dtype},
-       {"settings", options.settings},
-       {"device", options.common.device},
-       {"threads", options.common.threads > 0 ? options.common.threads : available_cores()},
-       {"force", options.force}},
-      options.common.quiet);
+int run_features(FeaturesOptions& options) {
+  library::FeaturesRequest& request = options.request;
+  request.out = options.common.out;
+  request.device = options.common.device;
+  request.threads = options.common.threads > 0 ? options.common.threads : available_cores();
+  request.memory = memory_limit();
+  TerminalListener listener(options.common);
+  const nlohmann::json answer = app::compute_features(request, listener);
   if (options.common.json) {
-    std::cout << answer.dump(2) << "\n";
+    print_json(answer);
     return exit_done;
   }
   const nlohmann::json& network = answer.at("network");
-  std::cout << options.model << ": " << network.at("architecture").get<std::string>() << " ("
-            << network.at("preset").get<std::string>() << "), bi-WKV "
+  std::cout << request.model.string() << ": " << network.at("architecture").get<std::string>()
+            << " (" << shown(network.at("preset").get<std::string>()) << "), bi-WKV "
             << network.at("wkv").get<std::string>() << ", " << answer.at("dtype").get<std::string>()
             << "\n";
   for (const auto& file : answer.at("files")) {
@@ -73,29 +55,30 @@ void add_features(CLI::App& root) {
                   "Run arrays through a network: the encoder's maps and logits as .npy files.",
                   "medurwkv features encoder.pth images.npy --out features");
   command
-      ->add_option("model", options->model,
+      ->add_option("model", options->request.model,
                    "model file, or .pth or safetensors of a Med-URWKV, adapter or classifier")
       ->required();
   command
-      ->add_option("input", options->input,
+      ->add_option("input", options->request.input,
                    ".npy, float32, N x channels x height x width, normalised")
       ->required();
   add_out(*command, options->common, "folder to write into", "features");
-  command->add_option("--preset", options->preset,
+  command->add_option("--preset", options->request.preset,
                       "network of bare tensors, instead of what their sizes say");
-  command->add_option("--wkv", options->wkv,
+  command->add_option("--wkv", options->request.wkv,
                       "bi-WKV mode: exact, released32 or released16 (default: the file's, "
                       "released32 where it names none)");
-  command->add_option("--dtype", options->dtype, "arithmetic and outputs")
+  command->add_option("--dtype", options->request.dtype, "arithmetic and outputs")
       ->check(CLI::IsMember({"float32", "float64"}))
       ->capture_default_str();
   command
-      ->add_option("--set", options->settings,
+      ->add_option("--set", options->request.settings,
                    "a setting of the encoder, such as encoder.post_norm=true (repeatable)")
       ->allow_extra_args(false);
-  command->add_flag("--force", options->force, "overwrite outputs of an earlier run");
+  command->add_flag("--force", options->request.force, "overwrite outputs of an earlier run");
   add_device(*command, options->common);
   add_threads(*command, options->common);
+  add_memory(*command);
   add_quiet(*command, options->common);
   add_json(*command, options->common);
   on_run(*command, [options] { return run_features(*options); });

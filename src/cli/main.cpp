@@ -7,6 +7,7 @@
 #include <csignal>
 #include <cstdlib>
 #include <exception>
+#include <filesystem>
 #include <iostream>
 #include <string>
 #include <string_view>
@@ -15,6 +16,7 @@
 #include "cli/command.h"
 #include "core/error.h"
 #include "core/stop.h"
+#include "core/terminal.h"
 #include "core/text.h"
 #include "core/version.h"
 
@@ -26,10 +28,10 @@ struct Setting {
   const char* value;
 };
 
-/// What must be in the environment before libgomp and OpenBLAS are loaded (docs/decisions.md):
-/// waiting that spins for a third of a millisecond and then sleeps, because spinning teams lose
+/// What must be in the environment before libgomp and OpenBLAS are loaded (docs/decisions.md).
+/// Threads that wait spin for a third of a millisecond, then sleep: spinning teams lose
 /// milliseconds per region on a shared machine, and sleeping ones are slow to wake between two
-/// short regions; one OpenBLAS thread, because its own pool would compete with OpenMP's.
+/// short regions. OpenBLAS has one thread, because its own pool would compete with OpenMP's.
 constexpr std::array<Setting, 3> needed_environment{
     {{"OMP_WAIT_POLICY", "passive"}, {"GOMP_SPINCOUNT", "20000"}, {"OPENBLAS_NUM_THREADS", "1"}}};
 
@@ -66,8 +68,8 @@ void ensure_environment(char** arguments) {
   if (missing) ::execv("/proc/self/exe", arguments);
 }
 
-/// A descriptor below 3 that is closed would be given to the next file that is opened, and what is
-/// printed would go into that file.
+/// Opens the standard streams that are closed. Else the next file that is opened would get such a
+/// descriptor, and what is printed would go into that file.
 void ensure_standard_streams() {
   for (const int descriptor : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) {
     if (::fcntl(descriptor, F_GETFD) == -1) ::open("/dev/null", O_RDWR);
@@ -79,10 +81,33 @@ void on_signal(int signal) {
   if (stop_signal.exchange(signal) != 0) ::_exit(128 + signal);
 }
 
+/// Every signal by which a user, a closed terminal or a machine that goes down ends a program.
+struct EndingSignal {
+  int number;
+  const char* name;
+};
+constexpr std::array<EndingSignal, 3> ending_signals{
+    {{SIGINT, "Ctrl-C"}, {SIGTERM, "SIGTERM"}, {SIGHUP, "SIGHUP (the terminal was closed)"}}};
+
 void install_signal_handlers() {
   struct sigaction action {};
   action.sa_handler = on_signal;
-  for (const int signal : {SIGINT, SIGTERM}) ::sigaction(signal, &action, nullptr);
+  for (const auto& [number, name] : ending_signals) {
+    struct sigaction before {};
+    ::sigaction(number, nullptr, &before);
+    // nohup and a shell's & have the signal ignored: the program is to go on.
+    if (before.sa_handler != SIG_IGN) ::sigaction(number, &action, nullptr);
+  }
+  // With SIGXFSZ ignored, a write beyond the limit of file sizes fails with an error that names the
+  // file.
+  ::signal(SIGXFSZ, SIG_IGN);
+}
+
+const char* name_of(int signal) {
+  for (const auto& [number, name] : ending_signals) {
+    if (number == signal) return name;
+  }
+  return "a signal";
 }
 
 /// Options and subcommands of `app`, for suggesting the nearest.
@@ -113,7 +138,7 @@ std::string full_name(const CLI::App& command) {
                            : concat(full_name(*parent), " ", command.get_name());
 }
 
-/// What the command wants: "medurwkv evaluate MODEL --data DATA --split SPLIT [OPTIONS]".
+/// The command's usage line: "medurwkv evaluate MODEL --data DATA --split SPLIT [OPTIONS]".
 std::string usage(const CLI::App& command) {
   std::string out = full_name(command);
   if (command.get_require_subcommand_min() > 0) return out + " COMMAND";
@@ -162,9 +187,26 @@ int report_usage(const CLI::App& root, const CLI::ParseError& error) {
       line += "; the folder of images goes after --data";
     }
   }
-  std::cerr << "medurwkv: " << line << "\nUsage: " << usage(command) << "; see `"
-            << full_name(command) << " --help`.\n";
+  tell(concat("medurwkv: ", line));
+  tell(concat("Usage: ", usage(command), "; see `", full_name(command), " --help`."));
   return exit_usage;
+}
+
+/// Refuses empty words: such a word is a shell's variable without a value; no option or argument
+/// takes one.
+void refuse_empty_words(int count, char** arguments) {
+  for (int i = 1; i < count; ++i) {
+    const std::string word = arguments[i];
+    const bool after_option = i > 1 && std::string_view(arguments[i - 1]).starts_with("--");
+    if (word.empty()) {
+      throw_usage(concat(after_option ? arguments[i - 1] : concat("argument ", i),
+                         ": is empty; give it a value (is a variable of the shell not set?)"));
+    }
+    if (word.starts_with("--") && word.find('=') == word.size() - 1) {
+      throw_usage(
+          concat(word, ": is empty; give it a value (is a variable of the shell not set?)"));
+    }
+  }
 }
 
 int run(int count, char** arguments) {
@@ -187,6 +229,7 @@ int run(int count, char** arguments) {
   add_features(root);
   add_bench(root);
   try {
+    refuse_empty_words(count, arguments);
     root.parse(count, arguments);
     return exit_done;
   } catch (const CLI::RuntimeError& error) {
@@ -196,17 +239,21 @@ int run(int count, char** arguments) {
   } catch (const CLI::ParseError& error) {
     return report_usage(root, error);
   } catch (const Stopped& stopped) {
-    std::cerr << "medurwkv: stopped by " << (stopped.signal == SIGINT ? "Ctrl-C" : "SIGTERM")
-              << "\n";
+    tell(concat("medurwkv: stopped by ", name_of(stopped.signal)));
     return 128 + stopped.signal;
   } catch (const Error& error) {
-    std::cerr << "medurwkv: " << error.what() << "\n";
+    tell(concat("medurwkv: ", error.what()));
     return error.kind() == ErrorKind::usage ? exit_usage : exit_failed;
   } catch (const std::bad_alloc&) {
-    std::cerr << "medurwkv: out of memory\n";
+    tell("medurwkv: out of memory");
+    return exit_failed;
+  } catch (const std::filesystem::filesystem_error& error) {
+    // A path that is too long, a folder that may not be entered, a present folder that is gone.
+    const std::string path = error.path1().empty() ? "the present folder" : error.path1().string();
+    tell(concat("medurwkv: ", path, ": ", error.code().message()));
     return exit_failed;
   } catch (const std::exception& error) {
-    std::cerr << "medurwkv: " << error.what() << " (this is a bug in medurwkv; please report it)\n";
+    tell(concat("medurwkv: ", error.what(), " (this is a bug in medurwkv; please report it)"));
     return exit_failed;
   }
 }
@@ -214,7 +261,7 @@ int run(int count, char** arguments) {
 /// `code`, unless results could not be printed.
 int after_printing(int code) {
   if (std::cout.flush()) return code;
-  std::cerr << "medurwkv: stdout: cannot write (is the disk full?)\n";
+  tell("medurwkv: stdout: cannot write (is the disk full?)");
   return code == exit_done ? exit_failed : code;
 }
 
@@ -225,6 +272,8 @@ int main(int count, char** arguments) try {
   medurwkv::cli::ensure_standard_streams();
   medurwkv::cli::ensure_environment(arguments);
   medurwkv::cli::install_signal_handlers();
+  const medurwkv::VisibleStream out(std::cout);
+  const medurwkv::VisibleStream err(std::cerr);
   return medurwkv::cli::after_printing(medurwkv::cli::run(count, arguments));
 } catch (...) {  // not even the message could be printed
   return medurwkv::cli::exit_failed;

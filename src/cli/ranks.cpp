@@ -99,8 +99,8 @@ class Ranks {
       processes_[rank] = 0;
       const int code = WIFEXITED(status) ? WEXITSTATUS(status) : exit_failed;
       if (WIFSIGNALED(status)) {
-        std::cerr << "medurwkv: rank " << rank << " of " << processes_.size()
-                  << " was ended by signal " << WTERMSIG(status) << "\n";
+        tell(concat("medurwkv: rank ", rank, " of ", processes_.size(), " was ended by signal ",
+                    WTERMSIG(status)));
       }
       if (code == 0 || code_ != 0) continue;
       code_ = code;

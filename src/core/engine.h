@@ -1,5 +1,6 @@
 // Something that turns network input into logits. The native engine supplies one, the training
-// library another (train/entry.h); predict and evaluate know this interface alone.
+// library another (library/training_library.h); predict and evaluate know this interface alone.
+// Relies on core/model_description.h.
 #pragma once
 
 #include <cstdint>

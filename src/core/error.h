@@ -1,4 +1,4 @@
-// The one error type of the library. Relies on nothing.
+// The one error type of the library. Relies on the standard library alone.
 //
 // Library code throws Error; it never prints, aborts or exits. The program and the C interfaces
 // catch it at their outermost frame and turn `kind()` into an exit code.
@@ -10,7 +10,7 @@
 namespace medurwkv {
 
 enum class ErrorKind {
-  usage,     ///< the caller asked for something that cannot be asked for (exit code 2)
+  usage,     ///< the request itself is wrong (exit code 2)
   failure,   ///< the work failed: a bad file, a full disk, a mismatch (exit code 1)
   internal,  ///< a bug of ours; the message says so (exit code 1)
 };
@@ -35,7 +35,7 @@ class Error : public std::runtime_error {
   throw Error(ErrorKind::failure, message);
 }
 
-/// A broken promise between our own parts.
+/// A bug of ours: the message asks for a report.
 [[noreturn]] inline void throw_internal(const std::string& message) {
   throw Error(ErrorKind::internal, message + " (this is a bug in medurwkv; please report it)");
 }

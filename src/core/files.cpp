@@ -1,7 +1,7 @@
 #include "core/files.h"
 
+#include <dirent.h>
 #include <fcntl.h>
-#include <nettle/sha2.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -9,10 +9,12 @@
 #include <array>
 #include <cerrno>
 #include <cstring>
-#include <system_error>
+#include <memory>
+#include <optional>
 #include <utility>
 
 #include "core/error.h"
+#include "core/memory.h"
 #include "core/text.h"
 
 namespace medurwkv {
@@ -20,41 +22,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::string_view temporary_suffix = ".tmp";
-
 [[noreturn]] void throw_errno(std::string_view what, const fs::path& path) {
   throw_failure(concat(path.string(), ": cannot ", what, ": ", std::strerror(errno)));
-}
-
-class Descriptor {
- public:
-  explicit Descriptor(int fd) : fd_(fd) {}
-  Descriptor(const Descriptor&) = delete;
-  Descriptor& operator=(const Descriptor&) = delete;
-  Descriptor(Descriptor&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
-  Descriptor& operator=(Descriptor&&) = delete;
-  ~Descriptor() {
-    if (fd_ >= 0) ::close(fd_);
-  }
-  [[nodiscard]] int get() const { return fd_; }
-  /// Hands it to who closes it.
-  int release() { return std::exchange(fd_, -1); }
-  /// Closes now and reports what close() reports (some file systems say "full" only here).
-  bool close_now() { return ::close(std::exchange(fd_, -1)) == 0; }
-
- private:
-  int fd_;
-};
-
-void write_all(int fd, std::string_view bytes, const fs::path& path) {
-  while (!bytes.empty()) {
-    const ssize_t written = ::write(fd, bytes.data(), bytes.size());
-    if (written < 0) {
-      if (errno == EINTR) continue;
-      throw_errno("write", path);
-    }
-    bytes.remove_prefix(static_cast<std::size_t>(written));
-  }
 }
 
 /// Opens for reading without blocking on a FIFO, and insists on a regular file.
@@ -104,49 +73,41 @@ std::string hex(const std::array<std::uint8_t, SHA256_DIGEST_SIZE>& digest) {
   return out;
 }
 
-class Sha256 {
- public:
-  Sha256() { sha256_init(&state_); }
-  void add(std::string_view bytes) {
-    sha256_update(&state_, bytes.size(), reinterpret_cast<const std::uint8_t*>(bytes.data()));
-  }
-  std::string finish() {
-    std::array<std::uint8_t, SHA256_DIGEST_SIZE> digest{};
-    sha256_digest(&state_, digest.size(), digest.data());
-    return hex(digest);
-  }
-
- private:
-  sha256_ctx state_{};
-};
-
 }  // namespace
 
 std::string read_file(const fs::path& path, std::uint64_t limit) {
   std::string bytes;
+  std::optional<MemoryClaim> claim;
   // Room for all of it at once: a string that grows needs up to three times its size.
-  const auto reserve = [&](std::uint64_t size) { bytes.reserve(size); };
+  const auto reserve = [&](std::uint64_t size) {
+    claim.emplace(path.string(), static_cast<std::int64_t>(size));
+    bytes.reserve(size);
+  };
   read_pieces(path, limit, reserve, [&](std::string_view piece) { bytes += piece; });
   return bytes;
 }
 
-FilePieces::FilePieces(fs::path path) : path_(std::move(path)) {
-  descriptor_ = open_regular(path_, size_).release();
-}
+FilePieces::FilePieces(fs::path path) : path_(std::move(path)), file_(open_regular(path_, size_)) {}
 
-FilePieces::~FilePieces() {
-  ::close(descriptor_);
+void FilePieces::refuse_beyond(std::uint64_t start, std::uint64_t count) const {
+  if (start <= size_ && count <= size_ - start) return;
+  throw_failure(concat(path_.string(), ": holds ", size_, " bytes, ", count, " from byte ", start,
+                       " were asked for"));
 }
 
 std::string FilePieces::read(std::uint64_t start, std::uint64_t count) const {
-  if (start > size_ || count > size_ - start) {
-    throw_failure(concat(path_.string(), ": holds ", size_, " bytes, ", count, " from byte ", start,
-                         " were asked for"));
-  }
+  refuse_beyond(start, count);
+  const MemoryClaim claim(path_.string(), static_cast<std::int64_t>(count));
   std::string out(count, '\0');
+  read(start, std::span<char>(out));
+  return out;
+}
+
+void FilePieces::read(std::uint64_t start, std::span<char> out) const {
+  refuse_beyond(start, out.size());
   std::size_t done = 0;
   while (done < out.size()) {
-    const ssize_t got = ::pread(descriptor_, out.data() + done, out.size() - done,
+    const ssize_t got = ::pread(file_.get(), out.data() + done, out.size() - done,
                                 static_cast<off_t>(start + done));
     if (got < 0) {
       if (errno == EINTR) continue;
@@ -155,26 +116,6 @@ std::string FilePieces::read(std::uint64_t start, std::uint64_t count) const {
     if (got == 0) throw_failure(concat(path_.string(), ": became shorter while it was read"));
     done += static_cast<std::size_t>(got);
   }
-  return out;
-}
-
-void write_file(const fs::path& path, const std::function<void(const AppendBytes&)>& produce) {
-  const fs::path folder = path.has_parent_path() ? path.parent_path() : fs::path(".");
-  const fs::path temporary =
-      folder / concat(".", path.filename().string(), ".", ::getpid(), temporary_suffix);
-  Descriptor file(::open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644));
-  if (file.get() < 0) throw_errno("create", temporary);
-  try {
-    produce([&](std::string_view bytes) { write_all(file.get(), bytes, path); });
-    if (::fsync(file.get()) != 0) throw_errno("fsync", path);
-    if (!file.close_now()) throw_errno("close", path);
-    if (::rename(temporary.c_str(), path.c_str()) != 0) throw_errno("rename into place", path);
-  } catch (...) {
-    ::unlink(temporary.c_str());
-    throw;
-  }
-  const Descriptor directory(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (directory.get() < 0 || ::fsync(directory.get()) != 0) throw_errno("fsync", folder);
 }
 
 std::string read_start(const fs::path& path, std::size_t most) {
@@ -193,30 +134,42 @@ std::string read_start(const fs::path& path, std::size_t most) {
   return bytes;
 }
 
-void write_file(const fs::path& path, std::string_view bytes) {
-  write_file(path, [&](const AppendBytes& append) { append(bytes); });
-}
-
-void remove_leftovers(const fs::path& path) {
-  const std::string prefix = concat(".", path.filename().string(), ".");
-  const fs::path folder = path.has_parent_path() ? path.parent_path() : fs::path(".");
-  std::error_code error;
-  for (const auto& entry : fs::directory_iterator(folder, error)) {
-    const std::string name = entry.path().filename().string();
-    if (!name.starts_with(prefix) || !name.ends_with(temporary_suffix)) continue;
-    if (name.size() <= prefix.size() + temporary_suffix.size()) continue;
-    const std::string writer =
-        name.substr(prefix.size(), name.size() - prefix.size() - temporary_suffix.size());
-    if (writer.find_first_not_of("0123456789") != std::string::npos) continue;
-    ::unlink(entry.path().c_str());  // a leftover that stays does no harm
+std::vector<fs::path> list_folder(const fs::path& folder) {
+  const auto refuse = [&] {
+    throw_failure(concat(folder.string(), ": cannot be listed: ", std::strerror(errno),
+                         "; make it readable or move it away"));
+  };
+  struct Close {
+    void operator()(DIR* listing) const { ::closedir(listing); }
+  };
+  const std::unique_ptr<DIR, Close> listing(::opendir(folder.c_str()));
+  if (listing == nullptr) refuse();
+  std::vector<fs::path> out;
+  while (true) {
+    // readdir returns null both at the end and on failure.
+    errno = 0;
+    const dirent* entry = ::readdir(listing.get());
+    if (entry == nullptr) break;
+    const std::string_view name = entry->d_name;
+    if (name != "." && name != "..") out.push_back(folder / name);
   }
+  if (errno != 0) refuse();
+  std::sort(out.begin(), out.end());
+  return out;
 }
 
-void make_folder(const fs::path& path) {
-  std::error_code error;
-  fs::create_directories(path, error);
-  if (error) throw_failure(concat(path.string(), ": cannot make the folder: ", error.message()));
-  if (::access(path.c_str(), W_OK | X_OK) != 0) throw_errno("write into the folder", path);
+Sha256::Sha256() {
+  sha256_init(&state_);
+}
+
+void Sha256::add(std::string_view bytes) {
+  sha256_update(&state_, bytes.size(), reinterpret_cast<const std::uint8_t*>(bytes.data()));
+}
+
+std::string Sha256::finish() {
+  std::array<std::uint8_t, SHA256_DIGEST_SIZE> digest{};
+  sha256_digest(&state_, digest.size(), digest.data());
+  return hex(digest);
 }
 
 std::string sha256(std::string_view bytes) {

@@ -3,10 +3,13 @@
 #include <sys/resource.h>
 
 #include <algorithm>
+#include <atomic>
+#include <condition_variable>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <limits>
+#include <mutex>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -53,7 +56,7 @@ std::int64_t left_by_group(const fs::path& group, const char* limit, const char*
   return *most - *now + number_in(group / "memory.stat", "inactive_file ").value_or(0);
 }
 
-/// The least that a group of this process and those above it leave.
+/// The least that any control group of this process, or one above it, leaves.
 std::int64_t left_by_groups() {
   std::int64_t left = unbounded;
   std::ifstream in("/proc/self/cgroup");
@@ -81,6 +84,23 @@ std::int64_t left_by_limit(decltype(RLIMIT_AS) what, std::string_view used) {
          number_in("/proc/self/status", used).value_or(0);
 }
 
+/// Looking up what is left takes 0.1 ms; smaller claims are not worth that.
+constexpr std::int64_t least_claim = 16'000'000;
+
+std::atomic<std::int64_t> limit{0};
+
+/// The claims of all threads.
+struct Claims {
+  std::mutex mutex;
+  std::condition_variable ended;
+  std::int64_t bytes = 0;
+};
+Claims& claims() {
+  static Claims all;
+  return all;
+}
+thread_local bool has_claim = false;
+
 }  // namespace
 
 void keep_freed_memory() {
@@ -102,8 +122,60 @@ std::int64_t resident_memory() {
 }
 
 std::int64_t peak_memory() {
-  // The kernel brings the one up to date later than the other.
+  // The kernel updates VmHWM later than VmRSS.
   return std::max(number_in("/proc/self/status", "VmHWM:").value_or(0), resident_memory());
+}
+
+void set_memory_limit(std::int64_t bytes) {
+  limit = bytes;
+}
+
+std::int64_t memory_limit() {
+  return limit;
+}
+
+std::int64_t memory_left() {
+  const std::int64_t most = limit;
+  const std::int64_t left = available_memory();
+  return most > 0 ? std::clamp<std::int64_t>(most - resident_memory(), 0, left) : left;
+}
+
+std::string memory_left_text(std::int64_t left) {
+  const std::int64_t most = limit;
+  return concat(
+      human_bytes(static_cast<double>(left)), " are left",
+      most > 0 ? concat(" (--memory allows ", human_bytes(static_cast<double>(most)), " in all)")
+               : "");
+}
+
+MemoryClaim::MemoryClaim(const std::string& what, std::int64_t bytes) {
+  if (has_claim || bytes < least_claim) return;
+  Claims& all = claims();
+  std::unique_lock lock(all.mutex);
+  std::int64_t left = memory_left();
+  while (bytes > left - all.bytes && all.bytes > 0) {
+    all.ended.wait(lock);
+    left = memory_left();
+  }
+  if (bytes > left) {
+    throw MemoryError(concat(what, ": takes about ", human_bytes(static_cast<double>(bytes)),
+                             " of memory, ", memory_left_text(left),
+                             "; make it smaller (cut a picture into tiles), or allow more memory"));
+  }
+  all.bytes += bytes;
+  bytes_ = bytes;
+  has_claim = true;
+}
+
+MemoryClaim::~MemoryClaim() {
+  if (bytes_ == 0) return;
+  has_claim = false;
+  Claims& all = claims();
+  {
+    const std::lock_guard lock(all.mutex);
+    all.bytes -= bytes_;
+  }
+  all.ended.notify_all();
 }
 
 }  // namespace medurwkv

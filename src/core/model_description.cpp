@@ -1,5 +1,8 @@
 #include "core/model_description.h"
 
+#include <cstddef>
+#include <map>
+
 #include "core/error.h"
 #include "core/text.h"
 
@@ -10,17 +13,41 @@ const char* to_string(Fit fit) {
     case Fit::stretch: return "stretch";
     case Fit::pad: return "pad";
     case Fit::native: return "native";
-    case Fit::tile: return "tile";
   }
   throw_internal("unknown fit");
 }
 
+std::vector<std::string> names_of(const std::vector<ClassInfo>& classes) {
+  std::vector<std::string> out;
+  out.reserve(classes.size());
+  for (const ClassInfo& one : classes) out.push_back(one.name);
+  return out;
+}
+
+std::string wrong_class_names(const std::vector<std::string>& names) {
+  std::map<std::string, std::size_t> seen;
+  for (std::size_t i = 0; i < names.size(); ++i) {
+    const std::string& name = names[i];
+    if (trim(name).empty()) return concat("class ", i, " has an empty name");
+    if (one_line(name) != name) {
+      return concat("the name '", shown(name), "' of class ", i,
+                    " is not one line of text in UTF-8");
+    }
+    const auto [place, is_new] = seen.emplace(name, i);
+    if (!is_new) {
+      return concat("the name ", shown(name), " stands for class ", place->second, " and class ",
+                    i);
+    }
+  }
+  return "";
+}
+
 Fit fit_from(const std::string& name) {
-  for (const Fit fit : {Fit::stretch, Fit::pad, Fit::native, Fit::tile}) {
+  for (const Fit fit : {Fit::stretch, Fit::pad, Fit::native}) {
     if (name == to_string(fit)) return fit;
   }
   throw_usage(concat("input fit '", name, "' is not known",
-                     suggestion(name, {"stretch", "pad", "native", "tile"})));
+                     suggestion(name, {"stretch", "pad", "native"})));
 }
 
 }  // namespace medurwkv

@@ -1,5 +1,5 @@
-// What a model file says beside its weights that others must obey: how images become input, and
-// what the classes are. Relies on the standard library alone.
+// What a model file says beside its weights: how images become input, and what the classes are.
+// Relies on core/error.h and core/text.h.
 #pragma once
 
 #include <array>
@@ -16,12 +16,11 @@ enum class Fit {
   pad,     ///< resized into width x height with its aspect ratio kept, in the middle; the rest is 0
            ///< after normalisation, and ignored in training
   native,  ///< as it is; training takes windows of width x height
-  tile,    ///< as native, but run in tiles of width x height; nothing runs it yet
 };
 
-/// "stretch", "pad", "native", "tile".
+/// "stretch", "pad", "native".
 const char* to_string(Fit fit);
-/// Throws a usage Error that names the nearest.
+/// Throws a usage Error that suggests the nearest name.
 Fit fit_from(const std::string& name);
 
 /// Stored values that become 0 and 1; what lies outside is cut off.
@@ -39,12 +38,14 @@ struct InputContract {
   Fit fit = Fit::stretch;
   std::int64_t width = 256;
   std::int64_t height = 256;
-  /// Channels of the network's input. A gray image is replicated when channels is 3; a colour image
-  /// becomes luma when channels is 1.
+  /// Channels of the network's input. A gray image is repeated when channels is 3; images of any
+  /// other number are refused.
   std::int64_t channels = 3;
   std::vector<double> mean{0.485, 0.456, 0.406};
   std::vector<double> deviation{0.229, 0.224, 0.225};
   std::optional<Window> window = {};  ///< in the units of the file (16-bit: 0 to 65535)
+  /// How many files a case of the training set had, each with its share of the channels.
+  std::int64_t files = 1;
 
   bool operator==(const InputContract&) const = default;
 };
@@ -57,17 +58,23 @@ struct ClassInfo {
   bool operator==(const ClassInfo&) const = default;
 };
 
-/// Label value of pixels that take part in nothing.
+std::vector<std::string> names_of(const std::vector<ClassInfo>& classes);
+
+/// What is wrong with the names of classes, background first; empty where nothing is. A right name
+/// is one line of UTF-8 without control characters, not blank, and stands for one class.
+std::string wrong_class_names(const std::vector<std::string>& names);
+
+/// Label of pixels that are neither trained on nor judged.
 inline constexpr std::uint8_t ignore_label = 255;
 
 /// What a running model tells about itself.
 struct ModelDescription {
   InputContract input;
   std::vector<ClassInfo> classes;
-  std::string network;       ///< preset or "custom"
-  std::string file;          ///< as given by the user
-  std::string sha256;        ///< of the model file
-  std::string split_sha256;  ///< of the split file the model was trained on; empty if unknown
+  std::string network;         ///< preset or "custom"
+  std::string file;            ///< as given by the user
+  std::string content_sha256;  ///< that of the model file (docs/formats.md)
+  std::string split_sha256;    ///< of the split file the model was trained on; empty if unknown
 };
 
 }  // namespace medurwkv

@@ -169,7 +169,7 @@ class HeaderParser {
   std::size_t at_ = 0;
 };
 
-/// The type and whether its bytes are the other way round.
+/// The type, and whether its bytes are big endian.
 std::pair<NpyType, bool> type_from(const std::string& file, const std::string& descr) {
   if (!descr.empty()) {
     const char order = descr.front();
@@ -218,7 +218,8 @@ std::string row_major(std::string_view from, const Shape& shape, std::uint64_t s
   return out;
 }
 
-/// Bytes that the shape fills; sides other than 0 must be countable even beside a 0.
+/// Bytes that the shape fills. The product of all sides but 0 must fit in 63 bits, even beside a
+/// side of 0.
 std::uint64_t bytes_of(const std::string& file, const Shape& shape, std::int64_t size) {
   std::int64_t product = size;
   bool empty = false;
@@ -359,15 +360,14 @@ std::string npy_header(NpyType type, const Shape& shape) {
   return out + text;
 }
 
-void write_npy(const std::filesystem::path& path, NpyType type, const Shape& shape,
-               std::string_view data) {
+void write_npy(const OutputPath& file, NpyType type, const Shape& shape, std::string_view data) {
   if (static_cast<std::uint64_t>(element_count(shape) * size_of(type)) != data.size()) {
-    throw_internal(concat("array ", path.filename().string(), " to write has ", data.size(),
+    throw_internal(concat("array ", file.path().filename().string(), " to write has ", data.size(),
                           " bytes, its shape ", shape_text(shape), " of ", to_string(type),
                           " another number"));
   }
   const std::string header = npy_header(type, shape);
-  write_file(path, [&](const AppendBytes& append) {
+  write_file(file, [&](const AppendBytes& append) {
     append(header);
     append(data);
   });

@@ -1,4 +1,4 @@
-// NumPy's .npy files: one array each. Relies on core/zip.h for .npz, an archive of them.
+// NumPy's .npy files: one array each. Relies on core/files.h, core/output.h and core/shape.h.
 // Format: numpy.lib.format, versions 1.0 to 3.0. Nothing in a file is executed: arrays of Python
 // objects and structures are refused.
 #pragma once
@@ -9,6 +9,7 @@
 #include <string_view>
 #include <vector>
 
+#include "core/output.h"
 #include "core/shape.h"
 
 namespace medurwkv {
@@ -24,7 +25,8 @@ struct NpyHeader {
   NpyType type = NpyType::f32;
   Shape shape;
 };
-/// From the first bytes of a file; `longest_npy_start` are enough. Throws Error as NpyArray::parse.
+/// Reads the header from a file's first bytes; `longest_npy_start` are enough. Throws Error as
+/// NpyArray::parse.
 NpyHeader parse_npy_header(const std::string& file, std::string_view start);
 inline constexpr std::size_t longest_npy_start = 65536 + 12;
 
@@ -57,8 +59,7 @@ class NpyArray {
 /// What stands before an array's elements in a .npy file of version 1.0.
 std::string npy_header(NpyType type, const Shape& shape);
 
-/// Writes element_count(shape) row-major elements atomically (core/files.h).
-void write_npy(const std::filesystem::path& path, NpyType type, const Shape& shape,
-               std::string_view data);
+/// Writes element_count(shape) row-major elements atomically (core/output.h).
+void write_npy(const OutputPath& file, NpyType type, const Shape& shape, std::string_view data);
 
 }  // namespace medurwkv

@@ -7,19 +7,20 @@
 #include <iostream>
 #include <utility>
 
+#include "core/terminal.h"
 #include "core/text.h"
 
 namespace medurwkv {
 namespace {
 
-/// Of the terminal; a longer line would break, and the next could not be painted over it.
+/// Width of the terminal. A longer line would wrap, and the next one could not overwrite it.
 std::size_t columns() {
   winsize size{};
   if (::ioctl(STDERR_FILENO, TIOCGWINSZ, &size) != 0 || size.ws_col < 2) return 80;
   return size.ws_col;
 }
 
-/// To at most `size` bytes, and not within a character of UTF-8.
+/// Cuts the line to at most `size` bytes, not within a character of UTF-8.
 void cut(std::string& line, std::size_t size) {
   if (line.size() <= size) return;
   while (size > 0 && (static_cast<unsigned char>(line[size]) & 0xC0) == 0x80) --size;
@@ -28,10 +29,9 @@ void cut(std::string& line, std::size_t size) {
 
 }  // namespace
 
-Progress::Progress(std::string what, std::int64_t total, bool quiet, std::int64_t start)
+Progress::Progress(std::string what, std::int64_t total, std::int64_t start)
     : what_(std::move(what)),
       total_(total),
-      quiet_(quiet),
       start_count_(start),
       terminal_(::isatty(STDERR_FILENO) != 0) {}
 
@@ -45,7 +45,6 @@ void Progress::interrupt() {
 }
 
 void Progress::update(std::int64_t done, const std::string& detail) {
-  if (quiet_) return;
   const auto now = Clock::now();
   const auto pause = std::chrono::milliseconds(terminal_ ? 100 : 3000);
   const bool last = total_ > 0 && done >= total_;
@@ -74,10 +73,11 @@ void Progress::show(std::int64_t done, const std::string& detail) {
   if (total_ > done && rate > 0) {
     line += concat("  ", human_seconds(static_cast<double>(total_ - done) / rate), " left");
   }
-  if (!detail.empty()) line += concat("  ", detail);
+  if (!detail.empty()) line += concat("  ", one_line(detail));
   if (terminal_) {
     cut(line, columns() - 1);
-    std::cerr << "\r\x1b[K" << line << std::flush;
+    clear_line(std::cerr);
+    std::cerr << line << std::flush;
     line_open_ = true;
   } else {
     std::cerr << line << '\n';

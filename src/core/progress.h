@@ -1,5 +1,5 @@
-// Progress of long work: a bar on a terminal, a plain line every few seconds elsewhere, nothing
-// when quiet. Everything goes to stderr. Relies on core/text.h.
+// Progress of long work: a bar on a terminal, a plain line every few seconds elsewhere. Everything
+// goes to stderr. Relies on core/terminal.h, core/text.h and POSIX.
 #pragma once
 
 #include <chrono>
@@ -12,7 +12,7 @@ class Progress {
  public:
   /// `what` names the work ("scoring"), `total` counts its steps (0 = unknown), `start` how many
   /// were done before (a resumed run).
-  Progress(std::string what, std::int64_t total, bool quiet, std::int64_t start = 0);
+  Progress(std::string what, std::int64_t total, std::int64_t start = 0);
   Progress(const Progress&) = delete;
   Progress& operator=(const Progress&) = delete;
   Progress(Progress&&) = delete;
@@ -31,7 +31,6 @@ class Progress {
 
   std::string what_;
   std::int64_t total_;
-  bool quiet_;
   std::int64_t start_count_;
   bool terminal_;
   bool line_open_ = false;

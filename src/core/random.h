@@ -25,6 +25,9 @@ constexpr std::uint64_t fnv1a64(std::string_view text) {
   return h;
 }
 
+/// The largest seed that options and settings take.
+inline constexpr std::int64_t largest_seed = 1'000'000'000'000'000'000;
+
 /// A stream of random numbers named by `keys` (for example {seed, epoch, sample}).
 class Random {
  public:

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <exception>
 #include <thread>
 #include <vector>
 
@@ -37,19 +38,30 @@ void parallel_for(std::int64_t count,
     if (count > 0) body(0, count);
     return;
   }
+  // Nothing thrown may leave a thread of its own.
+  std::vector<std::exception_ptr> thrown(static_cast<std::size_t>(parts));
   const auto run_part = [&](std::int64_t part) {
-    body(count * part / parts, count * (part + 1) / parts);
+    try {
+      body(count * part / parts, count * (part + 1) / parts);
+    } catch (...) {
+      thrown[static_cast<std::size_t>(part)] = std::current_exception();
+    }
   };
 #ifdef _OPENMP
 #pragma omp parallel for num_threads(static_cast <int>(parts)) schedule(static, 1)
   for (std::int64_t part = 0; part < parts; ++part) run_part(part);
 #else
-  std::vector<std::jthread> workers;
-  for (std::int64_t part = 1; part < parts; ++part) {
-    workers.emplace_back([&run_part, part] { run_part(part); });
+  {
+    std::vector<std::jthread> workers;
+    for (std::int64_t part = 1; part < parts; ++part) {
+      workers.emplace_back([&run_part, part] { run_part(part); });
+    }
+    run_part(0);
   }
-  run_part(0);
 #endif
+  for (const std::exception_ptr& one : thrown) {
+    if (one) std::rethrow_exception(one);
+  }
 }
 
 }  // namespace medurwkv

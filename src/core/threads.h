@@ -1,6 +1,6 @@
-// The one way our own code runs a loop on several threads. With OpenMP (libgomp, the same pool that
-// LibTorch and oneDNN use) or, where the build has none (clang, fuzz and tsan presets), on
-// std::thread. Relies on the standard library alone.
+// The one way our own code runs a loop on several threads: with OpenMP (libgomp, the pool that
+// LibTorch and oneDNN use) or, where the build has none (clang, fuzz and tsan presets), with
+// std::jthread. Relies on Linux's sched.h and, where there, OpenMP.
 #pragma once
 
 #include <cstdint>
@@ -16,7 +16,8 @@ int thread_count();
 int available_cores();
 
 /// Calls body(begin, end) on disjoint parts that cover [0, count). The parts depend on `count` and
-/// thread_count() alone, so the same settings give the same bits. `body` must not throw.
+/// thread_count() alone, so the same settings give the same bits. When parts throw, the exception
+/// of the first of them is rethrown after all have ended.
 void parallel_for(std::int64_t count,
                   const std::function<void(std::int64_t begin, std::int64_t end)>& body);
 

@@ -9,6 +9,7 @@
 #include <zlib.h>
 
 #include "core/error.h"
+#include "core/inflater.h"
 #include "core/little_endian.h"
 #include "core/text.h"
 
@@ -59,7 +60,7 @@ struct Claims {
   std::string_view name;
 };
 
-/// Takes the 64-bit numbers out of a header's extra field for those that are all ones.
+/// Replaces numbers that are all ones by the 64-bit numbers of the header's extra field.
 void widen(const std::string& file, Claims& claims, std::string_view extra, bool central) {
   const bool wide_size = claims.size == no32;
   const bool wide_packed = claims.packed == no32;
@@ -306,26 +307,11 @@ std::uint32_t crc_of(std::string_view bytes) {
       crc32_z(0, reinterpret_cast<const Bytef*>(bytes.data()), bytes.size()));
 }
 
-/// zlib's state, freed at the end.
-class Inflater {
- public:
-  Inflater() {
-    if (inflateInit2(&stream_, -MAX_WBITS) != Z_OK) throw_failure("zlib cannot be started");
-  }
-  Inflater(const Inflater&) = delete;
-  Inflater& operator=(const Inflater&) = delete;
-  Inflater(Inflater&&) = delete;
-  Inflater& operator=(Inflater&&) = delete;
-  ~Inflater() { inflateEnd(&stream_); }
-  z_stream& stream() { return stream_; }
-
- private:
-  z_stream stream_{};
-};
+;
 
 /// Unpacks all of `packed` into exactly `out`; false when it is damaged, too short or too long.
 bool inflate_into(std::string_view packed, std::string& out) {
-  Inflater inflater;
+  Inflater inflater(-MAX_WBITS);
   z_stream& stream = inflater.stream();
   constexpr std::uint64_t most = std::numeric_limits<uInt>::max();
   std::uint64_t used = 0;
@@ -456,7 +442,7 @@ std::string ZipArchive::start(const ZipMember& member, std::size_t most) const {
   const std::string_view packed = bytes_.substr(member.start, member.packed);
   if (!member.deflated) return std::string(packed.substr(0, most));
   std::string out(static_cast<std::size_t>(std::min<std::uint64_t>(member.size, most)), '\0');
-  Inflater inflater;
+  Inflater inflater(-MAX_WBITS);
   z_stream& stream = inflater.stream();
   stream.next_in = const_cast<Bytef*>(reinterpret_cast<const Bytef*>(packed.data()));
   stream.avail_in =

@@ -1,5 +1,5 @@
 // Whether probabilities mean what they say: expected calibration error and the reliability diagram
-// (Guo et al., On Calibration of Modern Neural Networks, ICML 2017). Relies on data/image.h.
+// (Guo et al., On Calibration of Modern Neural Networks, ICML 2017). Relies on data/image/image.h.
 #pragma once
 
 #include <array>
@@ -7,7 +7,7 @@
 #include <optional>
 #include <span>
 
-#include "data/image.h"
+#include "data/image/image.h"
 
 namespace medurwkv::judge {
 

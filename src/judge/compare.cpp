@@ -2,19 +2,15 @@
 
 #include <algorithm>
 #include <cmath>
-#include <nlohmann/json.hpp>
 
 #include "core/error.h"
 #include "core/text.h"
-#include "core/version.h"
 #include "judge/summary.h"
-#include "judge/text_table.h"
 
 namespace medurwkv::judge {
 
 namespace {
 
-using Json = nlohmann::json;
 using Values = std::vector<std::optional<double>>;
 
 constexpr char mean_over_classes[] = "mean over classes";
@@ -28,6 +24,19 @@ void check_same(const LoadedEvaluation& a, const LoadedEvaluation& b, const std:
                        said(of_b), "; evaluate both alike"));
 }
 
+// Masks that were read by another encoding give other truths of the same data.
+void check_truth(const LoadedEvaluation& a, const LoadedEvaluation& b, std::size_t position) {
+  for (std::size_t c = 0; c < a.class_names.size(); ++c) {
+    const std::int64_t of_a = a.cases[position].classes.at(c).true_pixels;
+    const std::int64_t of_b = b.cases[position].classes.at(c).true_pixels;
+    if (of_a == of_b) continue;
+    check_same(a, b,
+               concat("the number of true pixels of ", a.class_names[c], " in the case ",
+                      shown(a.cases[position].id)),
+               std::to_string(of_a), std::to_string(of_b));
+  }
+}
+
 std::size_t metric_index(const std::string& key) {
   std::vector<std::string> known;
   for (std::size_t m = 0; m < metric_count; ++m) {
@@ -37,36 +46,63 @@ std::size_t metric_index(const std::string& key) {
   throw_usage(concat("unknown metric ", key, suggestion(key, known)));
 }
 
-// How much better b is than a: larger is better for shares, smaller for lengths, nearer to 0 for
-// what is a bias.
-double gain(MetricKind kind, double a, double b) {
-  switch (kind) {
-    case MetricKind::share: return b - a;
-    case MetricKind::length: return a - b;
-    case MetricKind::bias: return std::abs(a) - std::abs(b);
-  }
-  return 0;
+// The best value there is.
+double perfect(MetricKind kind) {
+  return kind == MetricKind::share ? 1 : 0;
 }
 
-PairedMetric paired(std::size_t metric, const std::string& of, const Values& a, const Values& b,
+// A value of each side, or none of either.
+using Couple = std::optional<std::pair<double, double>>;
+
+// The class at `position` of one case. On an empty truth a figure is defined on one side alone when
+// that side alone predicts the class: the other one is right.
+Couple couple_of_class(const LoadedCase& a, const LoadedCase& b, std::size_t position,
+                       std::size_t metric) {
+  const MetricKind kind = metrics.at(metric).kind;
+  const LoadedClass& own = a.classes.at(position);
+  std::optional<double> first = own.values.at(metric);
+  std::optional<double> second = b.classes.at(position).values.at(metric);
+  if (own.true_pixels == 0 && first.has_value() != second.has_value()) {
+    (first ? second : first) = perfect(kind);
+  }
+  if (!first || !second) return std::nullopt;
+  if (kind == MetricKind::bias) return std::pair(std::abs(*first), std::abs(*second));
+  return std::pair(*first, *second);
+}
+
+Couple couple_of_means(const LoadedCase& a, const LoadedCase& b, std::size_t metric) {
+  Values first;
+  Values second;
+  for (std::size_t c = 0; c < a.classes.size(); ++c) {
+    const Couple own = couple_of_class(a, b, c, metric);
+    if (!own) continue;
+    first.emplace_back(own->first);
+    second.emplace_back(own->second);
+  }
+  if (first.empty()) return std::nullopt;
+  return std::pair(*mean_of_defined(first), *mean_of_defined(second));
+}
+
+PairedMetric paired(std::size_t metric, const std::string& of, const std::vector<Couple>& couples,
                     const CompareOptions& options) {
   PairedMetric out;
   out.metric = metric;
   out.of = of;
   out.of_classes = of == mean_over_classes;
+  const bool larger_is_better = metrics.at(metric).kind == MetricKind::share;
   Values first;
   Values second;
   Values differences;
   std::vector<double> known;
-  for (std::size_t i = 0; i < a.size(); ++i) {
-    const bool defined = a[i] && b[i];
-    first.push_back(defined ? a[i] : std::nullopt);
-    second.push_back(defined ? b[i] : std::nullopt);
-    differences.push_back(defined ? std::optional(*b[i] - *a[i]) : std::nullopt);
-    if (!defined) continue;
-    known.push_back(*b[i] - *a[i]);
-    const double better = gain(metrics.at(metric).kind, *a[i], *b[i]);
-    ++(better > 0 ? out.better : better < 0 ? out.worse : out.equal);
+  for (const Couple& couple : couples) {
+    first.push_back(couple ? std::optional(couple->first) : std::nullopt);
+    second.push_back(couple ? std::optional(couple->second) : std::nullopt);
+    differences.push_back(couple ? std::optional(couple->second - couple->first) : std::nullopt);
+    if (!couple) continue;
+    const double difference = couple->second - couple->first;
+    known.push_back(difference);
+    const double gain = larger_is_better ? difference : -difference;
+    ++(gain > 0 ? out.better : gain < 0 ? out.worse : out.equal);
   }
   out.first = statistic(first);
   out.second = statistic(second);
@@ -76,49 +112,60 @@ PairedMetric paired(std::size_t metric, const std::string& of, const Values& a, 
   return out;
 }
 
-Values means_of(const LoadedEvaluation& evaluation, std::size_t metric) {
-  Values out;
-  for (const LoadedCase& item : evaluation.cases) out.push_back(item.class_mean.at(metric));
-  return out;
-}
-
-Values class_values(const LoadedEvaluation& evaluation, std::size_t metric, std::size_t position) {
-  Values out;
-  for (const LoadedCase& item : evaluation.cases) {
-    out.push_back(item.classes.at(position).values.at(metric));
-  }
-  return out;
-}
-
-void add_changes(Pair& pair, const LoadedEvaluation& a, const LoadedEvaluation& b) {
-  for (std::size_t i = 0; i < a.cases.size(); ++i) {
-    const auto& first = a.cases[i].class_mean[0];
-    const auto& second = b.cases[i].class_mean[0];
-    if (!first || !second) continue;
-    pair.dice_differences.push_back(*second - *first);
-    if (*first != *second) pair.changes.push_back({a.cases[i].id, *first, *second});
+void add_changes(Pair& pair, const LoadedEvaluation& a, const std::vector<Couple>& dice) {
+  for (std::size_t i = 0; i < dice.size(); ++i) {
+    if (!dice[i]) continue;
+    const auto [first, second] = *dice[i];
+    pair.dice_differences.push_back(second - first);
+    if (first != second) pair.changes.push_back({a.cases[i].id, first, second});
   }
   std::stable_sort(pair.changes.begin(), pair.changes.end(), [](const Change& x, const Change& y) {
     return std::abs(x.second - x.first) > std::abs(y.second - y.first);
   });
 }
 
+// On an empty truth Dice is defined where the class is predicted.
+void count_perfect(Pair& pair, const LoadedEvaluation& a, const LoadedEvaluation& b) {
+  for (std::size_t i = 0; i < a.cases.size(); ++i) {
+    for (std::size_t c = 0; c < a.class_names.size(); ++c) {
+      const LoadedClass& own = a.cases[i].classes.at(c);
+      if (own.true_pixels > 0) continue;
+      const bool first_predicts = own.values[0].has_value();
+      const bool second_predicts = b.cases[i].classes.at(c).values[0].has_value();
+      if (first_predicts && !second_predicts) ++pair.second_perfect;
+      if (second_predicts && !first_predicts) ++pair.first_perfect;
+    }
+  }
+}
+
 Pair paired_evaluations(const Comparison& comparison, std::size_t first, std::size_t second) {
   const LoadedEvaluation& a = comparison.evaluations[first];
   const LoadedEvaluation& b = comparison.evaluations[second];
+  const auto couples = [&](const auto& couple_of) {
+    std::vector<Couple> out;
+    for (std::size_t i = 0; i < a.cases.size(); ++i) {
+      out.push_back(couple_of(a.cases[i], b.cases[i]));
+    }
+    return out;
+  };
+  const auto means = [&](std::size_t metric) {
+    return couples(
+        [&](const LoadedCase& x, const LoadedCase& y) { return couple_of_means(x, y, metric); });
+  };
   Pair out;
   out.first = first;
   out.second = second;
   for (const std::string& key : comparison.options.metrics) {
     const std::size_t m = metric_index(key);
-    out.metrics.push_back(
-        paired(m, mean_over_classes, means_of(a, m), means_of(b, m), comparison.options));
+    out.metrics.push_back(paired(m, mean_over_classes, means(m), comparison.options));
     for (std::size_t c = 0; a.class_names.size() > 1 && c < a.class_names.size(); ++c) {
-      out.metrics.push_back(paired(m, a.class_names[c], class_values(a, m, c),
-                                   class_values(b, m, c), comparison.options));
+      const auto of_class = couples(
+          [&](const LoadedCase& x, const LoadedCase& y) { return couple_of_class(x, y, c, m); });
+      out.metrics.push_back(paired(m, a.class_names[c], of_class, comparison.options));
     }
   }
-  add_changes(out, a, b);
+  add_changes(out, a, means(0));
+  count_perfect(out, a, b);
   return out;
 }
 
@@ -136,68 +183,16 @@ void correct(std::vector<Pair>& pairs) {
   for (std::size_t i = 0; i < tested.size(); ++i) tested[i]->corrected = corrected[i];
 }
 
-std::string p_text(const std::optional<double>& p) {
-  if (!p) return "-";
-  return *p < 1e-4 ? "< 0.0001" : fixed(*p, 4);
-}
-
-std::string metric_line(const PairedMetric& own) {
-  const MetricInfo& metric = metrics.at(own.metric);
-  const int digits = metric.kind == MetricKind::length ? 2 : 4;
-  const auto number = [&](const std::optional<double>& value) {
-    return padded(number_or_dash(value, digits), 10, true);
-  };
-  const auto& interval = own.difference.interval;
-  const std::string range =
-      interval ? concat(fixed(interval->low, digits), " to ", fixed(interval->high, digits)) : "-";
-  return concat(
-      "  ", padded(own.name(), 30, false), number(own.first.mean), number(own.second.mean),
-      number(own.difference.mean), "  ", padded(range, 20, false),
-      padded(concat(own.better, "/", own.worse, "/", own.equal), 14, false),
-      padded(p_text(own.test ? std::optional(own.test->p_value) : std::nullopt), 10, true),
-      padded(p_text(own.corrected), 10, true), "   ", own.difference.used, " of ",
-      own.difference.of, "\n");
-}
-
-Json test_json(const PairedMetric& own) {
-  if (!own.test) return {};
-  return {{"statistic", own.test->statistic},
-          {"p", own.test->p_value},
-          {"p_holm", or_null(own.corrected)},
-          {"differences_not_zero", own.test->used},
-          {"exact", own.test->exact}};
-}
-
-Json pair_json(const Comparison& comparison, const Pair& pair) {
-  Json by_metric = Json::array();
-  for (const PairedMetric& own : pair.metrics) {
-    by_metric.push_back({{"metric", metrics.at(own.metric).key},
-                         {"of", own.of},
-                         {"first", to_json(own.first)},
-                         {"second", to_json(own.second)},
-                         {"difference", to_json(own.difference)},
-                         {"better", own.better},
-                         {"worse", own.worse},
-                         {"equal", own.equal},
-                         {"wilcoxon", test_json(own)}});
-  }
-  Json changes = Json::array();
-  for (const Change& change : pair.changes) {
-    changes.push_back({{"case", change.id},
-                       {"first", change.first},
-                       {"second", change.second},
-                       {"difference", change.second - change.first}});
-  }
-  return {{"first", comparison.evaluations[pair.first].name},
-          {"second", comparison.evaluations[pair.second].name},
-          {"metrics", by_metric},
-          {"changes", changes}};
-}
-
 }  // namespace
 
+bool PairedMetric::of_magnitudes() const {
+  return metrics.at(metric).kind == MetricKind::bias;
+}
+
 std::string PairedMetric::name() const {
-  return of_classes ? metrics.at(metric).name : concat(metrics.at(metric).name, ", ", of);
+  const char* const bar = of_magnitudes() ? "|" : "";
+  const std::string plain = concat(bar, metrics.at(metric).name, bar);
+  return of_classes ? plain : concat(plain, ", ", of);
 }
 
 void check_comparable(const std::vector<LoadedEvaluation>& evaluations) {
@@ -214,6 +209,7 @@ void check_comparable(const std::vector<LoadedEvaluation>& evaluations) {
                std::to_string(b.cases.size()));
     for (std::size_t c = 0; c < a.cases.size(); ++c) {
       check_same(a, b, concat("case ", c + 1), a.cases[c].id, b.cases[c].id);
+      check_truth(a, b, c);
     }
   }
 }
@@ -232,57 +228,6 @@ Comparison compare(std::vector<LoadedEvaluation> evaluations, const CompareOptio
   }
   correct(out.pairs);
   return out;
-}
-
-std::string comparison_text(const Comparison& comparison) {
-  const LoadedEvaluation& any = comparison.evaluations.front();
-  std::string out = concat(any.cases.size(), " cases of the part ", any.part,
-                           ", profile default, lengths in ", any.unit, "\n");
-  for (const LoadedEvaluation& one : comparison.evaluations) {
-    out += concat("  ", one.name, "  ", one.subject, "  (", one.folder.string(), ")\n");
-  }
-  for (const Pair& pair : comparison.pairs) {
-    const std::string& a = comparison.evaluations[pair.first].name;
-    const std::string& b = comparison.evaluations[pair.second].name;
-    out += concat("\n", b, " minus ", a, "\n  ", padded("", 30, false), padded(a, 10, true),
-                  padded(b, 10, true), padded("mean diff", 10, true), "  ",
-                  padded("95 % interval", 20, false), padded("better/w./eq.", 14, false),
-                  padded("p", 10, true), padded("p (Holm)", 10, true), "   used\n");
-    for (const PairedMetric& own : pair.metrics) out += metric_line(own);
-    constexpr std::size_t most = 5;
-    if (!pair.changes.empty()) out += "  changed most (Dice):\n";
-    for (std::size_t i = 0; i < std::min(most, pair.changes.size()); ++i) {
-      const Change& change = pair.changes[i];
-      out += concat("    ", padded(change.id, 40, false), "  ", fixed(change.first, 4), " -> ",
-                    fixed(change.second, 4), "\n");
-    }
-  }
-  return out;
-}
-
-Json comparison_json(const Comparison& comparison) {
-  Json evaluations = Json::array();
-  for (const LoadedEvaluation& one : comparison.evaluations) {
-    evaluations.push_back({{"name", one.name},
-                           {"folder", one.folder.string()},
-                           {"subject", one.subject},
-                           {"summary_sha256", one.sha256}});
-  }
-  Json pairs = Json::array();
-  for (const Pair& pair : comparison.pairs) pairs.push_back(pair_json(comparison, pair));
-  const LoadedEvaluation& any = comparison.evaluations.front();
-  return {{"format", 1},
-          {"program", "medurwkv"},
-          {"version", version},
-          {"command", comparison.command},
-          {"seed", comparison.options.seed},
-          {"zeros", comparison.options.zeros == Zeros::pratt ? "pratt" : "wilcox"},
-          {"data_sha256", any.data_sha256},
-          {"split_sha256", text_or_null(any.split_sha256)},
-          {"part", any.part},
-          {"cases", any.cases.size()},
-          {"evaluations", evaluations},
-          {"pairs", pairs}};
 }
 
 }  // namespace medurwkv::judge

@@ -1,5 +1,11 @@
-// Two or more evaluations of the same cases, paired case by case. Reads what judge/report.h writes.
-// Relies on judge/metrics.h, judge/wilcoxon.h and nlohmann/json.
+// Two or more evaluations of the same cases, paired case by case. Relies on
+// judge/metrics.h and judge/wilcoxon.h.
+//
+// A pair's values differ from those of an evaluation alone in three ways (docs/metrics.md):
+// - Where the truth lacks a class and one side predicts it, the side that does not has the perfect
+//   value (1 for shares, 0 for lengths). An evaluation alone leaves that value out.
+// - A mean over classes is taken over the classes where both sides have a value.
+// - Of a metric that is a bias (volume_difference) the magnitude counts, per class.
 #pragma once
 
 #include <array>
@@ -9,8 +15,7 @@
 #include <string>
 #include <vector>
 
-#include <nlohmann/json_fwd.hpp>
-
+#include "core/model_description.h"
 #include "judge/metrics.h"
 #include "judge/statistics.h"
 #include "judge/wilcoxon.h"
@@ -20,12 +25,14 @@ namespace medurwkv::judge {
 /// One class of one case, from cases.csv.
 struct LoadedClass {
   std::uint8_t label = 0;
+  std::int64_t true_pixels = 0;  ///< of the truth
   std::array<std::optional<double>, metric_count> values;
 };
 struct LoadedCase {
   std::string id;
   std::vector<LoadedClass> classes;
-  std::array<std::optional<double>, metric_count> class_mean;  ///< over classes where defined
+  std::array<std::optional<double>, metric_count> class_mean;  ///< over classes where defined, as
+                                                               ///< `evaluate` has it
 };
 
 /// An evaluation's folder.
@@ -34,6 +41,8 @@ struct LoadedEvaluation {
   std::string name;     ///< "A", "B", ...
   std::string subject;  ///< what was judged
   std::string data_root, data_sha256, split_file, split_sha256, part, unit;
+  std::string truth_encoding;            ///< of the truth's masks; empty: not recorded
+  std::vector<ClassInfo> truth_classes;  ///< background first; empty: not recorded
   std::string spacing, tolerance;        ///< as texts that are equal where these are
   std::vector<std::string> class_names;  ///< without the background
   std::filesystem::path masks;           ///< the predicted masks
@@ -42,14 +51,12 @@ struct LoadedEvaluation {
   std::vector<LoadedCase> cases;
 };
 
-/// Throws Error naming the file and what is wrong with it.
-LoadedEvaluation load_evaluation(const std::filesystem::path& folder, const std::string& name);
-
 /// Throws Error that names the first thing in which two evaluations are not of the same cases:
-/// data, split, part, classes, spacing, tolerance, the cases themselves.
+/// data, split, part, classes, spacing, tolerance, the cases and the sizes of their truths.
 void check_comparable(const std::vector<LoadedEvaluation>& evaluations);
 
-/// One metric of one pair of evaluations: b minus a over the cases where both have it.
+/// One metric of one pair of evaluations: b minus a over the cases where both have it (see the top
+/// of this file).
 struct PairedMetric {
   std::size_t metric = 0;  ///< in judge::metrics
   std::string of;          ///< "mean over classes" or a class's name
@@ -61,13 +68,15 @@ struct PairedMetric {
   std::optional<double> corrected;  ///< p by Holm over all tests of means over classes; absent for
                                     ///< single classes
 
-  /// "Dice" (over classes) or "Dice, polyp".
+  /// True for a bias, whose magnitudes are compared.
+  [[nodiscard]] bool of_magnitudes() const;
+  /// "Dice" (over classes), "Dice, polyp" or "|Volume difference|".
   [[nodiscard]] std::string name() const;
 };
 
 struct Change {
   std::string id;
-  double first = 0, second = 0;  ///< mean Dice over classes
+  double first = 0, second = 0;  ///< mean Dice over classes, as the pair has it
 };
 
 struct Pair {
@@ -75,6 +84,9 @@ struct Pair {
   std::vector<PairedMetric> metrics;
   std::vector<double> dice_differences;  ///< by case where both are defined
   std::vector<Change> changes;           ///< by size, largest first, without equal cases
+  /// Classes of cases in which a side is perfect because the truth lacks the class and only the
+  /// other side predicts it.
+  std::int64_t first_perfect = 0, second_perfect = 0;
 };
 
 struct CompareOptions {
@@ -92,17 +104,5 @@ struct Comparison {
 
 /// Throws a usage Error for fewer than two and for unknown metrics, and as check_comparable.
 Comparison compare(std::vector<LoadedEvaluation> evaluations, const CompareOptions& options);
-
-std::string comparison_text(const Comparison& comparison);
-nlohmann::json comparison_json(const Comparison& comparison);
-
-/// Pictures of a case that changed: the same image under each evaluation.
-struct ChangePictures {
-  std::size_t pair = 0;
-  std::string id;
-  std::vector<std::string> png, captions, alts;
-};
-std::string comparison_html(const Comparison& comparison,
-                            const std::vector<ChangePictures>& pictures);
 
 }  // namespace medurwkv::judge

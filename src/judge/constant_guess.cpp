@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "core/error.h"
+#include "core/model_description.h"
 
 namespace medurwkv::judge {
 

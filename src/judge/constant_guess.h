@@ -1,13 +1,13 @@
 // The best guess that never looks at the image: one ellipse in the middle, fitted on training
 // masks. A model that does not beat it has learnt no more than where objects tend to lie. Relies on
-// data/image.h.
+// data/image/image.h.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
 #include <vector>
 
-#include "data/image.h"
+#include "data/image/image.h"
 
 namespace medurwkv::judge {
 

@@ -82,8 +82,8 @@ class Envelope {
   std::vector<Parabola> parabolas_;
 };
 
-// Answers for the pixels asked of one row, from left to right. Most borders lie near each other, so
-// a search to both sides ends after a few steps; when a row's searches have taken longer than its
+// Answers queries for pixels of one row, from left to right. Most borders lie near each other, so a
+// search to both sides ends after a few steps; when a row's searches have taken longer than its
 // envelope would, the envelope answers the rest.
 class RowSearch {
  public:
@@ -127,8 +127,8 @@ class RowSearch {
   Envelope envelope_;
 };
 
-// Columns and slices at one height: the squared distances to the sites at any height, then, in a
-// volume, of any slice.
+// All columns and slices at one height: the squared distance to the nearest site of the same column
+// and slice, at any height; then, in a volume, of the same column in any slice.
 class CrossSection {
  public:
   CrossSection(const Mask& sites, Spacing spacing)

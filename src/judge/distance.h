@@ -1,5 +1,5 @@
 // Binary masks of images and volumes, their borders and exact Euclidean distances between them.
-// Relies on the standard library alone.
+// Relies on core/error.h.
 #pragma once
 
 #include <cstddef>
@@ -36,8 +36,8 @@ Mask border(const Mask& mask, Neighbours neighbours = Neighbours::four);
 /// the nearest inside pixel of `to` (of the same size), in squared units of `spacing`; infinity
 /// when there is none. Exact. Time linear in the pixels: distances along columns, then lower
 /// envelopes of parabolas along rows (Felzenszwalb and Huttenlocher, Distance Transforms of Sampled
-/// Functions, Theory of Computing 8, 2012), here only in rows that are asked for, and not where a
-/// search around the pixel ends sooner. Memory: four bytes per pixel.
+/// Functions, Theory of Computing 8, 2012), here only in rows with inside pixels of `from`, and
+/// only where a search around the pixels takes longer. Memory: four bytes per pixel.
 std::vector<double> squared_distances(const Mask& from, const Mask& to, Spacing spacing);
 
 }  // namespace medurwkv::judge

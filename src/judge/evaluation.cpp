@@ -4,25 +4,23 @@
 #include <utility>
 
 #include "core/error.h"
-#include "core/progress.h"
+#include "core/table.h"
 #include "core/text.h"
-#include "judge/csv.h"
+#include "core/unicode.h"
 
 namespace medurwkv::judge {
 
 namespace {
 
 std::optional<ConstantGuess> fit_guess(const data::Dataset& dataset,
-                                       std::span<const data::Case> train, bool quiet,
-                                       const StopSignal& stop) {
+                                       std::span<const data::Case> train, Listener& listener) {
   if (train.empty()) return std::nullopt;
   EllipseFit fit;
-  Progress progress("fitting the constant guess", static_cast<std::int64_t>(train.size()), quiet);
   std::int64_t done = 0;
   for (const data::Case& item : train) {
-    throw_if_stopped(stop);
+    throw_if_stopped(listener);
     fit.add(data::read_labels(dataset, item));
-    progress.update(++done, item.id);
+    listener.progress("fitting the constant guess", ++done, std::ssize(train), item.id);
   }
   if (fit.count() == 0) return std::nullopt;
   ConstantGuess guess;
@@ -51,13 +49,15 @@ class Scorer {
     for (const std::string& profile : options.profiles) {
       if (profile == profiles[0].name) continue;
       judges_.emplace_back(profile, cases, class_count, options.batch);
+      pooled_ |= needs_pooled(profile);
     }
   }
 
   void add(const data::Case& item, const data::LabelMap& truth, const PredictedCase& predicted) {
     const Lengths lengths = lengths_of(item, *options_);
-    result_.cases.push_back(score_case(item.id, truth, predicted.labels, class_count_, lengths));
-    for (ProfileJudge& judge : judges_) judge.add(item, truth, predicted.labels, lengths);
+    JudgedCase judged(item.id, truth, predicted.labels, class_count_, lengths, pooled_);
+    result_.cases.push_back(score_case(judged));
+    for (ProfileJudge& judge : judges_) judge.add(item, judged);
     if (predicted.probabilities.empty()) return;
     if (!result_.calibration) result_.calibration.emplace();
     result_.calibration->add(truth, predicted.labels, predicted.probabilities);
@@ -78,30 +78,23 @@ class Scorer {
   std::size_t class_count_;
   const EvaluationOptions* options_;
   std::vector<ProfileJudge> judges_;
+  bool pooled_ = false;
   Evaluation result_;
 };
 
 }  // namespace
 
 SpacingByCase read_spacing(const std::filesystem::path& file) {
-  const auto rows = read_csv(file);
-  if (rows.empty()) throw_failure(concat(file.string(), ": is empty"));
-  const std::size_t id = column_of(file, rows.front(), "id");
-  const std::size_t x = column_of(file, rows.front(), "spacing_x");
-  const std::size_t y = column_of(file, rows.front(), "spacing_y");
+  const Table table = read_table(file);
+  const std::size_t id = table.column("id");
+  const std::size_t x = table.column("spacing_x");
+  const std::size_t y = table.column("spacing_y");
   SpacingByCase out;
-  for (std::size_t r = 1; r < rows.size(); ++r) {
-    const auto& row = rows[r];
-    if (row.size() != rows.front().size()) {
-      throw_failure(concat(file.string(), ": line ", r + 1, " has ", row.size(),
-                           " fields, expected ", rows.front().size()));
-    }
-    const Spacing spacing{number_of(file, row[x]).value_or(0), number_of(file, row[y]).value_or(0)};
-    if (!(spacing.x > 0 && spacing.y > 0)) {
-      throw_failure(concat(file.string(), ": line ", r + 1, ": expected two positive lengths"));
-    }
-    if (!out.emplace(row[id], spacing).second) {
-      throw_failure(concat(file.string(), ": has two lines for ", shown(row[id])));
+  for (const Table::Row& row : table.rows()) {
+    const Spacing spacing{table.number(row, x).value_or(0), table.number(row, y).value_or(0)};
+    if (!(spacing.x > 0 && spacing.y > 0)) table.fail(row, "expected two positive lengths");
+    if (!out.emplace(nfc(row.fields[id]), spacing).second) {
+      table.fail(row, concat("is a second line for ", shown(row.fields[id])));
     }
   }
   return out;
@@ -109,14 +102,13 @@ SpacingByCase read_spacing(const std::filesystem::path& file) {
 
 std::vector<Evaluation> evaluate(const data::Dataset& dataset, std::span<const data::Case> train,
                                  std::span<const data::Case> cases, const PredictCase& predict,
-                                 const EvaluationOptions& options, const StopSignal& stop) {
+                                 const EvaluationOptions& options, Listener& listener) {
   if (cases.empty()) throw_failure("no cases to evaluate");
-  auto guess = fit_guess(dataset, train, options.quiet, stop);
+  auto guess = fit_guess(dataset, train, listener);
   std::vector<Scorer> scorers;
-  Progress progress("scoring", static_cast<std::int64_t>(cases.size()), options.quiet);
   std::int64_t done = 0;
   for (const data::Case& item : cases) {
-    throw_if_stopped(stop);
+    throw_if_stopped(listener);
     const data::LabelMap truth = data::read_labels(dataset, item);
     const std::vector<PredictedCase> predicted = predict(item, truth);
     while (scorers.size() < predicted.size()) {
@@ -127,7 +119,7 @@ std::vector<Evaluation> evaluate(const data::Dataset& dataset, std::span<const d
       const data::ImageSize size{truth.width, truth.height};
       guess->dice.push_back(merged_dice(truth, rasterise(guess->ellipse, size)));
     }
-    progress.update(++done, item.id);
+    listener.progress("scoring", ++done, std::ssize(cases), item.id);
   }
   if (guess) guess->summary = statistic(guess->dice);
   std::vector<Evaluation> out;

@@ -1,5 +1,5 @@
 // Scores predictions for the cases of a set, beside the best constant guess. Relies on
-// data/dataset.h and the other files of judge.
+// data/layout/dataset.h and the other files of judge.
 #pragma once
 
 #include <cstdint>
@@ -11,8 +11,8 @@
 #include <string>
 #include <vector>
 
-#include "core/stop.h"
-#include "data/dataset.h"
+#include "core/listener.h"
+#include "data/layout/dataset.h"
 #include "judge/calibration.h"
 #include "judge/constant_guess.h"
 #include "judge/metrics.h"
@@ -40,15 +40,14 @@ struct Evaluation {
 /// Sizes of pixels by case id.
 using SpacingByCase = std::map<std::string, Spacing>;
 
-/// From a CSV file with the columns id, spacing_x and spacing_y (others are left alone). Throws
-/// Error naming the file for what is no such table, and for two lines of one id.
+/// From a CSV file with the columns id, spacing_x and spacing_y (others are ignored). Throws Error
+/// naming the file for what is no such table, and for two lines of one id.
 SpacingByCase read_spacing(const std::filesystem::path& file);
 
 struct EvaluationOptions {
   Lengths lengths;
   SpacingByCase spacing{};  ///< where not empty: of every case, in place of that in `lengths`
   std::uint64_t seed = 0;   ///< of the bootstrap intervals
-  bool quiet = false;       ///< no progress on stderr
   std::vector<std::string> profiles{"default"};
   std::int64_t batch = 8;  ///< of the profile `batch`
 };
@@ -59,16 +58,16 @@ struct PredictedCase {
   std::vector<float> probabilities{};  ///< classes x height x width, or empty
 };
 
-/// One answer per predictor, always in the same order. `truth` is for its size alone.
+/// One answer per predictor, always in the same order. `truth` may be used for its size alone.
 using PredictCase =
     std::function<std::vector<PredictedCase>(const data::Case& item, const data::LabelMap& truth)>;
 
 /// Predicts and scores every case of `cases` in order: one evaluation per predictor. Fits the
 /// constant guess on the masks of `train`. A case that cannot be read or scored ends it with an
-/// Error, because figures over the remaining ones would not be those of the part. Throws Stopped
-/// when `stop` is set.
+/// Error, because figures over the remaining ones would not be those of the part. Throws Error for
+/// no cases, and Stopped when the listener asks to stop.
 std::vector<Evaluation> evaluate(const data::Dataset& dataset, std::span<const data::Case> train,
                                  std::span<const data::Case> cases, const PredictCase& predict,
-                                 const EvaluationOptions& options, const StopSignal& stop);
+                                 const EvaluationOptions& options, Listener& listener);
 
 }  // namespace medurwkv::judge

@@ -2,11 +2,10 @@
 
 #include <algorithm>
 #include <cmath>
-#include <utility>
 
 #include "core/error.h"
-#include "core/text.h"
-#include "judge/surface.h"
+#include "core/model_description.h"
+#include "judge/statistics.h"
 
 namespace medurwkv::judge {
 
@@ -24,26 +23,22 @@ void set_overlap(ClassScores& scores) {
   scores.volume_difference = ratio(fp - fn, tp + fn);
 }
 
-void set_distances(ClassScores& scores, MaskPair masks, data::ImageSize size,
-                   const Lengths& lengths) {
-  const Spacing& spacing = lengths.spacing;
+void set_distances(JudgedCase& judged, ClassScores& scores) {
   if (!scores.in_truth() || !scores.in_prediction()) {
-    const double diagonal = std::hypot(static_cast<double>(size.width) * spacing.x,
-                                       static_cast<double>(size.height) * spacing.y);
+    const Spacing& spacing = judged.lengths().spacing;
+    const double diagonal = std::hypot(static_cast<double>(judged.truth().width) * spacing.x,
+                                       static_cast<double>(judged.truth().height) * spacing.y);
     scores.hd95 = diagonal;
     scores.assd = diagonal;
     scores.nsd = 0;
     scores.boundary_iou = 0;
     return;
   }
-  scores.boundary_iou =
-      boundary_iou(masks.truth, masks.prediction, boundary_reach(size.width, size.height));
-  SurfaceDistances distances =
-      surface_distances(std::move(masks.truth), std::move(masks.prediction), spacing);
-  scores.assd = mean_distance(distances);
-  scores.nsd = within_tolerance(distances, lengths.nsd_tolerance());
-  scores.hd95 = std::max(percentile(std::move(distances.from_truth), 0.95),
-                         percentile(std::move(distances.from_prediction), 0.95));
+  const BorderFigures& borders = judged.borders(scores.label);
+  scores.boundary_iou = borders.boundary_iou;
+  scores.assd = borders.mean;
+  scores.nsd = borders.within_tolerance;
+  scores.hd95 = std::max(borders.hd95_from_truth, borders.hd95_from_prediction);
 }
 
 }  // namespace
@@ -53,38 +48,16 @@ std::optional<double> ratio(std::int64_t part, std::int64_t whole) {
   return static_cast<double>(part) / static_cast<double>(whole);
 }
 
-double Lengths::nsd_tolerance() const {
-  return tolerance.value_or(2 * std::sqrt(spacing.x * spacing.y));
-}
-
-void check_lengths(const Lengths& lengths) {
-  const auto usable = [](double length) { return std::isfinite(length) && length > 0; };
-  const Spacing& spacing = lengths.spacing;
-  if (!usable(spacing.x) || !usable(spacing.y) || !usable(spacing.z)) {
-    throw_usage(concat("pixel spacing ", spacing.x, ",", spacing.y, ": expected positive lengths"));
-  }
-  if (lengths.tolerance && !(std::isfinite(*lengths.tolerance) && *lengths.tolerance >= 0)) {
-    throw_usage(concat("tolerance ", *lengths.tolerance, ": expected a length from 0 on"));
-  }
-}
-
-CaseScores score_case(const std::string& id, const data::LabelMap& truth,
-                      const data::LabelMap& prediction, std::size_t class_count,
-                      const Lengths& lengths) {
-  check_lengths(lengths);
-  const std::vector<ClassPixels> pixels = class_pixels(id, truth, prediction, class_count);
+CaseScores score_case(JudgedCase& judged) {
   CaseScores out;
-  out.id = id;
-  out.size = {truth.width, truth.height};
-  for (std::size_t label = 1; label < class_count; ++label) {
+  out.id = judged.id();
+  out.size = {judged.truth().width, judged.truth().height};
+  for (std::size_t label = 1; label < judged.class_count(); ++label) {
     ClassScores scores;
-    static_cast<Counts&>(scores) = pixels[label].counts;
+    static_cast<Counts&>(scores) = judged.pixels(label).counts;
     scores.label = static_cast<std::uint8_t>(label);
     set_overlap(scores);
-    if (scores.in_truth() || scores.in_prediction()) {
-      set_distances(scores, class_masks(truth, prediction, scores.label, pixels[label].box),
-                    out.size, lengths);
-    }
+    if (scores.in_truth() || scores.in_prediction()) set_distances(judged, scores);
     out.classes.push_back(scores);
   }
   for (std::size_t m = 0; m < metric_count; ++m) {
@@ -92,8 +65,28 @@ CaseScores score_case(const std::string& id, const data::LabelMap& truth,
     for (const ClassScores& scores : out.classes) values.push_back(scores.*metrics[m].value);
     out.class_mean[m] = mean_of_defined(values);
   }
-  out.merged_dice = merged_dice(truth, prediction);
+  out.merged_dice = merged_dice(judged.truth(), judged.prediction());
   return out;
+}
+
+CaseScores score_case(const std::string& id, const data::LabelMap& truth,
+                      const data::LabelMap& prediction, std::size_t class_count,
+                      const Lengths& lengths) {
+  JudgedCase judged(id, truth, prediction, class_count, lengths);
+  return score_case(judged);
+}
+
+std::optional<double> mean_dice(const std::string& id, const data::LabelMap& truth,
+                                const data::LabelMap& prediction, std::size_t class_count) {
+  const std::vector<ClassPixels> pixels = class_pixels(id, truth, prediction, class_count);
+  std::vector<std::optional<double>> values;
+  for (std::size_t label = 1; label < class_count; ++label) {
+    ClassScores scores;
+    static_cast<Counts&>(scores) = pixels[label].counts;
+    set_overlap(scores);
+    values.push_back(scores.dice);
+  }
+  return mean_of_defined(values);
 }
 
 std::optional<double> merged_dice(const data::LabelMap& truth, const data::LabelMap& prediction) {

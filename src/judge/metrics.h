@@ -1,6 +1,6 @@
 // How well one predicted label map agrees with the truth: overlap and surface distances per class,
 // after the profile `default` (docs/metrics.md; judge/profiles.h has the others). Relies on
-// judge/pixels.h, judge/surface.h and judge/statistics.h.
+// judge/judged_case.h, judge/pixels.h and judge/statistics.h.
 //
 // The profile `default`: each image is one case, at its own resolution; classes are judged one
 // against the rest; HD95 is the larger of the two directions' 95th percentiles with linear
@@ -15,7 +15,8 @@
 #include <string>
 #include <vector>
 
-#include "data/image.h"
+#include "data/image/image.h"
+#include "judge/judged_case.h"
 #include "judge/pixels.h"
 #include "judge/statistics.h"
 
@@ -87,27 +88,19 @@ struct CaseScores {
   [[nodiscard]] const std::optional<double>& dice() const { return class_mean[0]; }
 };
 
-/// How lengths are measured.
-struct Lengths {
-  Spacing spacing{};
-  std::optional<double> tolerance{};  ///< of NSD, in units of spacing; none = 2 pixels
-
-  /// The tolerance, or 2 sides of a square as large as a pixel.
-  [[nodiscard]] double nsd_tolerance() const;
-};
-
 /// Scores `prediction` against `truth`, both of one size; `class_count` includes the background.
 /// Pixels that the truth ignores are taken out of both maps: they count nowhere and are background
 /// to the borders of both. A predicted value outside the classes belongs to no class. Throws Error
 /// when the sizes differ, the truth holds a value outside the classes, or a length is not positive.
 /// Memory beside the maps: about ten bytes per pixel, and eight per pixel of a border.
+CaseScores score_case(JudgedCase& judged);
 CaseScores score_case(const std::string& id, const data::LabelMap& truth,
                       const data::LabelMap& prediction, std::size_t class_count,
                       const Lengths& lengths = {});
 
-/// Throws a usage Error when spacing or tolerance is not a positive number (the tolerance may be
-/// 0).
-void check_lengths(const Lengths& lengths);
+/// CaseScores::dice alone, without the distances. Throws Error as score_case.
+std::optional<double> mean_dice(const std::string& id, const data::LabelMap& truth,
+                                const data::LabelMap& prediction, std::size_t class_count);
 
 /// Dice of everything that is foreground, by the rules above (see CaseScores::merged_dice).
 std::optional<double> merged_dice(const data::LabelMap& truth, const data::LabelMap& prediction);

@@ -4,6 +4,7 @@
 #include <array>
 
 #include "core/error.h"
+#include "core/model_description.h"
 #include "core/text.h"
 
 namespace medurwkv::judge {

@@ -1,12 +1,12 @@
 // A case's pixels by class: how many agree, where they lie, and masks of one class. Relies on
-// data/image.h and judge/distance.h.
+// data/image/image.h and judge/distance.h.
 #pragma once
 
 #include <cstdint>
 #include <string>
 #include <vector>
 
-#include "data/image.h"
+#include "data/image/image.h"
 #include "judge/distance.h"
 
 namespace medurwkv::judge {

@@ -6,11 +6,15 @@
 #include <utility>
 
 #include "core/error.h"
+#include "core/file_name.h"
 #include "core/files.h"
+#include "core/model_description.h"
 #include "core/text.h"
-#include "data/arrays.h"
-#include "data/encoding.h"
-#include "data/layout_names.h"
+#include "data/codecs/arrays.h"
+#include "data/codecs/read.h"
+#include "data/layout/encoding.h"
+#include "data/layout/layout.h"
+#include "data/layout/names.h"
 
 namespace medurwkv::judge {
 
@@ -18,41 +22,126 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// Files by the names that may stand for them.
+struct MaskFile {
+  fs::path file;
+  std::string folder;  // below the folder of masks; empty or without a slash at its end
+  std::string place;   // the same without roles (data::place_of)
+};
+
+std::string below(const std::string& folder, const std::string& name) {
+  return folder.empty() ? name : concat(folder, "/", name);
+}
+
+// True where one folder is the end of the other: run1/P0 and P0, "" and any; not P1 and P0.
+bool agree(const std::string& folder, const std::string& other) {
+  const auto ends = [](const std::string& text, const std::string& end) {
+    return end.empty() || text == end || text.ends_with("/" + end);
+  };
+  return ends(folder, other) || ends(other, folder);
+}
+
+// The image's path in the set, by which `predict` names its mask; empty where a file holds several
+// images.
+std::string image_path(const data::Dataset& dataset, const data::Case& item) {
+  if (item.images.empty() || item.images.front().store || item.images.front().slice) return {};
+  const fs::path relative = item.images.front().file.lexically_relative(dataset.root);
+  return (relative.parent_path() / relative.stem()).generic_string();
+}
+
+// The path as `evaluate` and `predict` write it where it is too long for a name (core/file_name.h).
+std::string shortened_path(const std::string& path) {
+  if (!why_no_path(path).empty()) return {};
+  const fs::path file = file_path(path, ".png");
+  return below(file.parent_path().generic_string(), file.stem().string());
+}
+
+// Which file is the mask of which case, by names. A case's id is its own place and name.
 class Names {
  public:
-  explicit Names(const fs::path& folder) {
-    for (const fs::path& file : data::list_images(folder)) {
-      const fs::path place = file.lexically_relative(folder).parent_path();
-      paths_[(place / data::whole_stem(file)).generic_string()].insert(file);
-      names_[data::whole_stem(file)].insert(file);
-      names_[file.stem().string()].insert(file);
-      keys_[data::pairing_key(file)].insert(file);
+  Names(const fs::path& root, const data::Dataset& dataset) {
+    for (const fs::path& file : data::list_images(root)) add(file, root);
+    for (const data::Case& item : dataset.cases) {
+      for (const fs::path& file : at_path(item.id, image_path(dataset, item))) {
+        owners_[file].insert(item.id);
+      }
     }
   }
 
-  // A path counts before a name, a name before what it is without what tools add. Throws Error for
-  // two files.
-  [[nodiscard]] std::optional<fs::path> find(const std::string& id) const {
+  // An equal path wins over an equal name in a folder that agrees. An equal name wins over one that
+  // is equal without what tools add. `image`: what stands for the case beside its id, or empty.
+  // Throws Error for two files of one case and for two cases of one file.
+  std::optional<fs::path> find(const std::string& id, const std::string& image) {
+    const std::string folder = fs::path(id).parent_path().generic_string();
     const std::string name = fs::path(id).filename().string();
     const std::string key = data::pairing_key(fs::path(name + ".png"));
-    for (const auto& [files, wanted] :
-         {std::pair{&paths_, &id}, {&names_, &name}, {&keys_, &key}}) {
-      const auto found = files->find(*wanted);
-      if (found == files->end()) continue;
-      if (found->second.size() > 1) {
-        throw_failure(concat("two predicted masks for the case ", id, ": ",
-                             found->second.begin()->string(), " and ",
-                             std::next(found->second.begin())->string(), "; remove one"));
-      }
-      return *found->second.begin();
+    const auto same = [&](const MaskFile& one) {
+      return one.folder == folder || one.place == folder;
+    };
+    const auto agrees = [&](const MaskFile& one) {
+      return agree(one.folder, folder) || agree(one.place, folder);
+    };
+    std::set<fs::path> found = at_path(id, image);
+    if (found.empty()) found = free_files(id, keys_, key, same);
+    if (found.empty()) found = free_files(id, names_, name, agrees);
+    if (found.empty()) found = free_files(id, keys_, key, agrees);
+    if (found.empty()) return std::nullopt;
+    if (found.size() > 1) {
+      throw_failure(concat("two predicted masks for the case ", id, ": ", found.begin()->string(),
+                           " and ", std::next(found.begin())->string(), "; remove one"));
     }
-    return std::nullopt;
+    const auto& [file, user] = *users_.emplace(*found.begin(), id).first;
+    if (user != id) {
+      throw_failure(concat(file.string(), ": by its name it is the mask of the case ", user,
+                           " and of ", id, "; name it after one of them, as ", id, ".png"));
+    }
+    return file;
   }
 
  private:
-  using Files = std::map<std::string, std::set<fs::path>>;
-  Files paths_, names_, keys_;
+  using Files = std::map<std::string, std::vector<MaskFile>>;
+
+  void add(const fs::path& file, const fs::path& root) {
+    const fs::path relative = file.lexically_relative(root);
+    MaskFile one{file, relative.parent_path().generic_string(), data::place_of(relative)};
+    if (!one.place.empty()) one.place.pop_back();
+    keys_[data::pairing_key(file)].push_back(one);
+    for (const std::string& name :
+         std::set<std::string>{data::whole_stem(file), file.stem().string()}) {
+      names_[name].push_back(one);
+      paths_[below(one.folder, name)].insert(file);
+      paths_[below(one.place, name)].insert(file);
+    }
+  }
+
+  [[nodiscard]] std::set<fs::path> at_path(const std::string& id, const std::string& image) const {
+    std::set<fs::path> out;
+    for (const std::string& path : {id, image, shortened_path(id), shortened_path(image)}) {
+      if (const auto found = paths_.find(path); found != paths_.end()) {
+        out.insert(found->second.begin(), found->second.end());
+      }
+    }
+    return out;
+  }
+
+  // Without files that lie at the path of another case.
+  template <typename Fits>
+  [[nodiscard]] std::set<fs::path> free_files(const std::string& id, const Files& files,
+                                              const std::string& name, const Fits& fits) const {
+    std::set<fs::path> out;
+    const auto found = files.find(name);
+    if (found == files.end()) return out;
+    for (const MaskFile& one : found->second) {
+      const auto owners = owners_.find(one.file);
+      const bool free = owners == owners_.end() || owners->second.contains(id);
+      if (free && fits(one)) out.insert(one.file);
+    }
+    return out;
+  }
+
+  std::map<std::string, std::set<fs::path>> paths_;
+  Files names_, keys_;
+  std::map<fs::path, std::set<std::string>> owners_;  // cases of the set, by path
+  std::map<fs::path, std::string> users_;             // the case, or the volume, that has the file
 };
 
 // The only array of a file; with a slice, of the volume in it.
@@ -71,13 +160,14 @@ bool holds_arrays(const fs::path& file) {
   return data::array_file_kind(read_start(file, 16)) != data::ArrayFile::none;
 }
 
-std::optional<data::ImageSource> source_of(const Names& names, const data::Case& item) {
-  if (const auto file = names.find(item.id)) {
+std::optional<data::ImageSource> source_of(Names& names, const data::Dataset& dataset,
+                                           const data::Case& item) {
+  if (const auto file = names.find(item.id, image_path(dataset, item))) {
     return holds_arrays(*file) ? array_source(*file, std::nullopt)
                                : data::ImageSource{.file = *file};
   }
   if (item.volume.empty()) return std::nullopt;
-  const auto file = names.find(item.volume);
+  const auto file = names.find(item.volume, {});
   if (!file || !holds_arrays(*file)) return std::nullopt;
   return array_source(*file, item.slice);
 }
@@ -118,11 +208,11 @@ PredictedMasks::PredictedMasks(const fs::path& folder, const data::Dataset& data
   if (!fs::is_directory(folder, error)) {
     throw_failure(concat(folder.string(), ": is no folder of predicted masks"));
   }
-  const Names names(folder);
+  Names names(folder, dataset);
   std::vector<std::string> without;
   for (const data::Case& item : cases) {
     ids_.push_back(item.id);
-    sources_.push_back(source_of(names, item));
+    sources_.push_back(source_of(names, dataset, item));
     if (!sources_.back()) without.push_back(item.id);
   }
   missing_ = without.size();

@@ -1,5 +1,5 @@
 // Masks that some tool has written, found for the cases of a set by their names. Relies on
-// data/dataset.h.
+// data/layout/dataset.h.
 #pragma once
 
 #include <cstddef>
@@ -8,7 +8,9 @@
 #include <string>
 #include <vector>
 
-#include "data/dataset.h"
+#include "core/model_description.h"
+#include "data/codecs/read.h"
+#include "data/layout/dataset.h"
 
 namespace medurwkv::judge {
 
@@ -25,16 +27,19 @@ struct PredictedMasksOptions {
 
 class PredictedMasks {
  public:
-  /// A file below `folder` belongs to the case whose id is its path without suffix, its name, or
-  /// its name without what tools add (_mask, _segmentation, _0000, ...); a file of arrays named as
-  /// a volume holds the masks of its slices. Files that belong to no case are left alone. Throws
-  /// Error that names the cases without a mask (unless they count as empty), a case with two, and
-  /// values that are no classes of the set.
+  /// A file below `folder` belongs to the case whose id is its path without suffix and without
+  /// folders that say roles (P0/images/000.png to P0/000), or whose image has this path in the set;
+  /// so the output of `predict` fits. Else to the case of its name, or of its name without what
+  /// tools add (_mask, _segmentation, _0000, ...), where no folder says otherwise (P1/000.png is
+  /// not of P0/000). A file of arrays named as a volume holds the masks of its slices. Files that
+  /// belong to no case are left alone. Throws Error that names the cases without a mask (unless
+  /// they count as empty), a case with two, or a mask of two cases. Throws Error when no case has a
+  /// mask and when the encoding is unclear.
   PredictedMasks(const std::filesystem::path& folder, const data::Dataset& dataset,
                  const std::vector<data::Case>& cases, const PredictedMasksOptions& options);
 
-  /// The mask of the case at position `index`. Throws Error naming the file when it is not of this
-  /// size.
+  /// The mask of the case at position `index`, all background where it is missing. Throws Error
+  /// naming the file when it is not of this size or holds a value that is no class of the set.
   [[nodiscard]] data::LabelMap read(std::size_t index, data::ImageSize size) const;
 
   [[nodiscard]] std::size_t missing() const { return missing_; }

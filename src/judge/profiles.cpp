@@ -26,14 +26,14 @@ class ProfileJudge::Rules {
   Rules& operator=(Rules&&) = delete;
   virtual ~Rules() = default;
 
-  virtual void add(const data::Case& item, const data::LabelMap& truth,
-                   const data::LabelMap& prediction, const Lengths& lengths) = 0;
+  virtual void add(const data::Case& item, JudgedCase& judged) = 0;
   virtual void finish() {}
 
   ProfileTable table;
 
- protected:
   [[nodiscard]] std::size_t class_count() const { return table.values.size() + 1; }
+
+ protected:
   void start_unit(const std::string& name, double weight = 1) {
     table.units.push_back(name);
     table.weights.push_back(weight);
@@ -55,29 +55,21 @@ double or_else(std::optional<double> value, double otherwise) {
 // Each image by itself, class by class.
 class ImageRules : public ProfileJudge::Rules {
  public:
-  // The values of one class; the masks only where truth or prediction has it and `needs_masks`.
-  using Judge = Values (*)(const Counts& counts, MaskPair&& masks, const Lengths& lengths);
+  // The values of one class.
+  using Judge = Values (*)(const Counts& counts, JudgedCase& judged, std::size_t label);
 
-  ImageRules(std::vector<std::string> keys, Judge judge, bool needs_masks, std::size_t class_count)
-      : Rules(std::move(keys), class_count), judge_(judge), needs_masks_(needs_masks) {}
+  ImageRules(std::vector<std::string> keys, Judge judge, std::size_t class_count)
+      : Rules(std::move(keys), class_count), judge_(judge) {}
 
-  void add(const data::Case& item, const data::LabelMap& truth, const data::LabelMap& prediction,
-           const Lengths& lengths) override {
-    const auto pixels = class_pixels(item.id, truth, prediction, class_count());
+  void add(const data::Case& item, JudgedCase& judged) override {
     start_unit(item.id);
     for (std::size_t label = 1; label < class_count(); ++label) {
-      const auto& [counts, box] = pixels[label];
-      MaskPair masks;
-      if (needs_masks_ && counts.in_truth() && counts.in_prediction()) {
-        masks = class_masks(truth, prediction, static_cast<std::uint8_t>(label), box);
-      }
-      add_values(label, judge_(counts, std::move(masks), lengths));
+      add_values(label, judge_(judged.pixels(label).counts, judged, label));
     }
   }
 
  private:
   Judge judge_;
-  bool needs_masks_;
 };
 
 std::optional<double> dice(const Counts& c) {
@@ -103,14 +95,8 @@ bool in_both(const Counts& c) {
   return c.in_truth() && c.in_prediction();
 }
 
-double pooled_hd95(SurfaceDistances distances) {
-  std::vector<double> all = std::move(distances.from_truth);
-  all.insert(all.end(), distances.from_prediction.begin(), distances.from_prediction.end());
-  return percentile(std::move(all), 0.95);
-}
-
 // medpy 0.5 (`medpy.metric.binary`): dc, jc, precision, recall, specificity, hd95, assd, ravd.
-Values medpy_values(const Counts& c, MaskPair&& masks, const Lengths& lengths) {
+Values medpy_values(const Counts& c, JudgedCase& judged, std::size_t label) {
   Values out{or_else(dice(c), 1),
              or_else(iou(c), 1),
              or_else(precision(c), 0),
@@ -120,17 +106,16 @@ Values medpy_values(const Counts& c, MaskPair&& masks, const Lengths& lengths) {
              std::nullopt,
              ratio(c.false_positive - c.false_negative, c.true_positive + c.false_negative)};
   if (!in_both(c)) return out;
-  SurfaceDistances distances =
-      surface_distances(std::move(masks.truth), std::move(masks.prediction), lengths.spacing);
-  out[6] = mean_distance(distances);
-  out[5] = pooled_hd95(std::move(distances));
+  const BorderFigures& borders = judged.borders(label);
+  out[5] = borders.hd95_pooled;
+  out[6] = borders.mean;
   return out;
 }
 
 // MONAI 1.x with each metric's defaults: DiceMetric, MeanIoU, HausdorffDistanceMetric(percentile
 // 95), SurfaceDistanceMetric, SurfaceDiceMetric. Its surface distance is infinite, and so is the
 // mean over a set, where one of the masks is empty; that is left out here.
-Values monai_values(const Counts& c, MaskPair&& masks, const Lengths& lengths) {
+Values monai_values(const Counts& c, JudgedCase& judged, std::size_t label) {
   Values out(5);
   if (c.in_truth()) {
     out[0] = dice(c);
@@ -138,34 +123,31 @@ Values monai_values(const Counts& c, MaskPair&& masks, const Lengths& lengths) {
   }
   if (c.in_truth() != c.in_prediction()) out[4] = 0;
   if (!in_both(c)) return out;
-  SurfaceDistances distances =
-      surface_distances(std::move(masks.truth), std::move(masks.prediction), lengths.spacing);
-  double sum = 0;
-  for (const double distance : distances.from_prediction) sum += distance;
-  out[3] = sum / static_cast<double>(distances.from_prediction.size());
-  out[4] = within_tolerance(distances, lengths.nsd_tolerance());
-  out[2] = std::max(percentile(std::move(distances.from_truth), 0.95),
-                    percentile(std::move(distances.from_prediction), 0.95));
+  const BorderFigures& borders = judged.borders(label);
+  out[2] = std::max(borders.hd95_from_truth, borders.hd95_from_prediction);
+  out[3] = borders.mean_from_prediction;
+  out[4] = borders.within_tolerance;
   return out;
 }
 
 // `surface-distance`: compute_dice_coefficient, compute_robust_hausdorff(95),
 // compute_surface_dice_at_tolerance, compute_average_surface_distance. Infinities are left out.
-Values deepmind_values(const Counts& c, MaskPair&& masks, const Lengths& lengths) {
+Values deepmind_values(const Counts& c, JudgedCase& judged, std::size_t label) {
   Values out(5);
   out[0] = dice(c);
   if (c.in_truth() != c.in_prediction()) out[2] = 0;
   if (!in_both(c)) return out;
-  const Contours both = contours(masks.truth, masks.prediction, lengths.spacing);
+  const MaskPair masks = judged.masks(label);
+  const Contours both = contours(masks.truth, masks.prediction, judged.lengths().spacing);
   out[1] = robust_hausdorff(both, 0.95);
-  out[2] = within_tolerance(both, lengths.nsd_tolerance());
+  out[2] = within_tolerance(both, judged.lengths().nsd_tolerance());
   out[3] = mean_distance(both.truth);
   out[4] = mean_distance(both.prediction);
   return out;
 }
 
 // isic-challenge-scoring, the metrics of ISIC 2018 task 1.
-Values isic_values(const Counts& c, MaskPair&& /*masks*/, const Lengths& /*lengths*/) {
+Values isic_values(const Counts& c, JudgedCase& /*judged*/, std::size_t /*label*/) {
   constexpr double threshold = 0.65;
   const double jaccard = or_else(iou(c), 1);
   return {jaccard >= threshold ? jaccard : 0,
@@ -183,11 +165,9 @@ class PooledRules : public ProfileJudge::Rules {
       : Rules({"dice", "iou", "accuracy", "recall", "specificity"}, class_count),
         counts_(class_count) {}
 
-  void add(const data::Case& item, const data::LabelMap& truth, const data::LabelMap& prediction,
-           const Lengths& /*lengths*/) override {
-    const auto pixels = class_pixels(item.id, truth, prediction, class_count());
+  void add(const data::Case& /*item*/, JudgedCase& judged) override {
     for (std::size_t label = 0; label < class_count(); ++label) {
-      counts_[label] += pixels[label].counts;
+      counts_[label] += judged.pixels(label).counts;
     }
   }
   void finish() override {
@@ -209,11 +189,9 @@ class BatchRules : public ProfileJudge::Rules {
   BatchRules(std::size_t class_count, std::int64_t batch)
       : Rules({"dice", "iou"}, class_count), counts_(class_count), batch_(batch) {}
 
-  void add(const data::Case& item, const data::LabelMap& truth, const data::LabelMap& prediction,
-           const Lengths& /*lengths*/) override {
-    const auto pixels = class_pixels(item.id, truth, prediction, class_count());
+  void add(const data::Case& /*item*/, JudgedCase& judged) override {
     for (std::size_t label = 0; label < class_count(); ++label) {
-      counts_[label] += pixels[label].counts;
+      counts_[label] += judged.pixels(label).counts;
     }
     if (++images_ == batch_) close();
   }
@@ -252,17 +230,13 @@ class TransUnetRules : public ProfileJudge::Rules {
     has_volumes_ = !volumes_.empty();
   }
 
-  void add(const data::Case& item, const data::LabelMap& truth, const data::LabelMap& prediction,
-           const Lengths& /*lengths*/) override {
-    const auto pixels = class_pixels(item.id, truth, prediction, class_count());
+  void add(const data::Case& item, JudgedCase& judged) override {
+    const data::LabelMap& truth = judged.truth();
     if (item.volume.empty()) {
       start_unit(item.id);
       for (std::size_t label = 1; label < class_count(); ++label) {
-        const auto& [counts, box] = pixels[label];
-        add_values(
-            label,
-            judge(counts, class_masks(truth, prediction, static_cast<std::uint8_t>(label), box),
-                  Neighbours::four));
+        add_values(label,
+                   judge(judged.pixels(label).counts, judged.masks(label), Neighbours::four));
       }
       return;
     }
@@ -272,7 +246,7 @@ class TransUnetRules : public ProfileJudge::Rules {
       throw_failure(concat("case ", item.id, ": its slice is ", truth.width, " x ", truth.height,
                            " pixels, another of the volume ", item.volume, " is not"));
     }
-    volume.slices[item.slice] = {truth, prediction};
+    volume.slices[item.slice] = {truth, judged.prediction()};
     if (--volume.missing > 0) return;
     close(item.volume, volume);
     volumes_.erase(item.volume);
@@ -292,9 +266,11 @@ class TransUnetRules : public ProfileJudge::Rules {
 
   static Values judge(const Counts& counts, MaskPair masks, Neighbours neighbours) {
     if (!in_both(counts)) return {counts.in_prediction() ? 1.0 : 0.0, 0.0};
-    return {dice(counts),
-            pooled_hd95(surface_distances(std::move(masks.truth), std::move(masks.prediction),
-                                          Spacing{}, neighbours))};
+    SurfaceDistances distances = surface_distances(
+        std::move(masks.truth), std::move(masks.prediction), Spacing{}, neighbours);
+    std::vector<double> all = std::move(distances.from_truth);
+    all.insert(all.end(), distances.from_prediction.begin(), distances.from_prediction.end());
+    return {dice(counts), percentile(std::move(all), 0.95)};
   }
 
   void close(const std::string& name, const Volume& volume) {
@@ -354,22 +330,22 @@ std::optional<double> weighted_mean(const Values& values, const std::vector<doub
 std::unique_ptr<ProfileJudge::Rules> rules_of(const std::string& profile,
                                               std::span<const data::Case> cases,
                                               std::size_t class_count, std::int64_t batch) {
-  const auto images = [&](std::vector<std::string> keys, ImageRules::Judge judge, bool masks) {
-    return std::make_unique<ImageRules>(std::move(keys), judge, masks, class_count);
+  const auto images = [&](std::vector<std::string> keys, ImageRules::Judge judge) {
+    return std::make_unique<ImageRules>(std::move(keys), judge, class_count);
   };
   if (profile == "medpy") {
     return images(
         {"dice", "iou", "precision", "recall", "specificity", "hd95", "assd", "volume_difference"},
-        medpy_values, true);
+        medpy_values);
   }
-  if (profile == "monai") return images({"dice", "iou", "hd95", "asd", "nsd"}, monai_values, true);
+  if (profile == "monai") return images({"dice", "iou", "hd95", "asd", "nsd"}, monai_values);
   if (profile == "deepmind") {
-    return images({"dice", "hd95", "nsd", "asd_from_truth", "asd_from_prediction"}, deepmind_values,
-                  true);
+    return images({"dice", "hd95", "nsd", "asd_from_truth", "asd_from_prediction"},
+                  deepmind_values);
   }
   if (profile == "isic") {
     return images({"threshold_jaccard", "iou", "dice", "recall", "specificity", "accuracy"},
-                  isic_values, false);
+                  isic_values);
   }
   if (profile == "pooled") return std::make_unique<PooledRules>(class_count);
   if (profile == "batch") return std::make_unique<BatchRules>(class_count, batch);
@@ -429,14 +405,23 @@ ProfileJudge::ProfileJudge(const std::string& profile, std::span<const data::Cas
 ProfileJudge::~ProfileJudge() = default;
 ProfileJudge::ProfileJudge(ProfileJudge&&) noexcept = default;
 
+void ProfileJudge::add(const data::Case& item, JudgedCase& judged) {
+  rules_->add(item, judged);
+}
+
 void ProfileJudge::add(const data::Case& item, const data::LabelMap& truth,
                        const data::LabelMap& prediction, const Lengths& lengths) {
-  rules_->add(item, truth, prediction, lengths);
+  JudgedCase judged(item.id, truth, prediction, rules_->class_count(), lengths, true);
+  rules_->add(item, judged);
 }
 
 ProfileTable ProfileJudge::finish() {
   rules_->finish();
   return std::move(rules_->table);
+}
+
+bool needs_pooled(const std::string& profile) {
+  return profile == "medpy";
 }
 
 ProfileTable default_table(std::span<const CaseScores> cases) {

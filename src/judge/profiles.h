@@ -1,7 +1,7 @@
 // The rules by which others compute their published figures, so that a set can be judged by each of
-// them side by side. Formulas, edge cases and sources: docs/metrics.md. `make test-peers` holds
-// medpy, monai and deepmind against the packages of these names. Relies on judge/metrics.h and
-// data/dataset.h.
+// them side by side. Formulas, edge cases and sources: docs/metrics.md. `make test-peers` compares
+// medpy, monai and deepmind with the packages of these names. Relies on judge/metrics.h and
+// data/layout/dataset.h.
 #pragma once
 
 #include <cstddef>
@@ -12,7 +12,7 @@
 #include <string>
 #include <vector>
 
-#include "data/dataset.h"
+#include "data/layout/dataset.h"
 #include "judge/metrics.h"
 #include "judge/statistics.h"
 
@@ -72,7 +72,10 @@ class ProfileJudge {
   ProfileJudge(ProfileJudge&&) noexcept;
   ProfileJudge& operator=(ProfileJudge&&) = delete;
 
-  /// Throws Error as score_case; and when the slices of a volume are not of one size.
+  /// `judged` is the same case for all profiles, made with `pooled` where needs_pooled says so.
+  /// Throws Error when the slices of a volume are not of one size.
+  void add(const data::Case& item, JudgedCase& judged);
+  /// The same for one profile alone. Throws Error as score_case, too.
   void add(const data::Case& item, const data::LabelMap& truth, const data::LabelMap& prediction,
            const Lengths& lengths = {});
   [[nodiscard]] ProfileTable finish();
@@ -82,6 +85,9 @@ class ProfileJudge {
  private:
   std::unique_ptr<Rules> rules_;
 };
+
+/// Whether a profile uses BorderFigures::hd95_pooled.
+bool needs_pooled(const std::string& profile);
 
 ProfileTable default_table(std::span<const CaseScores> cases);
 

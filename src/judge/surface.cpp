@@ -46,7 +46,8 @@ class SquareErosion {
   std::vector<std::uint32_t> whole_rows_;  // per column, up to the last row
 };
 
-// Of a corner between four pixels; bits: upper left 8, upper right 4, lower left 2, lower right 1.
+// Which of the four pixels around a corner are inside; bits: upper left 8, upper right 4, lower
+// left 2, lower right 1.
 using Codes = std::vector<std::uint8_t>;
 
 Codes corner_codes(const Mask& mask) {

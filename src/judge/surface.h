@@ -15,7 +15,7 @@ struct SurfaceDistances {
   std::vector<double> from_truth;
   std::vector<double> from_prediction;
 };
-/// Neither mask may be empty. The masks are given away, for the sake of memory.
+/// Neither mask may be empty. Consumes the masks, to save memory.
 SurfaceDistances surface_distances(Mask truth, Mask prediction, Spacing spacing,
                                    Neighbours neighbours = Neighbours::four);
 
@@ -25,8 +25,8 @@ double within_tolerance(const SurfaceDistances& distances, double tolerance);
 double mean_distance(const SurfaceDistances& distances);
 
 /// Boundary IoU (Cheng et al., CVPR 2021), as the authors' code: IoU of the inner bands of truth
-/// and prediction. A band is a mask without what is left when a square of (2 `reach` + 1)^2 pixels
-/// erodes it, beyond the image all being outside. Absent when both masks are empty.
+/// and prediction. A band is a mask minus its erosion by a square of (2 `reach` + 1)^2 pixels;
+/// everything beyond the image is outside. Absent when both masks are empty.
 std::optional<double> boundary_iou(const Mask& truth, const Mask& prediction, std::int64_t reach);
 /// 2 % of the diagonal in pixels, rounded (a half to the even one), at least 1.
 std::int64_t boundary_reach(std::int64_t width, std::int64_t height);
@@ -44,7 +44,7 @@ struct Contours {
 /// Neither mask may be empty.
 Contours contours(const Mask& truth, const Mask& prediction, Spacing spacing);
 
-/// The larger of both contours' distances below which `fraction` of the length lies.
+/// For each contour the distance within which `fraction` of its length lies; the larger of the two.
 double robust_hausdorff(const Contours& contours, double fraction);
 /// Of the length of both contours, the share whose distance is at most `tolerance`.
 double within_tolerance(const Contours& contours, double tolerance);

@@ -17,8 +17,9 @@ struct WilcoxonTest {
   std::int64_t used = 0;  ///< differences that are not 0
   double statistic = 0;   ///< the smaller of the rank sums of positive and negative differences
   double p_value = 1;     ///< two-sided
-  /// All signs were counted out: up to 50 differences without ties or zeros, up to 13 with; else
-  /// the normal approximation with the tie correction, without a continuity correction.
+  /// True: p counts all assignments of signs, for up to 50 differences without ties or zeros and
+  /// for up to 13 with. False: p is the normal approximation with the tie correction, without a
+  /// continuity correction.
   bool exact = true;
 };
 
@@ -27,8 +28,8 @@ struct WilcoxonTest {
 std::optional<WilcoxonTest> wilcoxon(std::span<const double> differences,
                                      Zeros zeros = Zeros::wilcox);
 
-/// p-values made larger so that among all of them the chance of a false one stays what a single one
-/// says (Holm 1979): the k-th smallest of m times m - k + 1, none below one before it, at most 1.
+/// p-values corrected so that they bound the chance of any false positive among all tests (Holm
+/// 1979): the k-th smallest of m times m - k + 1, not below the one before it, at most 1.
 std::vector<double> holm(std::span<const double> p_values);
 
 }  // namespace medurwkv::judge

@@ -43,14 +43,14 @@ void run_column(const Job<Real>& job, std::int64_t batch, std::int64_t channel) 
   job.sums->first[at] = column.first;
 }
 
-/// A strip's channels begin .. begin + count - 1 of one batch element.
+/// A strip: channels begin .. begin + count - 1 of one batch element.
 struct Place {
   std::int64_t batch = 0;
   std::int64_t begin = 0;
   std::int64_t count = 0;
 };
 
-/// A run of tokens, with what lies around it.
+/// A run of tokens, and the sums over the tokens around it.
 struct TokenRun {
   std::int64_t begin = 0;
   std::int64_t count = 0;
@@ -82,8 +82,8 @@ bool within_limits(const Job<float>& job, const Place& place) {
   return true;
 }
 
-/// One thread's way through strips of at most `longest` tokens: copies strips that are narrower
-/// than the vectors into whole ones.
+/// Runs the kernels on one thread's strips, of at most `longest` tokens. Copies a strip that is
+/// narrower than the vectors into a whole one.
 class StripRunner {
  public:
   StripRunner(const Job<float>& job, const VectorKernels& kernels, std::int64_t longest)
@@ -206,7 +206,7 @@ class Strips {
     }
   }
 
-  /// Many tokens in blocks: a block and the next one, which its passes fetch ahead, stay in a
+  /// Runs many tokens in blocks. A block and the next one, which the passes prefetch, stay in a
   /// core's cache, and a few strips are enough for many threads. Blocks end where the released
   /// modes' chunks do.
   void run() {
@@ -248,7 +248,7 @@ class Strips {
     for (std::int64_t i = 0; i < place.count; ++i) run_column(job_, place.batch, place.begin + i);
   }
 
-  /// What lies around the blocks: before block b of a strip in before[b], behind it in
+  /// The sums around a block b of a strip: those before it in before[b], those behind it in
   /// behind[b + 1].
   struct Edges {
     std::vector<WkvEdge> before, behind;
@@ -270,8 +270,9 @@ class Strips {
     return {.begin = begin, .count = std::min(length_, job_.shape.tokens - begin), .number = block};
   }
 
-  /// Blocks of tokens with what lies around them, which is found first: forward, with enough strips
-  /// for the threads, only what lies behind, and a strip's blocks from the front hand on the rest.
+  /// First finds the sums around the blocks, then runs the blocks. Forward, with enough strips for
+  /// the threads, it first finds only those behind; each block then hands on the sums before the
+  /// next.
   void run_in_blocks() {
     const bool split = count() < thread_count();
     const bool handed_on = !split && job_.sums == nullptr;
@@ -302,7 +303,7 @@ class Strips {
     });
   }
 
-  /// The gradient of all blocks at once, with the outputs around each.
+  /// First finds the sums over outputs around the blocks, then their gradients.
   template <class RunOf>
   void backward_in_blocks(const RunOf& run_of, bool split) {
     const std::size_t rows = size(blocks_ * job_.shape.batch * job_.shape.channels);
@@ -322,7 +323,7 @@ class Strips {
     });
   }
 
-  /// From what is in each block to what lies around it.
+  /// Turns the sums over each single block into sums over all blocks on one side.
   void join(Edges& edges) const {
     for (std::int64_t strip = 0; strip < count(); ++strip) {
       const Place& place = places_[size(strip)];
@@ -337,9 +338,9 @@ class Strips {
     }
   }
 
-  /// Calls body(runner, strip, block) for all; a strip's blocks in their order unless they are
-  /// `split` among the threads. Neighbouring strips share pages and cache lines: all of a batch
-  /// element take their turn on a block.
+  /// Calls body(runner, strip, block) for all strips within the limits. Unless `split` spreads them
+  /// over the threads, a strip's blocks come in order, and a thread takes a block of all its strips
+  /// of a batch element before the next block: neighbouring strips share pages and cache lines.
   template <class Body>
   void for_each_block(bool split, const Body& body) const {
     const auto unless_outside = [&](StripRunner& runner, std::int64_t strip, std::int64_t block) {
@@ -364,7 +365,7 @@ class Strips {
     });
   }
 
-  /// `far`, the edge `steps` tokens further away, joins `near`.
+  /// Adds `far`, the edge `steps` tokens further away, to `near`.
   void add_far(const Place& place, const WkvEdge& far, std::int64_t steps, WkvEdge& near) const {
     for (std::int64_t lane = 0; lane < place.count; ++lane) {
       const float decay = job_.in.decay[place.begin + lane];
@@ -395,7 +396,8 @@ void run(const Job<Real>& job) {
   const WkvShape& shape = job.shape;
   if (shape.tokens == 0) return;
   if constexpr (std::is_same_v<Real, float>) {
-    // A single token's result is its value, exactly: not worth a vector, and rounded in one.
+    // A single token is not worth a vector. Without e its result is its value, which a vector would
+    // round.
     const VectorKernels* kernels = vector_kernels();
     if (kernels != nullptr && shape.tokens > 1) {
       Strips(job, *kernels).run();

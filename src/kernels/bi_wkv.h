@@ -1,13 +1,14 @@
 // bi-WKV, the attention of Vision-RWKV at linear cost: for every token a weighted mean of the
-// values of all tokens, with weights that fall exponentially with the distance. Relies on core.
+// values of all tokens, with weights that fall exponentially with the distance. Relies on the
+// standard library alone.
 //
 // With T tokens, per batch element and channel (w = decay, u = first, k = key, v = value):
 //   y_t = sum_i W[t,i] v_i / (sum_i W[t,i] + e)
 // `exact` (Vision-RWKV, arXiv 2403.02308, equation 4): e = 0, W[t,i] = exp(k_i - (|t-i| - 1) w) for
 // i != t, W[t,t] = exp(u + k_t).
 // `released32` and `released16` are what the published CUDA kernels compute, and so what published
-// weights were trained with. Tokens are cut in 32 (16) chunks of L = ceil(T / 32); s = L floor(t /
-// L):
+// weights were trained with. Tokens are cut into n = 32 (released16: 16) chunks of L = ceil(T / n);
+// s = L floor(t / L):
 //   i < s: exp(k_i - (t-i) w);  s <= i < t: exp(k_i - (t-i-1) w);  i = t: exp(u + k_t);
 //   i > t: exp(k_i - (i-t) w);  s < i <= t: additionally exp(k_i + (t-i) w) (1 - exp(w)).
 // released32 has e = 1e-6 exp(m_t), where m_t is the kernel's running maximum: the largest exponent
@@ -56,11 +57,11 @@ constexpr std::int64_t wkv_chunk(WkvMode mode, std::int64_t tokens) {
   return (tokens + chunks - 1) / chunks;
 }
 
-/// Time and working memory linear in tokens. Runs on thread_count() threads over batch, channels
-/// and, in the forward pass of at least 2048 tokens, where those are fewer than the threads, over
-/// blocks of tokens; same bits for the same number of threads, and on any number otherwise. float
-/// runs on the chosen instruction set (kernels/isa.h); double, and columns whose decay or first is
-/// beyond the vector kernels' limits, on the reference.
+/// Time and working memory linear in tokens. Parallel over batch x strips of channels. From 2048
+/// tokens on, if there are fewer strips than threads, also over blocks of tokens: whether they are
+/// split may change the forward pass's bits. float runs on the chosen instruction set
+/// (kernels/isa.h). double, a single token, and strips with a decay or first beyond the vector
+/// kernels' limits run on the reference.
 template <class Real>
 void bi_wkv_forward(const WkvShape& shape, WkvMode mode, const WkvInput<Real>& in, Real* y);
 

@@ -1,6 +1,6 @@
 // The core of multi-scale deformable attention (Deformable DETR, Zhu et al. 2021, equation 3):
 // every query takes, per head, a weighted mean of values sampled bilinearly around its own place in
-// each level; outside a level values are zero. Relies on core.
+// each level; outside a level values are zero. Relies on the standard library alone.
 #pragma once
 
 #include <cstdint>
@@ -24,7 +24,7 @@ struct DeformShape {
   std::int64_t heads = 0;
   std::int64_t points = 0;
   std::int64_t width = 0;           ///< channels of a head
-  std::vector<DeformGrid> queries;  ///< grids whose pixels' centres the queries are
+  std::vector<DeformGrid> queries;  ///< the queries are these grids' pixel centres
   std::vector<DeformGrid> levels;   ///< grids that are sampled
 
   [[nodiscard]] std::int64_t query_count() const { return count(queries); }

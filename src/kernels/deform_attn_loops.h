@@ -1,8 +1,8 @@
 // The loops of kernels/deform_attn.h for one head of one batch element, written once. A file that
-// includes this defines MEDURWKV_KERNEL_NAMESPACE, one per instruction set, and hands in how to
-// find a query's samples and to run over a head's channels (`Channels`): in kernels/ref plain
-// loops, in kernels/vector samples and channels in vectors. Nothing of the standard library is
-// used, as in kernels/vector/simd.h.
+// includes this defines MEDURWKV_KERNEL_NAMESPACE, one per instruction set, and supplies
+// `Channels`, which finds a query's samples and runs over a head's channels: in plain loops in
+// kernels/ref, in vectors in kernels/vector. Nothing of the standard library is used, as in
+// kernels/vector/simd.h.
 #pragma once
 
 #include <cstdint>
@@ -11,18 +11,18 @@
 
 namespace medurwkv::kernels::MEDURWKV_KERNEL_NAMESPACE {
 
-/// The samples of a few queries and one head: arrays of `stride` numbers each, a query's after
-/// those of the one before. Of what is by corner (upper left, upper right, lower left, lower right)
-/// there are four arrays, one after another.
+/// The samples of a few queries and one head: arrays of `stride` numbers each, query after query.
+/// What is given by corner takes four such arrays, one after another: upper left, upper right,
+/// lower left, lower right.
 template <class Real>
 struct Samples {
   std::int64_t stride;
-  Real* attention;      // softmax of the weights
-  Real *right, *down;   // how far the place lies towards its right and lower neighbours
-  Real* factor;         // by corner: attention times the corner's share in the place
-  std::int32_t* token;  // by corner; -1: outside
-  Real* room;           // another thirteen
-  std::int32_t* integer_room;
+  Real* attention;             // softmax of the weights
+  Real *right, *down;          // how far the place lies towards its right and lower neighbours
+  Real* factor;                // by corner: attention times the corner's share in the place
+  std::int32_t* token;         // by corner; -1: outside
+  Real* room;                  // 13 further arrays
+  std::int32_t* integer_room;  // 1 further array
 
   explicit Samples(const DeformHead<Real>& head)
       : stride(deform_samples_at_once(head.samples)),

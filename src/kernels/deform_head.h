@@ -27,8 +27,8 @@ struct DeformHead {
   Real* y = nullptr;
   const Real* grad_y = nullptr;
   DeformGradient<Real> grad;
-  // Room for the loops; a number is one for each sample of deform_queries_at_once, rounded up.
-  Real* scratch = nullptr;           ///< deform_scratch numbers
+  // Scratch memory. Sizes are in units of deform_samples_at_once(samples).
+  Real* scratch = nullptr;           ///< deform_scratch
   std::int32_t* integers = nullptr;  ///< deform_integers
   std::int64_t* rows = nullptr;      ///< four
 };

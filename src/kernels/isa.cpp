@@ -21,9 +21,9 @@ Isa isa_from_environment() {
   const char* wanted = std::getenv("MEDURWKV_ISA");
   if (wanted == nullptr || *wanted == '\0') return available.back();
   const std::string name = wanted;
-  if (name == "vnni" || name == "amx") return available.back();
+  const std::string ours = name == "vnni" || name == "amx" ? "avx512" : name;
   for (const Isa isa : available) {
-    if (to_string(isa) == name) return isa;
+    if (to_string(isa) == ours) return isa;
   }
   std::vector<std::string> names;
   for (const Isa isa : available) names.push_back(to_string(isa));
@@ -35,7 +35,11 @@ Isa isa_from_environment() {
 std::string to_string(Isa isa) {
   switch (isa) {
     case Isa::ref: return "ref";
+#if defined(__x86_64__)
     case Isa::sse: return "sse";
+#else
+    case Isa::sse: return "baseline";
+#endif
     case Isa::avx2: return "avx2";
     case Isa::avx512: return "avx512";
   }

@@ -9,8 +9,8 @@ namespace medurwkv::kernels {
 
 struct VectorKernels;
 
-/// `ref` is the plain loops; the others are vector instruction sets, weakest first. MEDURWKV_ISA
-/// may also say vnni or amx, which our float kernels answer with avx512.
+/// `ref` is the plain loops; the others are vector instruction sets, weakest first. `sse` is what
+/// every processor of its kind has: SSE2 on x86-64; elsewhere (NEON on ARM) its name is "baseline".
 enum class Isa { ref, sse, avx2, avx512 };
 
 std::string to_string(Isa isa);
@@ -18,8 +18,10 @@ std::string to_string(Isa isa);
 /// What this processor can run, weakest first.
 std::vector<Isa> available_isas();
 
-/// The strongest available one, or what MEDURWKV_ISA says. Throws a usage Error when that is
-/// unknown or not available here.
+/// The strongest available one, or what MEDURWKV_ISA says: a name of to_string, or vnni or amx.
+/// Those two are about oneDNN (cli/main.cpp): our float kernels have no use for either and run on
+/// avx512; whether the processor has them is not looked at. Throws a usage Error for a name that is
+/// unknown, and where the set is not available here.
 Isa chosen_isa();
 
 /// For tests: run on `isa` from now on. Not while kernels run.

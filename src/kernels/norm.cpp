@@ -105,7 +105,7 @@ template <class Real>
 void norm_relu_backward(const NormRelu<Real>& in, const Real* y, const Real* grad_y,
                         bool batch_statistics, const LayerNormGradient<Real>& grad) {
   const std::int64_t channels = in.channels;
-  // The kernel does not write to y where it goes backward.
+  // The backward kernel does not write to y.
   NormReluRows<Real> rows{
       .channels = channels,
       .x = in.x,

@@ -26,7 +26,8 @@ struct LayerNormInput {
   const Real* bias = nullptr;
 };
 
-/// y = (x - mean) deviation weight + bias; writes each row's mean and one over its deviation.
+/// y = (x - mean) deviation weight + bias. Writes each row's mean and, as `deviation`, one over its
+/// standard deviation.
 template <class Real>
 void layer_norm_forward(const LayerNormShape& shape, const LayerNormInput<Real>& in, Real* y,
                         Real* mean, Real* deviation);
@@ -38,7 +39,7 @@ struct LayerNormGradient {
   Real* bias = nullptr;
 };
 
-/// Gradient of sum(y * grad_y), with what the forward pass wrote of the rows.
+/// Gradient of sum(y * grad_y); `mean` and `deviation` are what the forward pass wrote.
 template <class Real>
 void layer_norm_backward(const LayerNormShape& shape, const LayerNormInput<Real>& in, Real* mean,
                          Real* deviation, const Real* grad_y, const LayerNormGradient<Real>& grad);
@@ -54,7 +55,7 @@ struct NormRelu {
   std::int64_t channels = 0;
   const Real* x = nullptr;
   const Real* mean = nullptr;       ///< per channel
-  const Real* deviation = nullptr;  ///< per channel, one over it
+  const Real* deviation = nullptr;  ///< per channel, one over the standard deviation
   const Real* weight = nullptr;
   const Real* bias = nullptr;
 };
@@ -63,8 +64,8 @@ struct NormRelu {
 template <class Real>
 void norm_relu_forward(const NormRelu<Real>& in, Real* y);
 
-/// Gradient of sum(y * grad_y), with the mean and deviation those of the rows (`batch_statistics`)
-/// or constants.
+/// Gradient of sum(y * grad_y). With `batch_statistics`, mean and deviation are those of the rows;
+/// else they are constants.
 template <class Real>
 void norm_relu_backward(const NormRelu<Real>& in, const Real* y, const Real* grad_y,
                         bool batch_statistics, const LayerNormGradient<Real>& grad);

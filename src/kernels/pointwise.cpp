@@ -5,7 +5,7 @@
 namespace medurwkv::kernels {
 namespace {
 
-/// Numbers as rows of this many, so that they are spread like rows.
+/// Numbers are spread over the threads in runs of this many, as rows are.
 constexpr std::int64_t run_length = 64;
 
 /// Calls body(start, count) on runs of `count` numbers.

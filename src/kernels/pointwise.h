@@ -1,6 +1,6 @@
-// Operations number by number: the gate, the squared ReLU and the scaled residual of Vision-RWKV's
-// block (arXiv 2403.02308), and AdamW's update. Each one pass over memory. Same bits on any number
-// of threads.
+// Element-wise operations: the gate, the squared ReLU and the scaled residual of Vision-RWKV's
+// block (arXiv 2403.02308), and AdamW's update. Each is one pass over memory, with the same bits on
+// any number of threads.
 #pragma once
 
 #include <cstdint>

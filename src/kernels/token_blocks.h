@@ -1,6 +1,6 @@
-// How the operations on rows of channels are spread over threads, and their sums over rows formed:
-// by blocks of fixed length, added up in a fixed order, so that the bits do not depend on the
-// number of threads. Relies on core/threads.h and kernels/token_kernels.h.
+// Spreads operations on rows of channels over the threads, and forms their sums over rows. Blocks
+// have a fixed length and are added up in a fixed order, so the bits do not depend on the number of
+// threads. Relies on core/threads.h and the tables of kernels/ref and kernels/vector.
 #pragma once
 
 #include <algorithm>
@@ -26,7 +26,7 @@ const TokenKernels<Real>& token_kernels() {
   return ref::token_kernels<Real>();
 }
 
-/// Calls body(begin, end) on blocks of rows, several to a thread.
+/// Calls body(begin, end) on every block of rows, in parallel.
 template <class Body>
 void for_each_block(std::int64_t rows, const Body& body) {
   const std::int64_t blocks = (rows + rows_per_block - 1) / rows_per_block;

@@ -3,7 +3,7 @@
 // everybody else: kernels/shift_mix.h, kernels/pointwise.h, kernels/norm.h. Relies on nothing.
 //
 // A row is one token's (or pixel's) channels, contiguous. Sums over rows are added to what the
-// arrays hold; the caller keeps rows in blocks and adds those up.
+// arrays hold; the caller cuts rows into blocks and adds up the sums of the blocks.
 #pragma once
 
 #include <cstdint>
@@ -25,7 +25,7 @@ struct ShiftMixRows {
   const Real* grad_y[most_mixes]{};
   Real* grad_x = nullptr;
   Real* grad_mix = nullptr;  ///< mixes x channels sums
-  Real* scratch = nullptr;   ///< (1 + mixes) x channels
+  Real* scratch = nullptr;   ///< (1 + mixes) x channels; forward: channels
 };
 
 /// y = x + scale branch, scale per channel.
@@ -82,7 +82,7 @@ struct NormReluRows {
   const Real* slope = nullptr;
   const Real* shift = nullptr;
   Real* y = nullptr;
-  // backward, of y's pre-image in normalised numbers (x - mean) deviation
+  // backward; the normalised numbers are (x - mean) deviation
   const Real* mean = nullptr;
   const Real* deviation = nullptr;
   const Real* grad_y = nullptr;
@@ -93,9 +93,9 @@ struct NormReluRows {
   Real* grad_x = nullptr;
 };
 
-/// What every number of a tensor meets in one update of AdamW (train/optimizer.h): m and v follow
-/// the gradient and its square by beta1 and beta2; parameter = keep parameter - rate m /
-/// (root_scale sqrt(v) + epsilon).
+/// The constants of one update of AdamW (train/optimizer.h). With gradient g:
+/// m = beta1 m + rest1 g, v = beta2 v + rest2 g^2,
+/// parameter = keep parameter - rate m / (root_scale sqrt(v) + epsilon).
 template <class Real>
 struct AdamWUpdate {
   Real beta1 = 0;
@@ -126,7 +126,7 @@ struct TokenKernels {
   void (*layer_norm_forward)(const LayerNormRows<Real>& rows, std::int64_t begin, std::int64_t end);
   void (*layer_norm_backward)(const LayerNormRows<Real>& rows, std::int64_t begin,
                               std::int64_t end);
-  /// Mean of the rows and sums of squared distances from it, per channel.
+  /// Writes the mean of the rows and the sums of squared distances from it, per channel.
   void (*moments)(const Real* x, std::int64_t channels, std::int64_t begin, std::int64_t end,
                   Real* mean, Real* squares);
   void (*norm_relu_forward)(const NormReluRows<Real>& rows, std::int64_t begin, std::int64_t end);

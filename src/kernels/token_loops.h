@@ -1,6 +1,6 @@
 // The loops of kernels/token_kernels.h, written once. A file that includes this defines
-// MEDURWKV_KERNEL_NAMESPACE, one per instruction set, and hands in `Channels`: exp, and sums over a
-// row. The other loops are for the compiler to put on vectors. Nothing of the standard library is
+// MEDURWKV_KERNEL_NAMESPACE, one per instruction set, and supplies `Channels`: exp, square root and
+// sums over a row. The compiler vectorises the other loops. Nothing of the standard library is
 // used, as in kernels/vector/simd.h.
 #pragma once
 
@@ -250,7 +250,7 @@ void norm_relu_sums_rows(const NormReluRows<Real>& rows, std::int64_t begin, std
     const Real* __restrict y = rows.y + row * channels;
     const Real* __restrict grad = rows.grad_y + row * channels;
     for (std::int64_t c = 0; c < channels; ++c) {
-      const Real whole = grad[c];  // loaded always: else the loop does not go on vectors
+      const Real whole = grad[c];  // always loaded: else the compiler does not vectorise
       sum[c] += y[c] > 0 ? whole : 0;
     }
     for (std::int64_t c = 0; c < channels; ++c) {
@@ -275,7 +275,7 @@ void norm_relu_backward_rows(const NormReluRows<Real>& rows, std::int64_t begin,
     Real* __restrict grad_x = rows.grad_x + row * channels;
     for (std::int64_t c = 0; c < channels; ++c) {
       const Real normed = (x[c] - mean[c]) * deviation[c];
-      const Real whole = grad[c];  // loaded always: else the loop does not go on vectors
+      const Real whole = grad[c];  // always loaded: else the compiler does not vectorise
       const Real passed = y[c] > 0 ? whole : 0;
       grad_x[c] = (passed - mean_grad[c] - normed * mean_normed[c]) * slope[c];
     }

@@ -13,8 +13,8 @@ typename O::Tensor mix_param(O& ops, const Scope& params, const std::string& lea
   return ops.param({.name = params.name(leaf),
                     .shape = {1, 1, config.width},
                     .init = init,
-                    .position = config.position,
-                    .count = config.count});
+                    .block = config.block,
+                    .blocks = config.blocks});
 }
 
 /// Attention at linear cost: output(sigmoid(r) bi-WKV(k, v)).
@@ -26,8 +26,8 @@ typename O::Tensor spatial_mix(O& ops, const Scope& params, const BlockConfig& c
     return ops.param({.name = params.name(leaf),
                       .shape = {width},
                       .init = init,
-                      .position = config.position,
-                      .count = config.count});
+                      .block = config.block,
+                      .blocks = config.blocks});
   };
   const auto decay = per_channel("spatial_decay", Init::decay);
   const auto first = per_channel("spatial_first", Init::first);
@@ -72,7 +72,7 @@ typename O::Tensor add_branch(O& ops, const Scope& params, const std::string& ga
   const auto scale = ops.param({.name = params.name(gamma),
                                 .shape = {config.width},
                                 .init = Init::constant,
-                                .value = *config.layer_scale});
+                                .constant = *config.layer_scale});
   return scale_add(ops, x, scale, kept);
 }
 

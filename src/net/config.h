@@ -1,4 +1,4 @@
-// Configurations of every network we know: plain data, no behaviour. Relies on core and kernels.
+// Configurations of every network we know: plain data. Relies on kernels/bi_wkv.h.
 #pragma once
 
 #include <array>
@@ -33,15 +33,15 @@ struct BlockConfig {
   bool key_norm = false;              ///< LayerNorm on bi-WKV's result and on the squared ReLU
   std::optional<double> layer_scale;  ///< start value of gamma1 and gamma2; none = no gammas
   bool first = false;                 ///< has ln0
-  std::int64_t position = 0;          ///< p of N for the "fancy" initial values
-  std::int64_t count = 1;             ///< N
+  std::int64_t block = 0;             ///< index from 0; only start values depend on it
+  std::int64_t blocks = 1;            ///< number of blocks
   double drop_path = 0;               ///< probability of leaving the branch out in training
 };
 
 /// The Vision-RWKV trunk and its adapter.
 struct EncoderConfig {
   std::int64_t width = 0;            ///< C
-  std::vector<std::int64_t> groups;  ///< blocks before each extractor; four for the adapter
+  std::vector<std::int64_t> groups;  ///< blocks before each extractor; the adapter has four groups
   std::int64_t heads = 0;            ///< of the deformable attention
   double deform_ratio = 1;           ///< width of its values / C
   bool post_norm = false;
@@ -50,7 +50,7 @@ struct EncoderConfig {
   std::int64_t position_grid = 14;  ///< side of the grid that pos_embed was made for
   std::int64_t prior_width = 64;    ///< of the spatial prior's first stage
   std::int64_t points = 4;          ///< sampling points per head and level
-  double drop_path = 0;             ///< of the last block; rises linearly from 0
+  double drop_path = 0;             ///< the last block's; rises linearly from 0
   [[nodiscard]] std::int64_t depth() const {
     std::int64_t sum = 0;
     for (const std::int64_t blocks : groups) sum += blocks;

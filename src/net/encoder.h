@@ -79,9 +79,9 @@ typename O::Tensor deformable_attention(O& ops, const Scope& params, const Encod
       ops.param({.name = offset_scope.name("bias"),
                  .shape = {2 * samples},
                  .init = Init::sampling_rays,
-                 .value = static_cast<double>(where.heads),
-                 .position = where.points,
-                 .count = levels});
+                 .heads = where.heads,
+                 .levels = levels,
+                 .points = where.points});
   const auto offsets = ops.linear(query, offset_weight, offset_bias);
   const auto weights =
       linear(ops, params / "attention_weights", query, width, samples, true, Init::zeros);
@@ -89,7 +89,7 @@ typename O::Tensor deformable_attention(O& ops, const Scope& params, const Encod
                 inner, width, true, Init::xavier_uniform);
 }
 
-/// The trunk's tokens x take up what the pyramid's tokens c know.
+/// The trunk's tokens x attend to the pyramid's tokens c.
 template <Ops O>
 typename O::Tensor injector(O& ops, const Scope& params, const EncoderConfig& config,
                             const typename O::Tensor& x, const typename O::Tensor& c, Grid grid) {
@@ -120,7 +120,7 @@ typename O::Tensor conv_ffn(O& ops, const Scope& params, const EncoderConfig& co
   return linear(ops, params / "fc2", ops.gelu(ops.concat(parts)), hidden, config.width, true);
 }
 
-/// The pyramid's tokens c take up what the trunk's tokens x know.
+/// The pyramid's tokens c attend to the trunk's tokens x; then a feed-forward branch.
 template <Ops O>
 typename O::Tensor extractor(O& ops, const Scope& params, const EncoderConfig& config,
                              const typename O::Tensor& c, const typename O::Tensor& x, Grid grid) {
@@ -138,7 +138,7 @@ typename O::Tensor extractor(O& ops, const Scope& params, const EncoderConfig& c
 }
 
 /// Injector, the trunk's `blocks` (a function of x), extractor and, in the last interaction, two
-/// more extractors. The new x and c.
+/// more extractors. Returns the new x and c.
 template <Ops O, class Blocks>
 std::pair<typename O::Tensor, typename O::Tensor> interaction(
     O& ops, const Scope& params, const EncoderConfig& config, const typename O::Tensor& x,
@@ -182,8 +182,8 @@ inline BlockConfig trunk_block(const EncoderConfig& config, WkvMode wkv, std::in
           .key_norm = config.key_norm,
           .layer_scale = config.layer_scale,
           .first = index == 0,
-          .position = index,
-          .count = depth,
+          .block = index,
+          .blocks = depth,
           .drop_path = depth > 1 ? config.drop_path * static_cast<double>(index) /
                                        static_cast<double>(depth - 1)
                                  : 0};

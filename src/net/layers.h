@@ -78,7 +78,7 @@ typename O::Tensor conv2d(O& ops, const Scope& params, const typename O::Tensor&
       ops.param({.name = params.name("weight"),
                  .shape = {shape.out, shape.in / how.groups, shape.kernel, shape.kernel},
                  .init = Init::convolution,
-                 .value = fan_out});
+                 .fan = fan_out});
   std::optional<typename O::Tensor> bias;
   if (shape.bias) bias = ops.param({.name = params.name("bias"), .shape = {shape.out}});
   return ops.conv2d(x, weight, bias, how);
@@ -91,7 +91,7 @@ typename O::Tensor upsample2(O& ops, const Scope& params, const typename O::Tens
   const auto weight = ops.param({.name = params.name("weight"),
                                  .shape = {in, out, 2, 2},
                                  .init = Init::convolution,
-                                 .value = static_cast<double>(4 * out)});
+                                 .fan = static_cast<double>(4 * out)});
   const std::optional<typename O::Tensor> bias =
       ops.param({.name = params.name("bias"), .shape = {out}});
   return ops.conv_transpose2d(x, weight, bias, 2);

@@ -1,6 +1,6 @@
 // Med-URWKV: encoder, bottleneck, decoder and head, and the networks made of its parts. Source: the
 // paper (arXiv 2506.10858) where it speaks; where it is silent the choice is ours
-// (docs/architecture.md). Relies on net/encoder.h.
+// (docs/architecture.md). Relies on net/encoder.h and net/unet.h.
 #pragma once
 
 #include <array>
@@ -22,19 +22,18 @@ struct NetworkOutput {
   std::vector<Tensor> decoder;       ///< tokens after each decoder stage
 };
 
-/// A block of bottleneck and decoder; positions are counted over both together.
+/// Configuration of block `index`, counted over bottleneck and decoder together.
 inline BlockConfig decoder_block(const NetworkConfig& config, std::int64_t width,
-                                 std::int64_t position) {
-  std::int64_t count = config.bottleneck_depth;
-  for (const std::int64_t depth : config.decoder_depths) count += depth;
-  return {
-      .width = width, .wkv = config.wkv, .layer_scale = 1.0, .position = position, .count = count};
+                                 std::int64_t index) {
+  std::int64_t blocks = config.bottleneck_depth;
+  for (const std::int64_t depth : config.decoder_depths) blocks += depth;
+  return {.width = width, .wkv = config.wkv, .layer_scale = 1.0, .block = index, .blocks = blocks};
 }
 
-/// Twice as fine, joined with the encoder's map by addition, then blocks.
+/// Makes the grid twice as fine, adds the encoder's map, then runs the blocks.
 template <Ops O>
 typename O::Tensor decoder_stage(O& ops, const Scope& params, const NetworkConfig& config,
-                                 std::size_t stage, std::int64_t position, std::int64_t in,
+                                 std::size_t stage, std::int64_t first, std::int64_t in,
                                  const typename O::Tensor& x, Grid grid,
                                  const typename O::Tensor& feature) {
   const std::int64_t width = config.encoder.width >> stage;
@@ -45,7 +44,7 @@ typename O::Tensor decoder_stage(O& ops, const Scope& params, const NetworkConfi
       linear(ops, params / "skip", ops.to_tokens(feature), config.encoder.width, width, true);
   auto y = ops.add(expanded, skip);
   for (std::int64_t i = 0; i < config.decoder_depths[stage]; ++i) {
-    y = block(ops, params / "blocks" / i, decoder_block(config, width, position + i), y, fine);
+    y = block(ops, params / "blocks" / i, decoder_block(config, width, first + i), y, fine);
   }
   return y;
 }
@@ -78,9 +77,9 @@ NetworkOutput<typename O::Tensor> med_urwkv(O& ops, const NetworkConfig& config,
   const std::int64_t width = config.encoder.width;
   Grid grid{padded_size.height / 32, padded_size.width / 32};
   auto x = ops.to_tokens(maps[3]);
-  std::int64_t position = 0;
-  for (; position < config.bottleneck_depth; ++position) {
-    x = block(ops, Scope("bottleneck.blocks") / position, decoder_block(config, width, position), x,
+  std::int64_t index = 0;
+  for (; index < config.bottleneck_depth; ++index) {
+    x = block(ops, Scope("bottleneck.blocks") / index, decoder_block(config, width, index), x,
               grid);
   }
   out.bottleneck = x;
@@ -89,8 +88,8 @@ NetworkOutput<typename O::Tensor> med_urwkv(O& ops, const NetworkConfig& config,
   for (std::size_t stage = 0; stage < config.decoder_depths.size(); ++stage) {
     ops.begin_stage(concat("decoder.", stage));
     x = decoder_stage(ops, Scope("decoder") / static_cast<std::int64_t>(stage), config, stage,
-                      position, in, x, grid, maps[2 - stage]);
-    position += config.decoder_depths[stage];
+                      index, in, x, grid, maps[2 - stage]);
+    index += config.decoder_depths[stage];
     in = width >> stage;
     grid = {2 * grid.height, 2 * grid.width};
     out.decoder.push_back(x);

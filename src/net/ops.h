@@ -7,7 +7,7 @@
 // out x in/groups x kernel x kernel, transposed convolution in x out x kernel x kernel.
 //
 // Below the concept stand the fused operations: each has a default composition in the vocabulary,
-// which an interpreter overrides by having a member of the same name.
+// which an interpreter overrides with a member of the same name.
 #pragma once
 
 #include <concepts>

@@ -11,14 +11,14 @@
 namespace medurwkv::net {
 namespace {
 
-/// The "fancy" values of Vision-RWKV by channel h of C and position p of N blocks.
+/// The "fancy" start values of Vision-RWKV, by channel h of C and block p of N.
 double fancy_value(const ParameterSpec& spec, std::int64_t channel) {
   const auto width = static_cast<double>(spec.shape.back());
   const auto h = static_cast<double>(channel);
-  // A single block has no position: the published code leaves its values at zero there.
-  if (spec.count < 2) return 0;
-  const double r = static_cast<double>(spec.position) / static_cast<double>(spec.count - 1);
-  const double q = 1 - static_cast<double>(spec.position) / static_cast<double>(spec.count);
+  // A single block is neither first nor last: the published code leaves its values at zero there.
+  if (spec.blocks < 2) return 0;
+  const double r = static_cast<double>(spec.block) / static_cast<double>(spec.blocks - 1);
+  const double q = 1 - static_cast<double>(spec.block) / static_cast<double>(spec.blocks);
   switch (spec.init) {
     case Init::decay: return -5 + 8 * std::pow(h / (width - 1), 0.7 + 1.3 * r);
     case Init::first: return std::log(0.3) + 0.5 * static_cast<double>((channel + 1) % 3 - 1);
@@ -31,18 +31,15 @@ double fancy_value(const ParameterSpec& spec, std::int64_t channel) {
 
 /// Values in the order heads x levels x points x (x, y); rays are normalised to the max norm.
 std::vector<float> sampling_rays(const ParameterSpec& spec) {
-  const auto heads = static_cast<std::int64_t>(spec.value);
-  const std::int64_t points = spec.position;
-  const std::int64_t levels = spec.count;
   std::vector<float> out;
-  for (std::int64_t head = 0; head < heads; ++head) {
+  for (std::int64_t head = 0; head < spec.heads; ++head) {
     const double angle =
-        static_cast<double>(head) * (2 * std::numbers::pi / static_cast<double>(heads));
+        static_cast<double>(head) * (2 * std::numbers::pi / static_cast<double>(spec.heads));
     const double x = std::cos(angle);
     const double y = std::sin(angle);
     const double longest = std::max(std::abs(x), std::abs(y));
-    for (std::int64_t level = 0; level < levels; ++level) {
-      for (std::int64_t point = 1; point <= points; ++point) {
+    for (std::int64_t level = 0; level < spec.levels; ++level) {
+      for (std::int64_t point = 1; point <= spec.points; ++point) {
         out.push_back(static_cast<float>(x / longest * static_cast<double>(point)));
         out.push_back(static_cast<float>(y / longest * static_cast<double>(point)));
       }
@@ -54,7 +51,7 @@ std::vector<float> sampling_rays(const ParameterSpec& spec) {
 double normal_deviation(const ParameterSpec& spec) {
   if (spec.init == Init::linear_normal) return 0.02;
   if (spec.init == Init::normal) return 1;
-  return std::sqrt(2 / spec.value);
+  return std::sqrt(2 / spec.fan);
 }
 
 }  // namespace
@@ -73,7 +70,7 @@ std::vector<float> initial_values(const ParameterSpec& spec, std::uint64_t seed)
   switch (spec.init) {
     case Init::zeros: break;
     case Init::ones: fill([](std::size_t) { return 1.0; }); break;
-    case Init::constant: fill([&](std::size_t) { return spec.value; }); break;
+    case Init::constant: fill([&](std::size_t) { return spec.constant; }); break;
     case Init::linear_normal:
     case Init::normal:
     case Init::convolution: {

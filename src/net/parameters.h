@@ -1,5 +1,4 @@
-// Parameters by name: what a network asks for, and the values it starts with. Relies on
-// net/config.h and core/random.h.
+// Parameters by name: their shapes and start values. Relies on net/config.h and core/shape.h.
 #pragma once
 
 #include <cstdint>
@@ -15,18 +14,17 @@ namespace medurwkv::net {
 enum class Init {
   zeros,
   ones,
-  constant,       ///< `value`
-  linear_normal,  ///< normal(0, 0.02): a Linear's weight
-  normal,         ///< normal(0, 1): level_embed
-  convolution,    ///< normal(0, sqrt(2 / fan)), fan = `value` = kernel area x out channels / groups
+  constant,        ///< `constant`
+  linear_normal,   ///< normal(0, 0.02): a Linear's weight
+  normal,          ///< normal(0, 1): level_embed
+  convolution,     ///< normal(0, sqrt(2 / fan)), `fan` = kernel area x out channels / groups
   xavier_uniform,  ///< uniform within sqrt(6 / (in + out))
-  decay,           ///< spatial_decay by channel and position
+  decay,           ///< spatial_decay by channel and block
   first,           ///< spatial_first by channel
-  mix_key,         ///< (h/C)^(1 - p/N)
+  mix_key,         ///< (h/C)^(1 - p/N), h of C channels, p = `block` of N = `blocks`
   mix_value,       ///< the same + 0.3 p/(N-1)
   mix_receptance,  ///< (h/C)^(0.5 (1 - p/N))
-  sampling_rays,   ///< sampling_offsets.bias: a ray per head, its points further and further out;
-                   ///< `value` heads, `count` levels, `position` points
+  sampling_rays,   ///< sampling_offsets.bias: a ray per head, its points further and further out
 };
 
 /// One named tensor of a network.
@@ -34,13 +32,15 @@ struct ParameterSpec {
   std::string name;
   Shape shape;
   Init init = Init::zeros;
-  double value = 0;           ///< meaning by `init`
-  std::int64_t position = 0;  ///< p of the block, for the "fancy" values
-  std::int64_t count = 1;     ///< N
-  bool buffer = false;        ///< running statistics: stored, not trained, not counted
-  bool integer = false;       ///< num_batches_tracked (int64)
+  double constant = 0;                             ///< of Init::constant
+  double fan = 0;                                  ///< of Init::convolution
+  std::int64_t block = 0;                          ///< of decay, first and the mixes: index from 0
+  std::int64_t blocks = 1;                         ///< ... and number of blocks
+  std::int64_t heads = 0, levels = 0, points = 0;  ///< of Init::sampling_rays
+  bool buffer = false;   ///< running statistics: stored, not trained, not counted
+  bool integer = false;  ///< num_batches_tracked (int64)
 
-  /// Weight decay falls on the weights of linear maps and convolutions alone.
+  /// Weight decay applies to the weights of linear maps and convolutions alone.
   [[nodiscard]] bool decays() const;
 };
 

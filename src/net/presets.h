@@ -17,7 +17,7 @@ NetworkConfig preset(const std::string& name, std::int64_t classes = 2, std::int
 /// The adapter encoder of a Med-URWKV preset alone, as published.
 NetworkConfig encoder_preset(const std::string& name);
 
-/// The published classifiers: nano (a test case of depth 3), tiny, small, base, large.
+/// The published classifiers tiny, small, base and large, and nano, a test case of depth 3.
 NetworkConfig classifier_preset(const std::string& name, std::int64_t classes = 1000);
 
 }  // namespace medurwkv::net

@@ -1,5 +1,5 @@
-// A network as a list of operations with shapes: what counting, memory planning, the native engine
-// and the ONNX export work from. Relies on net.
+// A network as a list of operations with shapes: what counting, the estimate of training memory and
+// the roofline work from. Relies on net.
 #pragma once
 
 #include <cstdint>

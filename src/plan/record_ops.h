@@ -56,13 +56,13 @@ class RecordOps {
   Tensor mean_tokens(Tensor x);
   Tensor pad_edge(Tensor x, net::Grid to);
   Tensor crop(Tensor x, net::Grid to);
-  /// A plan is for running, where nothing is dropped.
+  /// A plan is of inference, which drops nothing.
   static Tensor drop_path(Tensor x, double /*rate*/, const std::string& /*name*/) { return x; }
 
  private:
   Tensor emit(OpKind kind, std::vector<Tensor> inputs, Shape shape, Detail detail = {},
               std::int64_t multiply_adds = 0);
-  /// As emit, for a result shaped like the first input.
+  /// Like emit; the result has the shape of the first input.
   Tensor same(OpKind kind, std::vector<Tensor> inputs, Detail detail = {});
 
   Plan& plan_;

@@ -1,26 +1,44 @@
 #include "predict/average.h"
 
+#include <algorithm>
+#include <functional>
 #include <utility>
 
 #include "core/error.h"
 
 namespace medurwkv::predict {
 
+void Average::add(std::vector<float> planes) {
+  if (count_++ == 0) {
+    sum_ = std::move(planes);
+    return;
+  }
+  if (planes.size() != sum_.size()) throw_internal("an average of predictions of different sizes");
+  std::transform(planes.begin(), planes.end(), sum_.begin(), sum_.begin(), std::plus<>());
+}
+
+std::vector<float> Average::take() {
+  if (count_ == 0) throw_internal("an average of no predictions");
+  if (count_ > 1) {
+    const float factor = 1.0F / static_cast<float>(count_);
+    for (float& value : sum_) value *= factor;
+  }
+  count_ = 0;
+  return std::exchange(sum_, {});
+}
+
 Prediction averaged(std::span<const Prediction> predictions, std::size_t class_count) {
-  if (predictions.empty()) throw_internal("an average of no predictions");
+  Average average;
+  for (const Prediction& one : predictions) average.add(one.probabilities);
+  Prediction out;
+  out.probabilities = average.take();
   const data::LabelMap& first = predictions.front().labels;
-  std::vector<float> sum(predictions.front().probabilities.size(), 0);
   for (const Prediction& one : predictions) {
-    if (one.probabilities.size() != sum.size() || one.labels.width != first.width) {
+    if (one.labels.width != first.width) {
       throw_internal("an average of predictions of different sizes");
     }
-    for (std::size_t i = 0; i < sum.size(); ++i) sum[i] += one.probabilities[i];
   }
-  const auto count = static_cast<float>(predictions.size());
-  for (float& value : sum) value /= count;
-  Prediction out;
-  out.labels = likeliest_class(sum, class_count, {first.width, first.height});
-  out.probabilities = std::move(sum);
+  out.labels = likeliest_class(out.probabilities, class_count, {first.width, first.height});
   return out;
 }
 

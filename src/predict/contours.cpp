@@ -4,6 +4,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "core/model_description.h"
 #include "predict/postprocess.h"
 
 namespace medurwkv::predict {
@@ -39,7 +40,7 @@ class Tracer {
     do {
       if (way == 0) walked_[index(at[0], at[1])] = 1;
       at = {at[0] + steps[way][0], at[1] + steps[way][1]};
-      // The pixel ahead on the left hand is the one on the right hand of who turns left.
+      // The pixel ahead on the left is the one ahead on the right after a left turn.
       const std::size_t left = (way + 3) % 4;
       const std::size_t next = !ahead(at, way) ? (way + 1) % 4 : !ahead(at, left) ? way : left;
       if (next != way) out.push_back(at);
@@ -75,7 +76,7 @@ std::vector<Polygon> contours_of(const data::LabelMap& map) {
       if (label == 0 || label == ignore_label || !tracer.starts_at(x, y)) continue;
       const auto number = static_cast<std::size_t>(objects[pixel]);
       Polygon& polygon = all[number];
-      // Nothing of an object lies above its first pixel, so what is met first is the outside.
+      // Nothing of an object lies above its first pixel, so its first outline is the outer one.
       if (polygon.outer.empty()) {
         polygon.label = label;
         polygon.area = components.area[number];

@@ -1,5 +1,5 @@
 // Objects of a label map as polygons, for programs that draw or measure outlines. Relies on
-// predict/postprocess.h for what an object is.
+// predict/postprocess.h for what an object is, and on nlohmann/json.
 #pragma once
 
 #include <array>
@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "core/model_description.h"
-#include "data/image.h"
+#include "data/image/image.h"
 
 namespace medurwkv::predict {
 

@@ -8,12 +8,17 @@
 #include <utility>
 
 #include "core/error.h"
+#include "core/file_name.h"
 #include "core/files.h"
+#include "core/model_description.h"
 #include "core/npy.h"
 #include "core/text.h"
+#include "core/unicode.h"
 #include "core/version.h"
-#include "data/dataset.h"
-#include "data/layout.h"
+#include "data/codecs/read.h"
+#include "data/layout/channels.h"
+#include "data/layout/dataset.h"
+#include "data/layout/layout.h"
 #include "weights/model_file.h"
 
 namespace medurwkv::predict {
@@ -24,13 +29,16 @@ namespace fs = std::filesystem;
 using Json = nlohmann::json;
 
 struct Found {
-  fs::path file;
+  std::vector<fs::path> files;
   fs::path subfolder;  ///< below the folder that was searched
+  std::string stem;    ///< of the outputs
+  std::string problem{};
 };
 
 struct Search {
   std::vector<Found> images;
   std::size_t masks_left_out = 0;
+  std::vector<data::FileNote> unread;
 };
 
 // With links resolved as far as the path exists, so that one file has one name.
@@ -40,16 +48,11 @@ fs::path real_path(const fs::path& path) {
   return error ? fs::absolute(path).lexically_normal() : out;
 }
 
-bool lies_below(const fs::path& file, const fs::path& folder) {
-  const fs::path relative = file.lexically_relative(folder);
-  return !relative.empty() && *relative.begin() != ".." && relative != ".";
-}
-
 // Masks beside their images, as a folder to train from has them, are no images to predict.
-std::set<fs::path> masks_of_images(const fs::path& folder) {
+std::set<fs::path> masks_of_images(const data::Layout& layout) {
   std::set<fs::path> masks;
   std::set<fs::path> images;
-  for (const data::Case& item : data::find_layout(folder).cases) {
+  for (const data::Case& item : layout.cases) {
     for (const data::ImageSource& mask : item.masks) masks.insert(real_path(mask.file));
     for (const data::ImageSource& image : item.images) images.insert(real_path(image.file));
   }
@@ -57,22 +60,22 @@ std::set<fs::path> masks_of_images(const fs::path& folder) {
   return masks;
 }
 
-Search find_images(const std::vector<fs::path>& inputs, const fs::path& out) {
+Search find_images(const std::vector<fs::path>& inputs) {
   Search found;
   std::set<fs::path> seen;
-  const fs::path real_out = real_path(out);
   for (const fs::path& input : inputs) {
     std::error_code error;
     if (!fs::is_directory(input, error)) {
-      if (seen.insert(real_path(input)).second) found.images.push_back({input, {}});
+      if (seen.insert(real_path(input)).second) {
+        found.images.push_back({{input}, {}, input.stem().string()});
+      }
       continue;
     }
-    const std::set<fs::path> masks = masks_of_images(input);
-    // Masks of an earlier run into a folder inside the input are no images to predict.
-    const bool out_inside = lies_below(real_out, real_path(input));
+    const data::Layout layout = data::find_layout(input);
+    const std::set<fs::path> masks = masks_of_images(layout);
+    found.unread.insert(found.unread.end(), layout.unread.begin(), layout.unread.end());
     for (const fs::path& file : data::list_images(input)) {
       const fs::path real_file = real_path(file);
-      if (out_inside && lies_below(real_file, real_out)) continue;
       if (!seen.insert(real_file).second) continue;
       if (masks.contains(real_file)) {
         ++found.masks_left_out;
@@ -80,17 +83,87 @@ Search find_images(const std::vector<fs::path>& inputs, const fs::path& out) {
       }
       const fs::path subfolder = file.parent_path().lexically_relative(input);
       const bool inside = !subfolder.empty() && subfolder != "." && *subfolder.begin() != "..";
-      found.images.push_back({file, inside ? subfolder : fs::path()});
+      found.images.push_back({{file}, inside ? subfolder : fs::path(), file.stem().string()});
     }
   }
   return found;
 }
 
+/// How many of a folder's files, of which `first` is one, make one case for the model.
+std::int64_t files_of_case(const fs::path& first, const InputContract& input) {
+  if (input.files > 1 || input.channels == 1 || input.channels == 3) return input.files;
+  try {  // the model is of a set whose images have all channels in one file
+    return std::max<std::int64_t>(1,
+                                  input.channels / data::read_channels(data::ImageSource{first}));
+  } catch (const Error&) {
+    return 1;  // reported when it is predicted
+  }
+}
+
+std::int64_t channel_of(const Found& part) {
+  return data::channel_name(part.stem)->channel;
+}
+
+/// The files of one case in the order of their channels; a problem unless these are 0 to
+/// `count` - 1, once each.
+Found joined(const std::string& stem, std::vector<Found> parts, std::int64_t count) {
+  std::stable_sort(parts.begin(), parts.end(),
+                   [](const Found& a, const Found& b) { return channel_of(a) < channel_of(b); });
+  Found out{.files = {}, .subfolder = parts.front().subfolder, .stem = stem};
+  std::int64_t in_turn = 0;
+  for (const Found& part : parts) {
+    if (channel_of(part) == in_turn) ++in_turn;
+    out.files.push_back(part.files.front());
+  }
+  if (in_turn < count) {
+    out.problem = concat("the case ", stem, " lacks its file ", data::channel_stem(stem, in_turn),
+                         "; the model takes ", count, " files a case");
+  } else if (std::ssize(parts) > count) {
+    out.problem =
+        concat("the case ", stem, " has ", parts.size(), " files; the model takes ", count, ", ",
+               data::channel_stem(stem, 0), " to ", data::channel_stem(stem, count - 1));
+  }
+  return out;
+}
+
+/// Files of channels become cases, each in the place of its first file.
+std::vector<Found> with_channels_joined(const std::vector<Found>& images,
+                                        const InputContract& input) {
+  std::map<fs::path, std::vector<std::string>> stems;
+  std::map<fs::path, std::int64_t> counts;  ///< of files a case, by folder
+  for (const Found& image : images) {
+    stems[image.files.front().parent_path()].push_back(image.stem);
+  }
+  for (const Found& image : images) {
+    const fs::path folder = image.files.front().parent_path();
+    if (counts.contains(folder)) continue;
+    counts[folder] =
+        data::are_channels(stems[folder]) ? files_of_case(image.files.front(), input) : 1;
+  }
+  std::map<fs::path, std::vector<Found>> cases;
+  const auto case_of = [](const Found& part) {
+    return part.files.front().parent_path() / data::channel_name(part.stem)->key;
+  };
+  for (const Found& image : images) {
+    if (counts[image.files.front().parent_path()] > 1) cases[case_of(image)].push_back(image);
+  }
+  std::vector<Found> out;
+  for (const Found& image : images) {
+    const std::int64_t count = counts[image.files.front().parent_path()];
+    if (count == 1) {
+      out.push_back(image);
+    } else if (auto parts = cases.extract(case_of(image))) {
+      out.push_back(joined(parts.key().filename().string(), std::move(parts.mapped()), count));
+    }
+  }
+  return out;
+}
+
 Job named(const Found& found, const std::string& stem, const OutputOptions& options,
           std::size_t class_count) {
-  Job job{.input = found.file, .outputs = {}};
+  Job job{.inputs = found.files, .outputs = {}, .problem = found.problem};
   const auto add = [&](What what, const std::string& end, std::size_t class_index = 0) {
-    job.outputs.push_back({what, found.subfolder / (stem + end), class_index});
+    job.outputs.push_back({what, found.subfolder / file_name(stem, end), class_index});
   };
   add(What::mask, ".png");
   if (options.overlay) add(What::overlay, "_overlay.png");
@@ -109,8 +182,8 @@ Job named(const Found& found, const std::string& stem, const OutputOptions& opti
 
 Job distinct(const Found& found, const OutputOptions& options, std::size_t class_count,
              std::set<fs::path>& taken) {
-  const std::string stem = found.file.stem().string();
-  const std::string suffix = found.file.extension().string();
+  const std::string& stem = found.stem;
+  const std::string suffix = found.files.front().extension().string();
   const std::string longer = suffix.size() > 1 ? concat(stem, "_", suffix.substr(1)) : stem;
   for (int attempt = 0;; ++attempt) {
     const std::string name = attempt == 0   ? stem
@@ -126,7 +199,7 @@ Job distinct(const Found& found, const OutputOptions& options, std::size_t class
 
 Json to_json(const ModelDescription& model) {
   return {{"file", model.file},
-          {"sha256", model.sha256},
+          {"content_sha256", model.content_sha256},
           {"network", model.network},
           {"input", weights::to_json(model.input)}};
 }
@@ -149,7 +222,7 @@ Json to_json(const OutputOptions& options, bool flips) {
 
 std::vector<Json> model_hashes(const Json& manifest) {
   std::vector<Json> out;
-  for (const Json& model : manifest.at("models")) out.push_back(model.at("sha256"));
+  for (const Json& model : manifest.at("models")) out.push_back(model.value("content_sha256", ""));
   return out;
 }
 
@@ -169,33 +242,34 @@ const char* to_string(What what) {
   throw_internal("unknown output");
 }
 
-void check_inside(const fs::path& out, const fs::path& file) {
-  const fs::path target = real_path((out / file).parent_path());
-  const fs::path allowed = real_path(out);
-  if (target == allowed || lies_below(target, allowed)) return;
-  throw_failure(concat((out / file).string(), ": a link leads to ", target.string(), ", out of ",
-                       out.string(), "; choose another --out"));
-}
-
 Plan plan_outputs(const std::vector<fs::path>& inputs, const fs::path& out,
-                  const OutputOptions& options, std::size_t class_count) {
-  const Search found = find_images(inputs, out);
+                  const OutputOptions& options, std::size_t class_count,
+                  const InputContract& input) {
+  refuse_within(out, inputs);
+  Search found = find_images(inputs);
   std::vector<Job> jobs;
   std::set<fs::path> taken{manifest_name};
   std::set<fs::path> read;
-  for (const Found& image : found.images) {
+  for (const Found& image : with_channels_joined(found.images, input)) {
     jobs.push_back(distinct(image, options, class_count, taken));
-    read.insert(real_path(image.file));
+    for (const fs::path& file : image.files) read.insert(real_path(file));
   }
+  std::set<fs::path> folders;
   for (const Job& job : jobs) {
-    check_inside(out, job.outputs.front().file);
+    const OutputPath folder = (OutputPath(out) / job.outputs.front().file).folder();
+    if (folders.insert(folder.path()).second) {
+      refuse_within(folder, inputs);
+      refuse_links(folder);
+    }
     for (const Output& one : job.outputs) {
       if (!read.contains(real_path(out / one.file))) continue;
       throw_usage(concat((out / one.file).string(),
                          " would overwrite an input image; choose another --out"));
     }
   }
-  return {.jobs = std::move(jobs), .masks_left_out = found.masks_left_out};
+  return {.jobs = std::move(jobs),
+          .masks_left_out = found.masks_left_out,
+          .unread = std::move(found.unread)};
 }
 
 std::string encode_npy(const std::vector<float>& planes, std::int64_t channels,
@@ -232,7 +306,7 @@ Manifest::Manifest(const RunDescription& run, const std::vector<Job>& jobs) {
   for (const ModelDescription& model : run.models) models.push_back(to_json(model));
   Json planned = Json::array();
   for (const Job& job : jobs) {
-    for (const Output& one : job.outputs) planned.push_back(one.file.generic_string());
+    for (const Output& one : job.outputs) planned.push_back(readable(one.file.generic_string()));
   }
   json_ = {{"format", format_name},   {"format_version", format_version},
            {"medurwkv", version},     {"models", models},
@@ -246,7 +320,7 @@ void Manifest::add_image(Json entry) {
 }
 
 void Manifest::add_failure(const fs::path& input, const std::string& error) {
-  json_["failed"].push_back({{"input", input.string()}, {"error", error}});
+  json_["failed"].push_back({{"input", readable(input.string())}, {"error", error}});
 }
 
 std::string Manifest::text(bool complete) const {
@@ -272,11 +346,10 @@ EarlierRun::EarlierRun(const fs::path& out, const Manifest& now) : out_(out) {
                            " reads format ", format_version, "; use a newer medurwkv"));
     }
     if (model_hashes(earlier) != model_hashes(wanted)) {
-      throw_usage(
-          concat(file.string(), ": tells of other models; --continue goes on with the same"));
+      throw_usage(concat(file.string(), ": is of other models; --continue goes on with the same"));
     }
     if (earlier.at("options") != wanted.at("options")) {
-      throw_usage(concat(file.string(), ": tells of other options (",
+      throw_usage(concat(file.string(), ": is of other options (",
                          shown(earlier.at("options").dump()),
                          "); --continue goes on with the same"));
     }
@@ -292,9 +365,12 @@ void EarlierRun::read(const Json& earlier) {
     files_.insert(one.get<std::string>());
   }
   for (const Json& image : earlier.at("images")) {
-    Done done{
-        .sha256 = image.at("sha256").get<std::string>(), .files = {}, .entry = entries_.size()};
+    Done done{.inputs = {}, .files = {}, .entry = entries_.size()};
     entries_.push_back(image);
+    for (const Json& one : image.value("inputs", Json::array({image}))) {
+      done.inputs.emplace_back(one.at("input").get<std::string>(),
+                               one.at("sha256").get<std::string>());
+    }
     for (const Json& one : image.at("outputs")) {
       done.files.emplace_back(one.at("file").get<std::string>(),
                               one.at("sha256").get<std::string>());
@@ -305,8 +381,9 @@ void EarlierRun::read(const Json& earlier) {
 }
 
 std::optional<Json> EarlierRun::entry_of(const Job& job) const {
-  const auto found = images_.find(job.input.string());
-  if (found == images_.end() || found->second.files.size() != job.outputs.size()) {
+  const auto found = images_.find(readable(job.input().string()));
+  if (found == images_.end() || found->second.files.size() != job.outputs.size() ||
+      found->second.inputs.size() != job.inputs.size()) {
     return std::nullopt;
   }
   const auto same = [](const fs::path& file, const std::string& hash) {
@@ -314,10 +391,15 @@ std::optional<Json> EarlierRun::entry_of(const Job& job) const {
     return fs::is_regular_file(file, error) && sha256_file(file) == hash;
   };
   const Done& done = found->second;
-  bool all = same(job.input, done.sha256);
+  bool all = true;
+  for (std::size_t i = 0; all && i < job.inputs.size(); ++i) {
+    const auto& [file, hash] = done.inputs[i];
+    all = file == readable(job.inputs[i].string()) && same(job.inputs[i], hash);
+  }
   for (std::size_t i = 0; all && i < job.outputs.size(); ++i) {
     const auto& [file, hash] = done.files[i];
-    all = file == job.outputs[i].file.generic_string() && same(out_ / file, hash);
+    const fs::path& output = job.outputs[i].file;
+    all = file == readable(output.generic_string()) && same(out_ / output, hash);
   }
   return all ? std::optional(entries_[done.entry]) : std::nullopt;
 }

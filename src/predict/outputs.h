@@ -1,5 +1,6 @@
 // Which files a prediction run reads and writes, and what it leaves behind about them
-// (manifest.json, described in docs/formats.md). Relies on core, data and nlohmann/json.
+// (manifest.json, described in docs/formats.md). Relies on core, data, weights/model_file.h and
+// nlohmann/json.
 #pragma once
 
 #include <cstddef>
@@ -15,7 +16,9 @@
 #include <nlohmann/json.hpp>
 
 #include "core/model_description.h"
-#include "data/image.h"
+#include "core/unicode.h"
+#include "data/image/image.h"
+#include "data/layout/layout.h"
 #include "predict/postprocess.h"
 
 namespace medurwkv::predict {
@@ -47,12 +50,14 @@ struct Output {
   std::size_t class_index = 0;  ///< of a PNG of probabilities
 };
 
-/// One image and the files made of it: SUBFOLDER/STEM.png (the mask, always first), and, as asked
-/// for, STEM_overlay.png, STEM_probabilities.npy or STEM_probabilities_CLASS.png, STEM_unsure.png,
-/// STEM_contours.json.
+/// One image, or the files of a case's channels, and the files made of it: SUBFOLDER/STEM.png (the
+/// mask, always first), and, as asked for, STEM_overlay.png, STEM_probabilities.npy or
+/// STEM_probabilities_CLASS.png, STEM_unsure.png, STEM_contours.json.
 struct Job {
-  std::filesystem::path input;
+  std::vector<std::filesystem::path> inputs;  ///< by channel where there are several
   std::vector<Output> outputs;
+  std::string problem{};  ///< why the case cannot be read: a channel's file is missing
+  [[nodiscard]] const std::filesystem::path& input() const { return inputs.front(); }
 };
 
 inline constexpr char manifest_name[] = "manifest.json";
@@ -60,22 +65,24 @@ inline constexpr char manifest_name[] = "manifest.json";
 /// What a run is to do.
 struct Plan {
   std::vector<Job> jobs;
-  std::size_t masks_left_out = 0;  ///< in the folders that were searched
+  std::size_t masks_left_out = 0;           ///< in the folders that were searched
+  std::vector<data::FileNote> unread = {};  ///< files there of formats that are not read
 };
 
 /// The images of `inputs` (files, or folders searched for images; images of a folder keep their
-/// subfolder) and their output names. Left out of a folder are the files that a data set there
-/// would pair with an image as its mask (data/layout.h). Where two would write the same file, the
-/// later one's stem gets its suffix ("scan_jpg") and, if that is taken too, a number. The same
-/// input named twice is done once; a folder is not searched below `out`. A path that does not exist
-/// stays in the list, so that reading it fails as for any other bad file. Throws Error when an
-/// output would overwrite an input, or when a link below `out` leads out of it.
+/// subfolder) and their output names. Where a case of the model's (`input`) has several files, or
+/// the images of a folder have fewer channels than the model takes, the images of a folder that are
+/// all named CASE_0000, CASE_0001, ... (data/layout/names.h) are joined to cases. Left out of a
+/// folder are the files that a data set there would pair with an image as its mask
+/// (data/layout/layout.h). Where two would write the same file, the later one's stem gets its
+/// suffix ("scan_jpg") and, if that is taken too, a number; names that are too long are shortened
+/// (core/file_name.h). The same input named twice is done once. A path that does not exist stays in
+/// the list, so that reading it fails as for any other bad file. Throws Error when `out`, or a
+/// folder below it that would be written into, lies in a folder of the inputs or is reached through
+/// a link, and when an output would overwrite an input.
 Plan plan_outputs(const std::vector<std::filesystem::path>& inputs,
                   const std::filesystem::path& out, const OutputOptions& options,
-                  std::size_t class_count = 2);
-
-/// Throws Error when `file`, relative to `out`, would be written elsewhere, through a link.
-void check_inside(const std::filesystem::path& out, const std::filesystem::path& file);
+                  std::size_t class_count = 2, const InputContract& input = {});
 
 /// float32 values of shape classes x height x width as a NumPy .npy file.
 std::string encode_npy(const std::vector<float>& planes, std::int64_t channels,
@@ -94,7 +101,7 @@ struct RunDescription {
 /// Collects what was done.
 class Manifest {
  public:
-  /// `planned`: every file that the run may write, listed until it is complete.
+  /// `jobs`: every file that the run may write is listed until the run is complete.
   Manifest(const RunDescription& run, const std::vector<Job>& jobs);
 
   void add_image(nlohmann::json entry);
@@ -114,24 +121,24 @@ class EarlierRun {
   /// run had other models or options than `now`, and Error when it is not a manifest of ours.
   EarlierRun(const std::filesystem::path& out, const Manifest& now);
 
-  /// The entry of an image that was done, whose input and outputs are still what they were.
+  /// The manifest's entry of a job that was done and whose inputs and outputs have not changed.
   [[nodiscard]] std::optional<nlohmann::json> entry_of(const Job& job) const;
-  /// Whether that run was to write the file, so that what is there may be a run's.
+  /// Whether that run planned to write the file, so a file of this name may be its output.
   [[nodiscard]] bool may_have_written(const std::filesystem::path& file) const {
-    return files_.contains(file.generic_string());
+    return files_.contains(readable(file.generic_string()));
   }
 
  private:
   struct Done {
-    std::string sha256;                                      ///< of the input
-    std::vector<std::pair<std::string, std::string>> files;  ///< with their SHA-256
-    std::size_t entry = 0;                                   ///< in entries_
+    std::vector<std::pair<std::string, std::string>> inputs;  ///< with their SHA-256
+    std::vector<std::pair<std::string, std::string>> files;   ///< with their SHA-256
+    std::size_t entry = 0;                                    ///< in entries_
   };
   void read(const nlohmann::json& earlier);
 
   std::filesystem::path out_;
   std::vector<nlohmann::json> entries_;
-  std::map<std::string, Done> images_;  ///< by input
+  std::map<std::string, Done> images_;  ///< by first input
   std::set<std::string> files_;
 };
 

@@ -4,8 +4,10 @@
 #include <cmath>
 
 #include "core/error.h"
+#include "core/model_description.h"
 #include "core/text.h"
-#include "data/geometry.h"
+#include "data/codecs/read.h"
+#include "data/image/geometry.h"
 
 namespace medurwkv::predict {
 
@@ -25,7 +27,7 @@ data::Image to_rgb(const data::Image& image) {
   for (std::int64_t y = 0; y < image.height; ++y) {
     for (std::int64_t x = 0; x < image.width; ++x) {
       for (std::int64_t c = 0; c < 3; ++c) {
-        out.bytes.push_back(to_byte(image.value(x, y, std::min(c, image.channels - 1))));
+        out.bytes.push_back(to_byte(image.value(x, y, data::shown_channel(c, image.channels))));
       }
     }
   }
@@ -40,7 +42,6 @@ data::Image shrink(const data::Image& image, data::ImageSize size) {
   contract.channels = 3;
   contract.mean = {0, 0, 0};
   contract.deviation = {1, 1, 1};
-  // Of other channels than gray or colour the first three are shown.
   const bool shown = image.channels == 1 || image.channels == 3;
   const std::vector<float> planes = data::to_network_input(shown ? image : to_rgb(image), contract);
   data::Image out{size.width, size.height, 3, data::SampleType::u8, {}};

@@ -1,4 +1,4 @@
-// Pictures of masks on their images, for people. Relies on data/image.h.
+// Pictures of masks on their images, for people. Relies on data/image/geometry.h.
 #pragma once
 
 #include <array>
@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "core/model_description.h"
-#include "data/image.h"
+#include "data/image/image.h"
 
 namespace medurwkv::predict {
 

@@ -4,6 +4,7 @@
 #include <limits>
 
 #include "core/error.h"
+#include "core/model_description.h"
 
 namespace medurwkv::predict {
 

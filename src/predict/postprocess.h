@@ -1,5 +1,5 @@
 // Corrections of a label map that a user may ask for; none is made otherwise. Relies on
-// data/image.h.
+// data/image/image.h.
 //
 // An object is a 4-connected set of pixels of one foreground class (as scipy.ndimage.label finds
 // them). The corrections are made in the order of PostOptions.
@@ -10,7 +10,7 @@
 #include <optional>
 #include <vector>
 
-#include "data/image.h"
+#include "data/image/image.h"
 
 namespace medurwkv::predict {
 

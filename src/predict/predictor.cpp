@@ -2,11 +2,13 @@
 
 #include <algorithm>
 #include <cmath>
-#include <functional>
 #include <string>
 
 #include "core/error.h"
+#include "core/memory.h"
+#include "core/model_description.h"
 #include "core/text.h"
+#include "predict/average.h"
 
 namespace medurwkv::predict {
 
@@ -23,6 +25,20 @@ void check_logits(const std::vector<float>& logits, std::size_t expected,
                          ": the model's output is not finite (NaN or infinity); its "
                          "weights are damaged or its training diverged"));
   }
+}
+
+/// Gray is repeated for a model of three channels, but not for one of three files a case.
+void check_channels(const data::Image& image, const ModelDescription& model) {
+  const InputContract& input = model.input;
+  const auto use = data::channel_use(image.channels, input.channels);
+  if (use == data::ChannelUse::same || (use && input.files == 1)) return;
+  throw_failure(concat(
+      data::channels_differ("model", input.channels, image.channels),
+      input.files > 1
+          ? concat("; it was trained on ", input.files,
+                   " files a case, which are joined in a folder whose images are all named "
+                   "CASE_0000, CASE_0001, ...")
+          : concat("; it needs a model that was trained with network.channels=", image.channels)));
 }
 
 /// (across, down) of every view of an image.
@@ -100,6 +116,7 @@ std::vector<float> probabilities_of(Engine& engine, const data::Image& image) {
   if (class_count < 2 || class_count > ignore_label) {
     throw_internal(concat("a model with ", class_count, " classes"));
   }
+  check_channels(image, model);
   const data::ImageSize size{image.width, image.height};
   const data::Placement where = data::placement_of(model.input, size);
   const auto [width, height] = where.input;
@@ -129,31 +146,55 @@ data::Image mirrored(const data::Image& image, bool across, bool down) {
   return out;
 }
 
+std::int64_t prediction_bytes(const Ensemble& ensemble, const data::Image& image) {
+  const auto classes = std::ssize(ensemble.engines.front()->description().classes);
+  const bool several = ensemble.engines.size() > 1 || ensemble.flips;
+  constexpr std::int64_t number = sizeof(float);
+  // The image as floats; later probabilities of this view and of those before, one plane that is
+  // being resized or compared, and labels.
+  const std::int64_t planes = std::max(image.channels, classes * (several ? 2 : 1) + 1);
+  return image.width * image.height * (number * planes + 1) +
+         (ensemble.flips ? std::ssize(image.bytes) : 0);
+}
+
 Prediction predict_image(const Ensemble& ensemble, const data::Image& image) {
   const data::ImageSize size{image.width, image.height};
   const std::size_t class_count = ensemble.engines.front()->description().classes.size();
-  Prediction out;
-  std::size_t count = 0;
+  const MemoryClaim claim(concat("probabilities of ", class_count, " classes at ", size.width,
+                                 " x ", size.height, " pixels"),
+                          prediction_bytes(ensemble, image));
+  Average average;
   for (Engine* engine : ensemble.engines) {
     for (const auto& [across, down] : mirrorings(ensemble.flips)) {
       const bool turned = across || down;
       std::vector<float> one =
           probabilities_of(*engine, turned ? mirrored(image, across, down) : image);
       if (turned) mirror_planes(one, size, across, down);
-      if (count++ == 0) {
-        out.probabilities = std::move(one);
-      } else {
-        std::transform(one.begin(), one.end(), out.probabilities.begin(), out.probabilities.begin(),
-                       std::plus<>());
-      }
+      average.add(std::move(one));
     }
   }
-  if (count > 1) {
-    const float factor = 1.0F / static_cast<float>(count);
-    for (float& value : out.probabilities) value *= factor;
-  }
+  Prediction out;
+  out.probabilities = average.take();
   out.labels = likeliest_class(out.probabilities, class_count, size);
   return out;
+}
+
+Prediction predict_named(const Ensemble& ensemble, const data::Image& image,
+                         const std::string& name) {
+  try {
+    return predict_image(ensemble, image);
+  } catch (const Error& error) {
+    throw Error(error.kind(), concat(name, ": ", error.what()));
+  }
+}
+
+void decide(Prediction& prediction, std::size_t class_count, const PostOptions& options) {
+  data::LabelMap& labels = prediction.labels;
+  if (options.threshold) {
+    labels = labels_at(prediction.probabilities, class_count, {labels.width, labels.height},
+                       *options.threshold);
+  }
+  correct(labels, options);
 }
 
 std::vector<float> unsureness(const std::vector<float>& probabilities, std::size_t class_count) {

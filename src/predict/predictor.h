@@ -1,13 +1,16 @@
 // One image in, its label map and class probabilities out. Relies on core/engine.h and
-// data/geometry.h.
+// data/image/geometry.h.
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
+#include <string>
 #include <utility>
 #include <vector>
 
 #include "core/engine.h"
-#include "data/geometry.h"
+#include "data/image/geometry.h"
+#include "predict/postprocess.h"
 
 namespace medurwkv::predict {
 
@@ -27,19 +30,30 @@ struct Ensemble {
       : engines(std::move(several)), flips(with_flips) {}
 };
 
-/// Throws a usage Error naming both files when two models have other classes.
+/// Bytes that predict_image takes for the image and its result, beside the network's own.
+std::int64_t prediction_bytes(const Ensemble& ensemble, const data::Image& image);
+
+/// Throws a usage Error naming both files when two models have different classes.
 void check_same_classes(const Ensemble& ensemble);
 
 /// Brings the image to the network's input as the model's contract says, runs the engine, takes the
 /// softmax over classes and resizes what the image covers of the probabilities bilinearly to the
 /// image's own size: classes x height x width, 0..1, sum 1 per pixel. Throws Error when the model's
-/// output is not finite, and as placement_of does. Not safe to call from two threads with one
-/// engine.
+/// output is not finite, for an image whose channels the model does not take, and as image_planes
+/// does. Not safe to call from two threads with one engine.
 std::vector<float> probabilities_of(Engine& engine, const data::Image& image);
 
 /// The mean of all models' probabilities (of all mirror images, mirrored back), and the likeliest
-/// class per pixel, the lower one on a tie. Throws as probabilities_of.
+/// class per pixel, the lower one on a tie. Throws as probabilities_of, and where memory is not
+/// left for it (core/memory.h).
 Prediction predict_image(const Ensemble& ensemble, const data::Image& image);
+
+/// predict_image; what it throws begins with `name`, the image's.
+Prediction predict_named(const Ensemble& ensemble, const data::Image& image,
+                         const std::string& name);
+
+/// Makes the labels what the options ask for: at their threshold, then corrected.
+void decide(Prediction& prediction, std::size_t class_count, const PostOptions& options);
 
 /// How far from sure each pixel is: 1 - (largest - second largest probability), 0..1.
 std::vector<float> unsureness(const std::vector<float>& probabilities, std::size_t class_count);

@@ -4,16 +4,22 @@
 #include <chrono>
 #include <deque>
 #include <future>
+#include <map>
+#include <new>
 #include <numeric>
 #include <optional>
-#include <set>
 #include <system_error>
 #include <utility>
 
 #include "core/error.h"
 #include "core/files.h"
-#include "core/progress.h"
+#include "core/folder_lock.h"
+#include "core/memory.h"
+#include "core/model_description.h"
 #include "core/text.h"
+#include "core/unicode.h"
+#include "data/codecs/read.h"
+#include "data/layout/dataset.h"
 #include "predict/contours.h"
 #include "predict/overlay.h"
 
@@ -40,42 +46,44 @@ void refuse_to_overwrite(const std::vector<Job>& jobs, const fs::path& out,
   }
 }
 
-/// What a run that was killed has left half written. Its names are .FILE.NUMBER.SUFFIX.
+/// Removes what killed runs have left half written.
 void remove_all_leftovers(const std::vector<Job>& jobs, const fs::path& out) {
-  std::set<fs::path> files{out / manifest_name};
-  std::set<fs::path> folders{out};
+  std::map<fs::path, std::vector<std::string>> names{{{}, {manifest_name}}};
   for (const Job& job : jobs) {
-    for (const Output& one : job.outputs) files.insert(out / one.file);
-    folders.insert((out / job.outputs.front().file).parent_path());
-  }
-  for (const fs::path& folder : folders) {
-    std::set<fs::path> half;
-    std::error_code error;
-    for (const auto& entry : fs::directory_iterator(folder, error)) {
-      const std::string name = entry.path().filename().string();
-      if (!name.starts_with('.')) continue;
-      const fs::path file = folder / fs::path(name.substr(1)).stem().stem();
-      if (files.contains(file)) half.insert(file);
+    for (const Output& one : job.outputs) {
+      names[one.file.parent_path()].push_back(one.file.filename().string());
     }
-    for (const fs::path& file : half) remove_leftovers(file);
   }
+  for (const auto& [folder, own] : names) remove_leftovers(OutputPath(out) / folder, own);
 }
 
 /// An image, or why it could not be read.
 struct Decoded {
   data::Image image;
-  std::string sha256;
+  std::vector<std::string> sha256;  ///< of each file
   std::string error;
+  bool short_of_memory = false;  ///< the error may be gone once other images are
 };
 
-Decoded decode(const fs::path& input) {
-  Decoded out;
+constexpr const char* out_of_memory =
+    "out of memory; cut the image into tiles, or use fewer --jobs";
+
+Decoded decode(const Job& job) {
+  Decoded out{.image = {}, .sha256 = {}, .error = job.problem, .short_of_memory = false};
+  if (!out.error.empty()) return out;
   try {
-    out.image = data::read_image(input);
-    out.sha256 = sha256_file(input);
+    data::Case item;
+    for (const fs::path& input : job.inputs) item.images.push_back({input});
+    out.image = data::read_image(item, out.sha256);
+  } catch (const MemoryError& caught) {
+    out.error = caught.what();
+    out.short_of_memory = true;
   } catch (const Error& caught) {
     if (caught.kind() == ErrorKind::internal) throw;
     out.error = caught.what();
+  } catch (const std::bad_alloc&) {
+    out.error = out_of_memory;
+    out.short_of_memory = true;
   }
   return out;
 }
@@ -101,47 +109,46 @@ std::string encoded(const Output& output, const data::Image& image, const Predic
 }
 
 /// What the manifest says of an image, beside its outputs.
-json described(const Job& job, const std::string& sha256, const data::LabelMap& labels,
+json described(const Job& job, const std::vector<std::string>& sha256, const data::LabelMap& labels,
                const std::vector<float>& unsure, std::size_t class_count) {
   std::vector<std::int64_t> pixels(class_count, 0);
   for (const std::uint8_t label : labels.labels) {
     if (label < pixels.size()) ++pixels[label];
   }
   const double sum = std::accumulate(unsure.begin(), unsure.end(), 0.0);
-  return {{"input", job.input.string()},
-          {"sha256", sha256},
-          {"width", labels.width},
-          {"height", labels.height},
-          {"class_pixels", pixels},
-          {"unsure", unsure.empty() ? 0 : sum / static_cast<double>(unsure.size())},
-          {"outputs", json::array()}};
+  json out{{"input", readable(job.input().string())},
+           {"sha256", sha256.front()},
+           {"width", labels.width},
+           {"height", labels.height},
+           {"class_pixels", pixels},
+           {"unsure", unsure.empty() ? 0 : sum / static_cast<double>(unsure.size())},
+           {"outputs", json::array()}};
+  if (job.inputs.size() == 1) return out;
+  for (std::size_t i = 0; i < job.inputs.size(); ++i) {
+    out["inputs"].push_back({{"input", readable(job.inputs[i].string())}, {"sha256", sha256[i]}});
+  }
+  return out;
 }
 
-/// Corrects the label map and writes everything; the image's entry of the manifest.
+/// Corrects the label map and writes everything. Returns the image's entry of the manifest.
 json finish(const Job& job, const Decoded& decoded, Prediction prediction,
             const std::vector<ClassInfo>& classes, const RunOptions& options) {
-  data::LabelMap& labels = prediction.labels;
-  const PostOptions& post = options.outputs.post;
-  if (post.threshold) {
-    labels = labels_at(prediction.probabilities, classes.size(), {labels.width, labels.height},
-                       *post.threshold);
-  }
-  correct(labels, post);
+  decide(prediction, classes.size(), options.outputs.post);
   const std::vector<float> unsure = unsureness(prediction.probabilities, classes.size());
-  json entry = described(job, decoded.sha256, labels, unsure, classes.size());
-  check_inside(options.out, job.outputs.front().file);
-  make_folder((options.out / job.outputs.front().file).parent_path());
+  json entry = described(job, decoded.sha256, prediction.labels, unsure, classes.size());
+  const OutputPath out = options.out;
+  make_folder((out / job.outputs.front().file).folder());
   for (const Output& one : job.outputs) {
     const std::string bytes = encoded(one, decoded.image, prediction, unsure, classes);
-    write_file(options.out / one.file, bytes);
-    entry["outputs"].push_back({{"file", one.file.generic_string()},
+    write_file(out / one.file, bytes);
+    entry["outputs"].push_back({{"file", readable(one.file.generic_string())},
                                 {"sha256", sha256(bytes)},
                                 {"what", to_string(one.what)}});
   }
   return entry;
 }
 
-/// What became of one job: an entry, or an error.
+/// The result of one job: an entry of the manifest, or an error.
 struct Outcome {
   const Job* job = nullptr;
   json entry;
@@ -154,36 +161,35 @@ struct Outcome {
 class Run {
  public:
   Run(const Ensemble& ensemble, const std::vector<Job>& jobs, const RunOptions& options,
-      const OnFailure& on_failure)
+      Listener& listener)
       : ensemble_(ensemble),
         classes_(ensemble.engines.front()->description().classes),
         jobs_(jobs),
         options_(options),
-        on_failure_(on_failure),
+        listener_(listener),
         manifest_(describe(ensemble, options), jobs) {
     check_same_classes(ensemble);
+    make_folder(options.out);
+    lock_.emplace(options.out);
     if (options.go_on) earlier_.emplace(options.out, manifest_);
     if (!options.force) {
       refuse_to_overwrite(jobs, options.out, earlier_ ? &*earlier_ : nullptr);
     }
-    make_folder(options.out);
-    if (options.go_on) remove_all_leftovers(jobs, options.out);
+    remove_all_leftovers(jobs, options.out);
     save(false);
   }
 
-  RunResult go(const StopSignal& stop) {
-    Progress progress("predicting", std::ssize(jobs_), options_.quiet);
-    progress_ = &progress;
+  RunResult go() {
     try {
       for (std::size_t i = 0; i < jobs_.size(); ++i) {
-        throw_if_stopped(stop);
+        throw_if_stopped(listener_);
         read_ahead(i);
-        predict(jobs_[i]);
+        predict(i);
         while (std::ssize(behind_) > (options_.jobs > 1 ? options_.jobs : 0)) take();
       }
       while (!behind_.empty()) take();
     } catch (...) {
-      // What was begun becomes whole, and is told of.
+      // Finish and report what was begun.
       while (!behind_.empty()) take_quietly();
       save(false);
       throw;
@@ -203,7 +209,8 @@ class Run {
     return options_.jobs > 1 ? std::launch::async : std::launch::deferred;
   }
 
-  /// Reading of job `at` and, on several threads, of those after it.
+  /// Starts to read job `at` and, on several threads, those after it. An image that lacks memory is
+  /// tried again by itself (make_room), so what fails does not depend on its neighbours.
   void read_ahead(std::size_t at) {
     const auto most = static_cast<std::size_t>(std::max(1, options_.jobs));
     while (read_ < jobs_.size() && read_ < at + most) {
@@ -211,12 +218,20 @@ class Run {
       std::optional<json> kept = earlier_ ? earlier_->entry_of(job) : std::nullopt;
       ahead_.push_back({.kept = std::move(kept), .decoded = {}});
       if (!ahead_.back().kept) {
-        ahead_.back().decoded = std::async(policy(), [&job] { return decode(job.input); });
+        ahead_.back().decoded = std::async(policy(), [&job] { return decode(job); });
       }
     }
   }
 
-  void predict(const Job& job) {
+  /// Gives back what other images hold; those that were read ahead are read again.
+  void make_room(std::size_t at) {
+    while (!behind_.empty()) take();
+    ahead_.clear();
+    read_ = at + 1;
+  }
+
+  void predict(std::size_t at) {
+    const Job& job = jobs_[at];
     Ahead next = std::move(ahead_.front());
     ahead_.pop_front();
     const auto ready = [&](Outcome outcome) {
@@ -229,12 +244,21 @@ class Run {
       return;
     }
     Decoded decoded = next.decoded.get();
+    if (decoded.short_of_memory) {
+      make_room(at);
+      decoded = decode(job);
+    }
     Prediction prediction;
     try {
+      if (decoded.error.empty() && prediction_bytes(ensemble_, decoded.image) > memory_left()) {
+        make_room(at);
+      }
       if (decoded.error.empty()) prediction = predict_image(ensemble_, decoded.image);
     } catch (const Error& caught) {
       if (caught.kind() == ErrorKind::internal) throw;
       decoded.error = caught.what();
+    } catch (const std::bad_alloc&) {
+      decoded.error = out_of_memory;
     }
     if (!decoded.error.empty()) {
       ready({.job = &job, .entry = {}, .error = decoded.error});
@@ -255,23 +279,25 @@ class Run {
     std::future<Outcome> oldest = std::move(behind_.front());
     behind_.pop_front();
     Outcome outcome = oldest.get();
-    const fs::path& input = outcome.job->input;
+    const fs::path& input = outcome.job->input();
     if (!outcome.error.empty()) {
       manifest_.add_failure(input, outcome.error);
-      progress_->interrupt();
-      on_failure_(input, outcome.error);
+      // The readers' messages name the file already.
+      const bool named = outcome.error.find(input.string()) != std::string::npos;
+      listener_.failure(named ? outcome.error : concat(input.string(), ": ", outcome.error));
       ++result_.failed;
     } else {
       manifest_.add_image(std::move(outcome.entry));
       ++(outcome.kept ? result_.kept : result_.done);
     }
-    progress_->update(result_.done + result_.kept + result_.failed, input.filename().string());
+    listener_.progress("predicting", result_.done + result_.kept + result_.failed,
+                       std::ssize(jobs_), input.filename().string());
     if (std::chrono::duration<double>(Clock::now() - saved_).count() > options_.save_every) {
       save(false);
     }
   }
 
-  /// While another error is on its way: that one is told, and what fails now with it.
+  /// take() while another error is on its way: an Error of this one is dropped.
   void take_quietly() {
     try {
       take();
@@ -294,13 +320,13 @@ class Run {
   const std::vector<ClassInfo>& classes_;
   const std::vector<Job>& jobs_;
   const RunOptions& options_;
-  const OnFailure& on_failure_;
+  Listener& listener_;
   Manifest manifest_;
+  std::optional<FolderLock> lock_;
   std::optional<EarlierRun> earlier_;
   std::size_t read_ = 0;
   std::deque<Ahead> ahead_;
   std::deque<std::future<Outcome>> behind_;
-  Progress* progress_ = nullptr;
   RunResult result_;
   Clock::time_point saved_ = Clock::now();
 };
@@ -308,8 +334,8 @@ class Run {
 }  // namespace
 
 RunResult run_jobs(const Ensemble& ensemble, const std::vector<Job>& jobs,
-                   const RunOptions& options, const OnFailure& on_failure, const StopSignal& stop) {
-  return Run(ensemble, jobs, options, on_failure).go(stop);
+                   const RunOptions& options, Listener& listener) {
+  return Run(ensemble, jobs, options, listener).go();
 }
 
 }  // namespace medurwkv::predict

@@ -1,12 +1,11 @@
-// A prediction run: many images to files. Relies on the other files of predict and core.
+// A prediction run: many images to files. Relies on core, data and the other files of predict.
 #pragma once
 
 #include <filesystem>
-#include <functional>
 #include <string>
 #include <vector>
 
-#include "core/stop.h"
+#include "core/listener.h"
 #include "predict/outputs.h"
 #include "predict/predictor.h"
 
@@ -18,7 +17,6 @@ struct RunOptions {
   bool force = false;     ///< overwrite outputs of an earlier run
   bool go_on = false;     ///< keep what an earlier run with the same models and options has done
   int jobs = 1;           ///< images that are read, and written, beside the one that is computed
-  bool quiet = false;     ///< no progress on stderr
   double save_every = 5;  ///< seconds between manifests on disk
 };
 
@@ -28,16 +26,14 @@ struct RunResult {
   std::int64_t failed = 0;
 };
 
-/// Called, in the order of the jobs, for an image that could not be read or predicted; the run goes
-/// on with the next.
-using OnFailure = std::function<void(const std::filesystem::path& input, const std::string& error)>;
-
-/// Predicts every job into `options.out`. A manifest is there from the start, with what is planned,
-/// and at the end; also when `stop` ends the run (Stopped is thrown on, after the images that were
-/// begun are written). Each file appears whole or not at all. Models are run on the calling thread
-/// alone. Throws Error, before anything is written, when an output exists that is not to be
-/// overwritten; and when a file cannot be written.
+/// Predicts every job into `options.out`. An image that cannot be read or predicted is a
+/// Listener::failure, in the order of the jobs, and the run goes on with the next. A manifest is
+/// there from the start, with what is planned, and at the end; also when the listener ends the run
+/// (Stopped is thrown on, after the images that were begun are written). Each file appears whole or
+/// not at all. Models are run on the calling thread alone. Throws Error, before anything is
+/// written, when an output exists that is not to be overwritten or another run writes into the
+/// folder; and when a file cannot be written.
 RunResult run_jobs(const Ensemble& ensemble, const std::vector<Job>& jobs,
-                   const RunOptions& options, const OnFailure& on_failure, const StopSignal& stop);
+                   const RunOptions& options, Listener& listener);
 
 }  // namespace medurwkv::predict

@@ -1,21 +1,66 @@
 #include "torch/parameter_store.h"
 
+#include <cstring>
 #include <utility>
 
 #include "core/error.h"
 #include "core/text.h"
 
 namespace medurwkv::torch_backend {
+namespace {
 
-ParameterStore::ParameterStore(std::vector<net::ParameterSpec> specs, std::uint64_t seed,
-                               at::ScalarType type, at::Device device)
+at::ScalarType scalar_type(weights::DType type) {
+  switch (type) {
+    case weights::DType::f64: return at::kDouble;
+    case weights::DType::f32: return at::kFloat;
+    case weights::DType::f16: return at::kHalf;
+    case weights::DType::bf16: return at::kBFloat16;
+    case weights::DType::i64: return at::kLong;
+    case weights::DType::i32: return at::kInt;
+    case weights::DType::i16: return at::kShort;
+    case weights::DType::i8: return at::kChar;
+    case weights::DType::u8:
+    // A file's bytes may be others than 0 and 1.
+    case weights::DType::boolean: return at::kByte;
+  }
+  throw_internal("unknown tensor type");
+}
+
+}  // namespace
+
+std::string read_into(const weights::WeightsSource& file, const Destinations& destinations) {
+  return file.read(
+      [&](const weights::TensorInfo& tensor, std::uint64_t at, std::string_view piece) {
+        const auto found = destinations.find(tensor.name);
+        if (found == destinations.end()) return;
+        // Of the thread that reads.
+        const at::NoGradGuard no_grad;
+        const std::int64_t size = weights::size_of(tensor.type);
+        const auto count = static_cast<std::int64_t>(piece.size()) / size;
+        const at::Tensor place =
+            found->second.view(-1).narrow(0, static_cast<std::int64_t>(at) / size, count);
+        const at::ScalarType type = scalar_type(tensor.type);
+        if (place.is_cpu() && place.scalar_type() == type) {
+          std::memcpy(place.data_ptr(), piece.data(), piece.size());
+        } else {
+          // from_blob wants a mutable pointer; the bytes are only read.
+          place.copy_(at::from_blob(const_cast<char*>(piece.data()), count, type));
+        }
+      });
+}
+
+ParameterStore::ParameterStore(std::vector<net::ParameterSpec> specs,
+                               std::optional<std::uint64_t> seed, at::ScalarType type,
+                               at::Device device)
     : specs_(std::move(specs)), type_(type), device_(device) {
   for (const net::ParameterSpec& spec : specs_) {
     at::Tensor tensor;
     if (spec.integer) {
       tensor = at::zeros(spec.shape, at::TensorOptions().dtype(at::kLong).device(device));
+    } else if (!seed) {
+      tensor = at::empty(spec.shape, at::TensorOptions().dtype(type).device(device));
     } else {
-      std::vector<float> values = net::initial_values(spec, seed);
+      std::vector<float> values = net::initial_values(spec, *seed);
       tensor = at::from_blob(values.data(), spec.shape, at::kFloat).to(device, type, false, true);
     }
     if (!spec.buffer) tensor.requires_grad_(true);
@@ -40,15 +85,18 @@ void ParameterStore::set(const std::string& name, const std::vector<double>& val
   tensor.copy_(at::from_blob(const_cast<double*>(values.data()), tensor.sizes(), at::kDouble));
 }
 
-void ParameterStore::load(const weights::TensorFile& file, const std::string& prefix) {
+Destinations ParameterStore::destinations(const weights::TensorIndex& file,
+                                          const std::string& prefix) const {
+  Destinations out;
   for (const net::ParameterSpec& spec : specs_) {
     const weights::TensorInfo& info = file.info(prefix + spec.name);
     if (info.shape != spec.shape) {
-      throw_failure(concat("tensor ", info.name, " has shape ", shape_text(info.shape),
-                           ", the network wants ", shape_text(spec.shape)));
+      throw_failure(concat(file.file(), ": tensor ", shown(info.name), " has shape ",
+                           shape_text(info.shape), ", the network wants ", shape_text(spec.shape)));
     }
-    set(spec.name, file.values(info.name));
+    out.emplace(info.name, at(spec.name));
   }
+  return out;
 }
 
 weights::TensorView view_of(const std::string& name, const at::Tensor& tensor) {

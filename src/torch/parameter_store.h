@@ -5,20 +5,31 @@
 #include "torch/aten.h"
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <unordered_map>
 #include <vector>
 
 #include "net/parameters.h"
 #include "weights/tensor_file.h"
+#include "weights/weights_source.h"
 
 namespace medurwkv::torch_backend {
 
+/// Tensors to be filled from a file, by the names that they have in it.
+using Destinations = std::unordered_map<std::string, at::Tensor>;
+
+/// Reads `file` once, straight into `destinations`, each converted to its own type and device.
+/// Returns content_sha256 of the file. Throws Error naming the file when it is damaged; the tensors
+/// must not be used then. A destination has as many elements as its tensor in the file.
+std::string read_into(const weights::WeightsSource& file, const Destinations& destinations);
+
 class ParameterStore {
  public:
-  /// All tensors of `specs` with their start values for `seed`.
-  ParameterStore(std::vector<net::ParameterSpec> specs, std::uint64_t seed, at::ScalarType type,
-                 at::Device device);
+  /// All tensors of `specs` with their start values for `seed`. Without a seed they have no values
+  /// yet and are to be filled, all but the counters, which are 0.
+  ParameterStore(std::vector<net::ParameterSpec> specs, std::optional<std::uint64_t> seed,
+                 at::ScalarType type, at::Device device);
 
   [[nodiscard]] const std::vector<net::ParameterSpec>& specs() const { return specs_; }
   /// Throws an internal Error for an unknown name.
@@ -29,9 +40,10 @@ class ParameterStore {
   /// Overwrites `name` with `values` (row-major).
   void set(const std::string& name, const std::vector<double>& values);
 
-  /// Overwrites every tensor from `file`, under `prefix` + its name. Throws Error naming the first
-  /// tensor that is missing or of another shape.
-  void load(const weights::TensorFile& file, const std::string& prefix = "");
+  /// Every tensor, under `prefix` + its name. Throws Error naming the first that `file` lacks or
+  /// has in another shape.
+  [[nodiscard]] Destinations destinations(const weights::TensorIndex& file,
+                                          const std::string& prefix = "") const;
 
   /// Views of all tensors as float32 (counters int64) on the CPU; `keep_alive` owns what had to be
   /// copied.

@@ -1,179 +1,171 @@
 #include "train/bench.h"
 
+#include "torch/aten.h"
+
 #include <ATen/Parallel.h>
 
-#include <algorithm>
-#include <utility>
+#include <cmath>
+#include <memory>
+#include <optional>
 
 #include "core/error.h"
-#include "core/stop.h"
+#include "core/memory.h"
 #include "core/text.h"
 #include "core/threads.h"
-#include "kernels/limits.h"
+#include "engine/memory.h"
+#include "engine/torch_engine.h"
+#include "measure/machine.h"
+#include "measure/roofline.h"
 #include "net/presets.h"
-#include "train/trainer_tail.h"
+#include "train/learner.h"
+#include "train/memory.h"
+#include "weights/model_file.h"
+#include "weights/weights_source.h"
 
 namespace medurwkv::train {
 namespace {
 
+using library::BenchRequest;
+
 using nlohmann::json;
 
-void set_threads(int threads) {
-  set_thread_count(threads);
-  at::set_num_threads(threads);
+/// The network, with the weights of a file where one is named: how fast bi-WKV is depends on them.
+struct Subject {
+  net::NetworkConfig network;
+  Regions regions = {};
+  data::ImageSize size{256, 256};
+  std::shared_ptr<const weights::WeightsSource> file = {};
+};
+
+Subject subject_of(const BenchRequest& request) {
+  if (request.model.empty()) return {.network = net::preset(request.preset)};
+  const auto file =
+      std::make_shared<const weights::WeightsSource>(weights::WeightsSource::open(request.model));
+  const weights::ModelInfo info = file->understood(
+      [&] { return weights::model_info(request.model.string(), file->metadata()); });
+  return {info.network, info.regions, {info.input.width, info.input.height}, file};
 }
 
-double sum_of(const std::vector<plan::Work>& works, double plan::Work::*member) {
-  double sum = 0;
-  for (const plan::Work& work : works) sum += work.*member;
-  return sum;
+/// The file's weights in place of start values.
+void load(const Subject& subject, const torch_backend::ParameterStore& store) {
+  if (!subject.file) return;
+  const torch_backend::Destinations there =
+      subject.file->understood([&] { return store.destinations(*subject.file); });
+  torch_backend::read_into(*subject.file, there);
 }
 
-/// rate / seconds of every round.
-Estimate rate(const Times& times, double amount) {
-  std::vector<double> rates;
-  for (const double seconds : times.seconds) rates.push_back(amount / seconds);
-  return estimate(rates);
-}
-
-json group(const std::string& name, const std::vector<BenchCase>& cases, const MachineLoops& loops,
-           const MeasureOptions& options) {
-  std::vector<Contender> contenders = loops.contenders();
-  const std::size_t machine = contenders.size();
-  for (const BenchCase& one : cases) contenders.push_back({.name = one.name, .run = one.run});
-  const std::vector<Times> times = measure_in_turn(contenders, options);
-  const std::vector<plan::Limits> limits = loops.limits(times);
-  json figures = json::array();
-  for (std::size_t i = 0; i < cases.size(); ++i) {
-    figures.push_back(case_figures(cases[i], times[machine + i], limits));
+/// A learner of the subject and a batch of noise.
+class Training {
+ public:
+  Training(const Subject& subject, data::ImageSize size, std::int64_t batch)
+      : learner_(config_, subject.network, {.regions = subject.regions}, at::kCPU),
+        batch_{.images = at::randn({batch, subject.network.channels, size.height, size.width}),
+               .labels = at::randint(0, 2, {batch, size.height, size.width}, at::kLong),
+               .ids = {}} {
+    load(subject, learner_.store());
   }
-  return {{"name", name}, {"machine", loops.describe(times)}, {"cases", figures}};
+  void step() {
+    // A loss that is not finite has no backward pass.
+    if (!std::isfinite(learner_.learn(batch_, 0, 1).total)) throw_failure("the loss is not finite");
+    learner_.update(1e-6);
+  }
+  [[nodiscard]] const torch_backend::ParameterStore& store() { return learner_.store(); }
+
+ private:
+  Config config_;
+  Learner learner_;
+  Batch batch_;
+};
+
+/// Bytes that the whole process will hold in a prediction and in a training step. Throws Error
+/// where they are not left.
+std::pair<std::int64_t, std::int64_t> expected_memory(const Subject& subject, data::ImageSize size,
+                                                      const BenchRequest& request) {
+  const std::int64_t channels = subject.network.channels;
+  ExpectedMemory step =
+      without_cache({.network = subject.network,
+                     .input = {.width = size.width, .height = size.height, .channels = channels},
+                     .workers = request.threads},
+                    request.batch);
+  step.batches = request.batch * size.width * size.height * (4 * channels + 8);
+  const std::int64_t prediction =
+      engine::prediction_memory({.network = subject.network, .size = size});
+  const auto needed = static_cast<double>(std::max(prediction, step.total() - step.program));
+  if (const std::int64_t left = memory_left(); needed > static_cast<double>(left)) {
+    throw_failure(concat("--size ", size.width, ": takes about ", human_bytes(needed),
+                         " of memory, ", memory_left_text(left),
+                         "; use a smaller --size, --batch or network"));
+  }
+  return {step.program + prediction, step.total()};
+}
+
+json measure_size(const Subject& subject, data::ImageSize size, const BenchRequest& request,
+                  const std::function<void()>& stop_if_asked) {
+  const auto [expected_prediction, expected_step] = expected_memory(subject, size, request);
+  const auto count = static_cast<std::size_t>(subject.network.channels * size.width * size.height);
+  const std::vector<float> image(count, 0.5F);
+  const auto predict = [&](const torch_backend::ParameterStore& store) {
+    engine::TorchEngine(subject.network, store, {}, subject.regions)
+        .logits(image, size.height, size.width);
+  };
+  // Memory first: the machine's loops take some of their own.
+  const std::int64_t prediction_peak = measure::peak_memory_of([&] {
+    torch_backend::ParameterStore store(plan::parameters_of(subject.network), 0, at::kFloat,
+                                        at::kCPU);
+    load(subject, store);
+    predict(store);
+  });
+  stop_if_asked();
+  std::optional<Training> training;
+  const std::int64_t training_peak = measure::peak_memory_of([&] {
+    training.emplace(subject, size, request.batch);
+    for (int i = 0; i < 2; ++i) training->step();  // the first makes AdamW's moments
+  });
+  measure::MachineLoops loops;
+  std::vector<measure::Contender> contenders = loops.contenders();
+  contenders.push_back({.name = "prediction", .run = [&] { predict(training->store()); }});
+  contenders.push_back({.name = "training step", .run = [&] { training->step(); }});
+  const std::vector<measure::Times> times = measure::measure_in_turn(
+      contenders, {.rounds = request.rounds, .before_round = stop_if_asked});
+  const auto figures = [&](const measure::Times& taken, std::int64_t batch, measure::Extent extent,
+                           std::int64_t expected_bytes, std::int64_t peak) {
+    const plan::Plan plan = plan::record(subject.network, batch, size.height, size.width);
+    json out = measure::figures(measure::network_work(plan, extent), taken, loops.limits(times));
+    out["images_per_second"] = measure::rate(taken, static_cast<double>(batch));
+    out["expected_memory_bytes"] = expected_bytes;
+    out["peak_memory_bytes"] = peak;
+    return out;
+  };
+  return {{"width", size.width},
+          {"height", size.height},
+          {"limits", loops.describe(times)},
+          {"prediction", figures(times[times.size() - 2], 1, measure::Extent::forward,
+                                 expected_prediction, prediction_peak)},
+          {"training_step", figures(times.back(), request.batch, measure::Extent::training_step,
+                                    expected_step, training_peak)}};
 }
 
 }  // namespace
 
-struct MachineLoops::Loops {
-  kernels::Triad triad;
-  double fma_flops = 0;
-  double matrix_flops = 0;
-  std::function<void()> matrix_product;
-};
-
-MachineLoops::MachineLoops(double matrix_flops, std::function<void()> matrix_product)
-    : loops_(std::make_unique<Loops>()) {
-  loops_->fma_flops = kernels::run_fma_loop();
-  loops_->matrix_flops = matrix_flops;
-  loops_->matrix_product = std::move(matrix_product);
-}
-
-MachineLoops::~MachineLoops() = default;
-
-std::vector<Contender> MachineLoops::contenders() const {
-  std::vector<Contender> out{
-      {.name = "FMA loop", .run = [] { kernels::run_fma_loop(); }},
-      {.name = "triad", .run = [this] { loops_->triad.run(); }},
-      {.name = "matrix product", .run = [this] { loops_->matrix_product(); }}};
-  if (thread_count() > 1) {
-    out.push_back({.name = "FMA loop, 1 thread", .run = [] {
-                     const int threads = thread_count();
-                     set_thread_count(1);
-                     kernels::run_fma_loop();
-                     set_thread_count(threads);
-                   }});
+json run_bench(const BenchRequest& request, Listener& listener) {
+  set_thread_count(request.threads);
+  at::set_num_threads(request.threads);
+  const Subject subject = subject_of(request);
+  std::vector<data::ImageSize> sizes;
+  for (const std::int64_t size : request.sizes) sizes.push_back({size, size});
+  if (sizes.empty()) sizes.push_back(subject.size);
+  json out{{"network", subject.network.preset},
+           {"batch", request.batch},
+           {"threads", request.threads},
+           {"rounds", request.rounds},
+           {"sizes", json::array()}};
+  for (const data::ImageSize& size : sizes) {
+    listener.line(
+        concat("measuring ", size.width, " x ", size.height, ", ", request.rounds, " rounds"));
+    out["sizes"].push_back(
+        measure_size(subject, size, request, [&] { throw_if_stopped(listener); }));
   }
   return out;
-}
-
-std::vector<plan::Limits> MachineLoops::limits(const std::vector<Times>& times) const {
-  std::vector<plan::Limits> out;
-  for (std::size_t round = 0; round < times[0].seconds.size(); ++round) {
-    out.push_back({.flops_per_second = loops_->matrix_flops / times[2].seconds[round],
-                   .bytes_per_second = loops_->triad.bytes() / times[1].seconds[round]});
-  }
-  return out;
-}
-
-json MachineLoops::describe(const std::vector<Times>& times) const {
-  json out{{"fma_gflops", to_json(rate(times[0], 1e-9 * loops_->fma_flops))},
-           {"triad_gb_s", to_json(rate(times[1], 1e-9 * loops_->triad.bytes()))},
-           {"matrix_gflops", to_json(rate(times[2], 1e-9 * loops_->matrix_flops))},
-           {"fma_scaling", nullptr},
-           {"void", nullptr}};
-  const int threads = thread_count();
-  if (threads > 1) {
-    Estimate scaling = ratio(times[3], times[0]);
-    scaling.median *= threads;
-    scaling.low *= threads;
-    scaling.high *= threads;
-    out["fma_scaling"] = to_json(scaling);
-    out["void"] = scaling.median < 0.85 * threads;
-  }
-  return out;
-}
-
-json to_json(const Estimate& estimate) {
-  return {{"median", estimate.median},
-          {"low", estimate.low},
-          {"high", estimate.high},
-          {"confidence", estimate.confidence}};
-}
-
-json case_figures(const BenchCase& one, const Times& times,
-                  const std::vector<plan::Limits>& limits) {
-  const double flops = sum_of(one.work, &plan::Work::flops);
-  const double bytes = sum_of(one.work, &plan::Work::bytes);
-  std::vector<double> bounds;
-  std::vector<double> shares;
-  for (std::size_t round = 0; round < limits.size(); ++round) {
-    bounds.push_back(plan::roofline_seconds(one.work, limits[round]));
-    shares.push_back(bounds.back() / times.seconds[round]);
-  }
-  return {{"group", one.group},
-          {"name", one.name},
-          {"pass", one.pass},
-          {"count", one.count},
-          {"seconds", to_json(estimate(times.seconds))},
-          {"gflop", 1e-9 * flops},
-          {"gbyte", 1e-9 * bytes},
-          {"gflop_s", rate(times, 1e-9 * flops).median},
-          {"gbyte_s", rate(times, 1e-9 * bytes).median},
-          {"bound_seconds", estimate(bounds).median},
-          {"share", to_json(estimate(shares))}};
-}
-
-json run_bench(const BenchRequest& request, const BenchListener& listener) {
-  set_threads(request.threads);
-  const MachineLoops loops(request.matrix_flops, listener.matrix_product);
-  const MeasureOptions options{
-      .rounds = request.rounds, .seconds = request.quick ? 0.002 : 0.02, .before_round = [&] {
-        const int signal = listener.stop_signal();
-        if (signal != 0) throw Stopped{signal};
-      }};
-  json groups = json::array();
-  const auto measure = [&](const std::string& name, const std::vector<BenchCase>& cases) {
-    listener.line(concat(request.threads, request.threads == 1 ? " thread: " : " threads: ", name,
-                         ", ", cases.size(), " cases"));
-    groups.push_back(group(name, cases, loops, options));
-  };
-  const net::NetworkConfig whole = net::preset(request.preset);
-  if (whole.architecture == net::Architecture::med_urwkv) {
-    std::vector<std::int64_t> tokens{196, 1024, 16384};
-    if (request.quick) tokens.pop_back();
-    measure("bi-WKV", wkv_cases(tokens, whole.encoder.width));
-  }
-  const auto format = at::MemoryFormat::ChannelsLast;
-  for (const std::int64_t size : request.sizes) {
-    if (!request.quick) {
-      measure(concat("operations of ", request.preset, " at ", size),
-              operation_cases<torch_backend::TorchOps>(plan::record(whole, 1, size, size), format));
-    }
-    // The step at the first size alone: four large images want more memory than some machines have.
-    const std::int64_t batch = size == request.sizes.front() ? 4 : 0;
-    measure(concat("networks at ", size),
-            network_cases<torch_backend::TorchOps, TrainerTail>(
-                {.preset = request.preset, .size = size, .step_batch = batch}, format));
-  }
-  return {{"threads", request.threads}, {"rounds", request.rounds}, {"groups", groups}};
 }
 
 }  // namespace medurwkv::train

@@ -1,11 +1,13 @@
 #include "train/checkpoint.h"
 
 #include <string>
+#include <system_error>
 #include <utility>
 #include <vector>
 
 #include "core/error.h"
 #include "core/text.h"
+#include "weights/weights_source.h"
 
 namespace medurwkv::train {
 namespace {
@@ -16,23 +18,36 @@ constexpr const char* moment1_prefix = "optimizer.moment1.";
 constexpr const char* moment2_prefix = "optimizer.moment2.";
 constexpr const char* average_prefix = "average.";
 
-/// Zeros where the file has none: the tensor was not trained yet.
-void load_moment(const weights::TensorFile& file, const std::string& name,
-                 const at::Tensor& parameter, at::Tensor& moment) {
+/// None where the file has none: the tensor was not trained yet.
+void add_moment(const weights::TensorIndex& file, const std::string& name,
+                const at::Tensor& parameter, at::Tensor& moment,
+                torch_backend::Destinations& destinations) {
   if (!file.contains(name)) return;
-  const std::vector<double> values = file.values(name);
-  if (static_cast<std::int64_t>(values.size()) != parameter.numel()) {
-    throw_failure(concat("tensor ", name, " has another size than what it is the moment of"));
+  if (element_count(file.info(name).shape) != parameter.numel()) {
+    throw_failure(
+        concat(file.file(), ": tensor ", name, " has another size than what it is the moment of"));
   }
-  moment = at::tensor(values, at::kDouble)
-               .reshape(parameter.sizes())
-               .to(parameter.options().requires_grad(false));
+  moment = at::empty(parameter.sizes(), parameter.options().requires_grad(false));
+  destinations.emplace(name, moment);
+}
+
+/// Where the tensors of the file go in `learner`.
+torch_backend::Destinations destinations_of(const weights::TensorIndex& file, Learner& learner) {
+  torch_backend::Destinations out = learner.store().destinations(file);
+  if (learner.average() != nullptr) {
+    out.merge(learner.average()->destinations(file, average_prefix));
+  }
+  for (AdamWSlot& slot : learner.optimizer().slots()) {
+    add_moment(file, moment1_prefix + slot.name, slot.parameter, slot.moment1, out);
+    add_moment(file, moment2_prefix + slot.name, slot.parameter, slot.moment2, out);
+  }
+  return out;
 }
 
 }  // namespace
 
-void write_checkpoint(const std::filesystem::path& file, const weights::ModelInfo& info,
-                      Learner& learner, const RunState& state, const json& started_with) {
+void write_checkpoint(const OutputPath& file, const weights::ModelInfo& info, Learner& learner,
+                      const RunState& state, const json& started_with) {
   std::vector<at::Tensor> keep_alive;
   std::vector<weights::TensorView> tensors = learner.store().views(keep_alive);
   const auto add = [&](const std::string& name, const at::Tensor& tensor) {
@@ -57,21 +72,23 @@ void write_checkpoint(const std::filesystem::path& file, const weights::ModelInf
   weights::write_model_file(file, tensors, std::move(metadata));
 }
 
-Resumed read_checkpoint(const std::filesystem::path& path, Learner& learner) {
-  const weights::TensorFile file = weights::read_checked(path);
-  if (!file.metadata().contains("checkpoint")) {
-    throw_failure(concat(path.string(), ": is not a checkpoint of a training run"));
-  }
-  const json checkpoint = weights::metadata_json(path.string(), file.metadata(), "checkpoint");
+Resumed read_checkpoint(const std::filesystem::path& path, Learner& learner,
+                        const std::function<void(const json& started_with)>& check) {
+  const auto file = weights::WeightsSource::open(path);
+  json checkpoint;
+  torch_backend::Destinations destinations;
+  file.understood([&] {
+    if (!file.metadata().contains("checkpoint")) {
+      throw_failure(concat(path.string(), ": is not a checkpoint of a training run"));
+    }
+    checkpoint = weights::metadata_json(path.string(), file.metadata(), "checkpoint");
+    check(checkpoint.value("started_with", json::object()));
+    destinations = destinations_of(file, learner);
+  });
+  torch_backend::read_into(file, destinations);
   try {
     Resumed out{.state = state_from(checkpoint.at("state")),
                 .started_with = checkpoint.at("started_with")};
-    learner.store().load(file);
-    if (learner.average() != nullptr) learner.average()->load(file, average_prefix);
-    for (AdamWSlot& slot : learner.optimizer().slots()) {
-      load_moment(file, moment1_prefix + slot.name, slot.parameter, slot.moment1);
-      load_moment(file, moment2_prefix + slot.name, slot.parameter, slot.moment2);
-    }
     learner.optimizer().set_steps(checkpoint.at("optimizer_steps").get<std::int64_t>());
     return out;
   } catch (const json::exception& error) {
@@ -81,14 +98,32 @@ Resumed read_checkpoint(const std::filesystem::path& path, Learner& learner) {
   }
 }
 
-void write_model(const std::filesystem::path& file, const weights::ModelInfo& info,
-                 const Learner& learner) {
-  std::vector<at::Tensor> keep_alive;
-  std::vector<weights::TensorView> tensors = learner.judged().views(keep_alive);
-  std::erase_if(tensors, [](const weights::TensorView& tensor) {
+PreparedModel prepare_model(const weights::ModelInfo& info, const Learner& learner) {
+  PreparedModel out;
+  out.tensors = learner.judged().views(out.keep_alive);
+  std::erase_if(out.tensors, [](const weights::TensorView& tensor) {
     return tensor.name.starts_with("deep_supervision.");
   });
-  weights::write_model_file(file, tensors, weights::to_metadata(info));
+  out.metadata = weights::to_metadata(info);
+  out.checksum = weights::content_sha256(out.metadata, out.tensors);
+  return out;
+}
+
+void write_model(const OutputPath& file, PreparedModel model) {
+  weights::write_model_file(file, model.tensors, std::move(model.metadata));
+}
+
+std::string model_problem(const std::filesystem::path& file, const std::string& checksum) {
+  std::error_code ignored;
+  if (!std::filesystem::exists(file, ignored)) return "is gone";
+  try {
+    const auto model = weights::WeightsSource::open(file);
+    model.check();
+    const bool same = checksum.empty() || weights::stored_checksum(model.metadata()) == checksum;
+    return same ? "" : "is not the one that this run wrote";
+  } catch (const Error& error) {
+    return concat("cannot be read: ", error.what());
+  }
 }
 
 }  // namespace medurwkv::train

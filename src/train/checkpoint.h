@@ -3,11 +3,15 @@
 #pragma once
 
 #include <filesystem>
+#include <functional>
+#include <string>
+#include <vector>
 
 #include <nlohmann/json.hpp>
 
+#include "core/output.h"
 #include "train/learner.h"
-#include "train/run_record.h"
+#include "train/run/record.h"
 #include "weights/model_file.h"
 
 namespace medurwkv::train {
@@ -15,19 +19,32 @@ namespace medurwkv::train {
 /// last.ckpt: the model, the optimiser's moments under "optimizer.moment1." / "optimizer.moment2."
 /// (of tensors that have been trained), the moving average under "average.", and the state and what
 /// the run was started with in the metadata.
-void write_checkpoint(const std::filesystem::path& file, const weights::ModelInfo& info,
-                      Learner& learner, const RunState& state, const nlohmann::json& started_with);
+void write_checkpoint(const OutputPath& file, const weights::ModelInfo& info, Learner& learner,
+                      const RunState& state, const nlohmann::json& started_with);
 
 struct Resumed {
   RunState state;
   nlohmann::json started_with;
 };
 
-/// A checkpoint's state, and its tensors into the learner. Throws Error naming the file.
-Resumed read_checkpoint(const std::filesystem::path& path, Learner& learner);
+/// A checkpoint's state, and its tensors into the learner, after `check` of what the run was
+/// started with. Throws Error naming the file, and what `check` throws.
+Resumed read_checkpoint(const std::filesystem::path& path, Learner& learner,
+                        const std::function<void(const nlohmann::json& started_with)>& check);
 
-/// best.model: what learner.judged() holds, without the heads that only training has.
-void write_model(const std::filesystem::path& file, const weights::ModelInfo& info,
-                 const Learner& learner);
+/// best.model before it is written: what learner.judged() holds, without the heads that only
+/// training has.
+struct PreparedModel {
+  std::vector<at::Tensor> keep_alive;
+  std::vector<weights::TensorView> tensors;
+  weights::Metadata metadata;
+  std::string checksum;  ///< that the file will have
+};
+PreparedModel prepare_model(const weights::ModelInfo& info, const Learner& learner);
+void write_model(const OutputPath& file, PreparedModel model);
+
+/// Why the file is not the model of this checksum (empty: any that opens): "is gone", "cannot be
+/// read: ..."; empty when it is.
+std::string model_problem(const std::filesystem::path& file, const std::string& checksum);
 
 }  // namespace medurwkv::train

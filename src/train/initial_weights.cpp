@@ -5,7 +5,6 @@
 #include <utility>
 
 #include "core/error.h"
-#include "core/files.h"
 #include "core/text.h"
 
 namespace medurwkv::train {
@@ -28,8 +27,8 @@ std::string content_name(const weights::TensorFile& file, const weights::Content
 InitialWeights::InitialWeights(std::string option, const std::filesystem::path& path)
     : option_(std::move(option)),
       path_(path.string()),
-      sha256_(sha256_file(path)),
       file_(weights::read_checked(path)),
+      sha256_(file_.file_sha256()),
       contents_(weights::contents_of(file_)) {
   if (option_ == init && !weights::is_model(file_.metadata())) {
     throw_usage(concat(path_, ": is no model file of medurwkv, which --init goes on from; a ",

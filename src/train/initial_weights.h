@@ -11,7 +11,7 @@
 
 #include "net/config.h"
 #include "torch/parameter_store.h"
-#include "train/config.h"
+#include "train/run/config.h"
 #include "weights/coverage.h"
 #include "weights/model_file.h"
 
@@ -57,8 +57,9 @@ class InitialWeights {
                                                 bool names) const;
 
  private:
-  std::string option_, path_, sha256_;
+  std::string option_, path_;
   weights::TensorFile file_;
+  std::string sha256_;
   weights::Contents contents_;
 };
 

@@ -4,10 +4,11 @@
 #include <cmath>
 #include <utility>
 
+#include "core/model_description.h"
 #include "core/text.h"
 #include "plan/plan.h"
 #include "torch/torch_ops.h"
-#include "train/schedule.h"
+#include "train/run/schedule.h"
 
 namespace medurwkv::train {
 namespace {
@@ -80,7 +81,7 @@ Learner::Learner(const Config& config, const net::NetworkConfig& network, LossOp
                    spec.decays() ? config.optimizer.weight_decay : 0);
   }
   if (config.optimizer.ema > 0) {
-    average_.emplace(plan::parameters_of(network), config.run.seed, type, device);
+    average_.emplace(plan::parameters_of(network), std::nullopt, type, device);
     start_average();
   }
 }

@@ -2,7 +2,7 @@
 // is one or more calls of learn(), then update(). Where several processes train together they meet
 // in three places: the sums of the loss (LossOptions::gather), the batch normalisations
 // (torch/torch_ops.h), and the gradients, at the beginning of update(). Relies on torch,
-// train/loss.h, train/optimizer.h, train/schedule.h.
+// train/loss.h, train/optimizer.h, train/run/schedule.h.
 #pragma once
 
 #include "torch/aten.h"
@@ -17,9 +17,9 @@
 #include "torch/frozen.h"
 #include "torch/parameter_store.h"
 #include "torch/process_group.h"
-#include "train/config.h"
 #include "train/loss.h"
 #include "train/optimizer.h"
+#include "train/run/config.h"
 #include "train/samples.h"
 
 namespace medurwkv::train {

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <utility>
 
+#include "core/model_description.h"
 #include "judge/distance.h"
 
 namespace medurwkv::train {
@@ -48,14 +49,12 @@ at::Tensor probabilities_of(const at::Tensor& logits, const Pixels& pixels,
 
 /// The outputs that count as foreground, along `dim`.
 at::Tensor foreground(const at::Tensor& planes, std::int64_t dim, const LossOptions& options) {
-  const std::int64_t first = options.regions.empty() && !options.dice_background ? 1 : 0;
+  const std::int64_t first = options.regions.empty() ? 1 : 0;
   return planes.narrow(dim, first, planes.size(dim) - first);
 }
 
-std::vector<std::int64_t> pooled_sides(DicePool pool) {
-  if (pool == DicePool::batch) return {0, 2, 3};
-  return {2, 3};
-}
+/// What a Dice or Tversky is summed over: every pixel of the batch.
+const std::vector<std::int64_t> batch_and_sides{0, 2, 3};
 
 /// Weights of the outputs, 1 x outputs x 1 x 1.
 at::Tensor output_weights(const at::Tensor& logits, const LossOptions& options) {
@@ -90,12 +89,9 @@ at::Tensor cross_entropy(const at::Tensor& logits, const Pixels& pixels, const a
 
 at::Tensor dice_loss(const at::Tensor& probabilities, const Pixels& pixels,
                      const LossOptions& options) {
-  const std::vector<std::int64_t> sides = pooled_sides(options.pool);
-  const at::Tensor overlap = (probabilities * pixels.truth).sum(sides);
-  const at::Tensor area = probabilities.sum(sides) + pixels.truth.sum(sides);
-  at::Tensor sums = at::stack({overlap, area});
-  // A Dice of each image is that of one process alone.
-  if (options.pool == DicePool::batch) sums = options.gather(sums);
+  const at::Tensor overlap = (probabilities * pixels.truth).sum(batch_and_sides);
+  const at::Tensor area = probabilities.sum(batch_and_sides) + pixels.truth.sum(batch_and_sides);
+  const at::Tensor sums = options.gather(at::stack({overlap, area}));
   const at::Tensor dice = 1 - (2 * sums[0] + options.smooth) / (sums[1] + options.smooth);
   return foreground(dice, -1, options).mean();
 }
@@ -116,10 +112,9 @@ at::Tensor focal_loss(const at::Tensor& logits, const Pixels& pixels, const Loss
 
 at::Tensor tversky_loss(const at::Tensor& probabilities, const Pixels& pixels,
                         const LossOptions& options) {
-  const std::vector<std::int64_t> sides = pooled_sides(DicePool::batch);
-  const at::Tensor sums =
-      options.gather(at::stack({(probabilities * pixels.truth).sum(sides), probabilities.sum(sides),
-                                pixels.truth.sum(sides)}));
+  const at::Tensor sums = options.gather(
+      at::stack({(probabilities * pixels.truth).sum(batch_and_sides),
+                 probabilities.sum(batch_and_sides), pixels.truth.sum(batch_and_sides)}));
   const at::Tensor& hit = sums[0];
   const at::Tensor index =
       (hit + options.smooth) / (hit + options.tversky_alpha * (sums[1] - hit) +

@@ -1,7 +1,7 @@
 // Losses of segmentation. Every one is a function of sums over pixels, and all sums of a batch go
 // through LossOptions::gather: where several processes share a batch, that is the one place where
 // they add them up, so that a loss is that of the whole batch. Relies on ATen and
-// train/run_record.h.
+// train/run/record.h.
 #pragma once
 
 #include "torch/aten.h"
@@ -11,21 +11,14 @@
 #include <functional>
 #include <vector>
 
+#include "core/model_description.h"
 #include "core/regions.h"
-#include "train/run_record.h"
+#include "train/run/record.h"
 
 namespace medurwkv::train {
 
-/// Over which pixels one Dice is formed.
-enum class DicePool {
-  batch,  ///< all pixels of the batch (default)
-  image,  ///< each image by itself, then the mean
-};
-
 struct LossOptions {
-  LossParts weights{1, 1, 0, 0, 0};  ///< of the parts in the sum; 0: not computed
-  DicePool pool = DicePool::batch;
-  bool dice_background = false;            ///< include class 0 in the mean over classes
+  LossParts weights{1, 1, 0, 0, 0};        ///< of the parts in the sum; 0: not computed
   double smooth = 1e-5;                    ///< added above and below in Dice and Tversky
   std::int64_t ignore_label = 255;         ///< pixels that take part in nothing
   std::vector<double> class_weights = {};  ///< of cross-entropy and focal; empty = all 1
@@ -47,7 +40,8 @@ struct LossOptions {
 at::Tensor cross_entropy(const at::Tensor& logits, const at::Tensor& labels,
                          const LossOptions& options);
 
-/// 1 - (2 sum(p g) + smooth) / (sum(p) + sum(g) + smooth), mean over classes (and images).
+/// 1 - (2 sum(p g) + smooth) / (sum(p) + sum(g) + smooth), over all pixels of the batch,
+/// mean over foreground classes.
 at::Tensor dice_loss(const at::Tensor& logits, const at::Tensor& labels,
                      const LossOptions& options);
 

@@ -4,42 +4,30 @@
 
 #include "core/error.h"
 #include "core/memory.h"
+#include "core/model_description.h"
 #include "core/text.h"
 
 namespace medurwkv::train {
 namespace {
 
-/// Code and tables that LibTorch and oneDNN make when they first compute; and how much more than
-/// the live activations the heap grows to, because freed blocks of one size leave gaps for others.
-/// Both measured (docs/decisions.md).
-constexpr std::int64_t library_working_set = 30'000'000;
+/// How much more than the live activations the heap grows to, because freed blocks of one size
+/// leave gaps for others. Measured (docs/decisions.md).
 constexpr double heap_gaps = 1.25;
 
-/// Batches of the loader (data/batch_loader.h: two ahead), those of a step and their 64-bit labels.
+/// Batches of the loader (data/feed/batch_loader.h: two ahead), those of a step and their 64-bit
+/// labels.
 std::int64_t batch_bytes(const InputContract& input, std::int64_t batch, std::int64_t accumulate) {
   const std::int64_t pixels = batch * input.width * input.height;
   return (2 + accumulate) * pixels * (4 * input.channels + 1) + accumulate * 8 * pixels;
 }
 
-plan::TrainingMemory network_memory(const MemoryQuestion& question, std::int64_t batch) {
+torch_backend::TrainingMemory network_memory(const MemoryQuestion& question, std::int64_t batch) {
   if (!question.device.is_cpu()) return {};
-  plan::TrainingMemory out = plan::training_memory(
+  torch_backend::TrainingMemory out = torch_backend::training_memory(
       plan::record(question.network, batch, question.input.height, question.input.width),
       question.loss_parts);
   out.step = static_cast<std::int64_t>(heap_gaps * static_cast<double>(out.step));
   return out;
-}
-
-ExpectedMemory without_cache(const MemoryQuestion& question, std::int64_t batch) {
-  // A worker holds a file's bytes, the decoded case and its planes. oneDNN keeps, at the size of
-  // its largest, weights in its own order and every thread's sum of their gradient.
-  const plan::TrainingMemory network = network_memory(question, batch);
-  return {.network = network,
-          .average = question.average ? network.parameters : 0,
-          .program = resident_memory(),
-          .working = library_working_set + 6 * question.workers * question.mean_case +
-                     (1 + question.workers) * network.largest,
-          .batches = batch_bytes(question.input, batch, question.accumulate)};
 }
 
 }  // namespace
@@ -49,12 +37,25 @@ std::int64_t ExpectedMemory::total() const {
          batches + cached;
 }
 
+ExpectedMemory without_cache(const MemoryQuestion& question, std::int64_t batch) {
+  // A worker holds a file's bytes, the decoded case and its planes. oneDNN keeps, at the size of
+  // its largest, weights in its own order and every thread's sum of their gradient.
+  const torch_backend::TrainingMemory network = network_memory(question, batch);
+  return {.network = network,
+          .average = question.average ? network.parameters : 0,
+          .program = resident_memory(),
+          .working = torch_backend::library_working_set +
+                     6 * question.workers * question.mean_case +
+                     (1 + question.workers) * network.largest,
+          .batches = batch_bytes(question.input, batch, question.accumulate)};
+}
+
 ExpectedMemory expect_memory(const MemoryQuestion& question) {
   ExpectedMemory out = without_cache(question, question.batch);
   const std::int64_t free = available_memory();
   out.available = free > (std::int64_t{1} << 62) ? free : free + out.program;
   if (question.limit > 0) {
-    out.available = std::min(out.available, static_cast<std::int64_t>(question.limit));
+    out.available = std::min(out.available, question.limit);
   }
   const std::int64_t left = out.available - out.total();
   if (left < 0) {

@@ -1,5 +1,5 @@
 // The memory that a training run is going to take, before it takes it. Relies on
-// plan/training_memory.h and data/case_cache.h.
+// torch/training_memory.h and data/feed/case_cache.h.
 #pragma once
 
 #include "torch/aten.h"
@@ -9,9 +9,9 @@
 #include <string>
 
 #include "core/model_description.h"
-#include "data/case_cache.h"
+#include "data/feed/case_cache.h"
 #include "net/config.h"
-#include "plan/training_memory.h"
+#include "torch/training_memory.h"
 
 namespace medurwkv::train {
 
@@ -26,13 +26,13 @@ struct MemoryQuestion {
   std::int64_t mean_case = 0;  ///< bytes of a decoded one
   int workers = 1;             ///< of the loader
   double cache = -1;           ///< bytes; below 0: half of what the rest leaves
-  double limit = 0;            ///< bytes of the whole process; 0: what is available
+  std::int64_t limit = 0;      ///< bytes of the whole process; 0: what is available
   at::Device device = at::kCPU;
 };
 
 /// Bytes.
 struct ExpectedMemory {
-  plan::TrainingMemory network;
+  torch_backend::TrainingMemory network;
   std::int64_t average = 0;  ///< of the weights
   std::int64_t program = 0;  ///< held when asked: program, libraries, data set
   std::int64_t working = 0;  ///< of libraries and loader, once they work
@@ -48,6 +48,9 @@ struct ExpectedMemory {
 /// limit or what is available, with the settings to change and the largest batch that fits. On
 /// CUDA the network is not counted: its memory is the device's.
 ExpectedMemory expect_memory(const MemoryQuestion& question);
+
+/// The same without decoded images, for another batch, and without looking whether it fits.
+ExpectedMemory without_cache(const MemoryQuestion& question, std::int64_t batch);
 
 /// One line for people.
 std::string to_text(const ExpectedMemory& memory);

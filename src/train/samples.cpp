@@ -1,4 +1,6 @@
 #include "train/samples.h"
+#include "core/model_description.h"
+#include "data/codecs/read.h"
 
 #include <algorithm>
 #include <cstdint>
@@ -26,7 +28,8 @@ Batch to_tensors(data::SampleBatch&& samples, const InputContract& contract) {
 data::CaseReader case_reader(const data::Dataset& dataset, std::vector<data::Case> cases) {
   return [&dataset, cases = std::move(cases)](std::size_t index) {
     const data::Case& item = cases.at(index);
-    return data::LoadedCase{item.id, data::read_image(item), data::read_labels(dataset, item)};
+    return data::LoadedCase{item.id, data::read_image(item), data::read_labels(dataset, item),
+                            item.images.front().name(), item.masks.front().name()};
   };
 }
 

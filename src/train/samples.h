@@ -1,4 +1,4 @@
-// What the loader of src/data makes, as tensors. Relies on data/batch_loader.h.
+// What the loader of src/data makes, as tensors. Relies on data/feed/batch_loader.h.
 #pragma once
 
 #include "torch/aten.h"
@@ -7,8 +7,9 @@
 #include <string>
 #include <vector>
 
-#include "data/batch_loader.h"
-#include "data/dataset.h"
+#include "core/model_description.h"
+#include "data/feed/batch_loader.h"
+#include "data/layout/dataset.h"
 
 namespace medurwkv::train {
 
@@ -17,7 +18,7 @@ struct Batch {
   at::Tensor labels;  ///< int64, batch x height x width
   std::vector<std::string> ids;
   std::int64_t first = 0;  ///< position in the whole batch of the first image
-  bool counts = true;      ///< false: the image stands in (data/batch_loader.h)
+  bool counts = true;      ///< false: the image stands in (data/feed/batch_loader.h)
 };
 
 /// Takes over the samples' memory.

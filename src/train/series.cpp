@@ -8,9 +8,12 @@
 
 #include "core/error.h"
 #include "core/files.h"
+#include "core/folder_lock.h"
 #include "core/text.h"
-#include "data/split.h"
-#include "train/config.h"
+#include "data/split/split.h"
+#include "train/checkpoint.h"
+#include "train/run/config.h"
+#include "train/run/folder.h"
 
 namespace medurwkv::train {
 namespace {
@@ -76,7 +79,9 @@ TrainRequest request_of(const TrainRequest& request, const Member& member) {
   out.settings.insert(out.settings.end(), member.settings.begin(), member.settings.end());
   if (member.folder.empty()) return out;
   out.out = request.out / member.folder;
-  out.resume = request.resume && fs::exists(out.out / "config.toml");
+  const fs::path folder = out.out.path();
+  out.resume =
+      request.resume && (is_there(folder / "config.toml") || is_there(folder / "last.ckpt"));
   return out;
 }
 
@@ -88,28 +93,95 @@ json initial_of(const TrainRequest& request) {
   return {{"option", pretrained ? "--pretrained" : "--init"}, {"sha256", sha256_file(file)}};
 }
 
-fs::path record_of(const TrainRequest& request) {
+OutputPath record_of(const TrainRequest& request) {
   return request.out / "series.json";
+}
+
+/// A folder for a new series.
+void prepare(const TrainRequest& request) {
+  const OutputPath& out = request.out;
+  if (!request.resume && is_there((out / "config.toml").path())) {
+    throw_usage(concat(out.path().string(),
+                       ": holds a training run already; go on with --resume or choose another "
+                       "--out"));
+  }
+  make_folder(out);
 }
 
 /// A new series: what --resume needs, beside a copy of the configuration file and the split.
 json begin_series(const TrainRequest& request) {
-  if (fs::exists(request.out / "config.toml")) {
-    throw_usage(concat(request.out.string(),
-                       ": holds a training run already; go on with --resume or choose another "
-                       "--out"));
-  }
-  make_folder(request.out);
-  json record{{"folds", request.folds},
-              {"seeds", request.seeds},
-              {"settings", request.settings},
-              {"initial_weights", initial_of(request)},
-              {"ended", json::object()}};
-  write_file(record_of(request), record.dump(2) + "\n");
+  const std::string config =
+      request.config.empty() ? std::string() : read_file(request.config, 1 << 20);
+  json record{{"folds", request.folds},          {"seeds", request.seeds},
+              {"settings", request.settings},    {"initial_weights", initial_of(request)},
+              {"config_sha256", sha256(config)}, {"ended", json::object()}};
   write_file(request.out / "split.json", read_file(request.split));
-  write_file(request.out / "config.toml",
-             request.config.empty() ? std::string() : read_file(request.config, 1 << 20));
+  write_file(request.out / "config.toml", config);
+  write_file(record_of(request), record.dump(2) + "\n");
   return record;
+}
+
+constexpr std::int64_t most_seeds = 1000;  // as --seeds takes
+
+[[noreturn]] void throw_damaged(const TrainRequest& request, const std::string& what) {
+  throw_failure(concat(record_of(request).path().string(), ": is damaged (", shown(what),
+                       "); delete it and resume again with the options that the series was "
+                       "started with"));
+}
+
+/// The record of a series that has begun. Throws Error with the remedy where it is damaged.
+json read_record(const TrainRequest& request) {
+  try {
+    json out = json::parse(read_file(record_of(request).path()));
+    static_cast<void>(out.at("folds").get<std::string>());
+    if (const auto seeds = out.at("seeds").get<std::int64_t>(); seeds < 1 || seeds > most_seeds) {
+      throw_damaged(request, concat("seeds = ", seeds));
+    }
+    static_cast<void>(out.at("settings").get<std::vector<std::string>>());
+    if (const json& initial = out.at("initial_weights"); !initial.empty()) {
+      static_cast<void>(initial.at("option").get<std::string>());
+      static_cast<void>(initial.at("sha256").get<std::string>());
+    }
+    static_cast<void>(out.value("config_sha256", ""));
+    for (const auto& [folder, summary] : out.at("ended").items()) {
+      static_cast<void>(summary.at("seconds").get<double>());
+      static_cast<void>(summary.at("best_validation_dice"));
+      static_cast<void>(summary.value("model_checksum", ""));
+    }
+    return out;
+  } catch (const json::exception& error) {
+    throw_damaged(request, error.what());
+  }
+}
+
+/// The configuration that the series was started with.
+void refuse_another_configuration(const TrainRequest& request, const json& record) {
+  if (!record.contains("config_sha256")) return;  // of an earlier version
+  const bool there = fs::exists(request.config);
+  if (there && sha256_file(request.config) == record.at("config_sha256").get<std::string>()) return;
+  throw_failure(concat(request.config.string(), there ? ": is not" : ": is gone, it was",
+                       " the configuration that the series was started with; name that: --config "
+                       "FILE"));
+}
+
+/// Whether the series began without a configuration and its own empty one is damaged or gone.
+bool has_lost_empty_configuration(const TrainRequest& request, const json& record) {
+  const fs::path own = (request.out / "config.toml").path();
+  return request.config == own && record.value("config_sha256", "") == sha256("") &&
+         (!is_there(own) || sha256_file(own) != sha256(""));
+}
+
+/// Every run has the split of the series, so that a damaged one is written anew from theirs.
+void mend_split(const TrainRequest& request, const Member& member, Listener& listener) {
+  const fs::path good = (request.out / member.folder / "split.json").path();
+  const fs::path own = (request.out / "split.json").path();
+  if (!is_there(good)) return;
+  const std::string bytes = read_file(good);
+  if (is_there(own) && read_file(own) == bytes) return;
+  static_cast<void>(data::read_plan(good));
+  listener.line(
+      concat("note: ", own.string(), " was damaged or gone; written anew from ", good.string()));
+  write_file(request.out / "split.json", bytes);
 }
 
 /// The request as it was when the series began; what is said anew comes on top.
@@ -119,20 +191,48 @@ TrainRequest resumed_request(const TrainRequest& request, const json& record) {
   record.at("seeds").get_to(out.seeds);
   if ((!request.folds.empty() && request.folds != out.folds) ||
       (request.seeds > 1 && request.seeds != out.seeds)) {
-    throw_usage(concat(request.out.string(), ": the series was started with other folds or seeds"));
+    throw_usage(
+        concat(request.out.path().string(), ": the series was started with other folds or seeds"));
   }
   record.at("settings").get_to(out.settings);
   out.settings.insert(out.settings.end(), request.settings.begin(), request.settings.end());
   const json& initial = record.at("initial_weights");
   if (initial != initial_of(request)) {
     throw_usage(
-        concat(request.out.string(), ": the series was started ",
+        concat(request.out.path().string(), ": the series was started ",
                initial.empty()
                    ? std::string("without --pretrained and --init; leave them out")
                    : concat("with ", initial.at("option").get<std::string>(), " FILE (SHA-256 ",
                             initial.at("sha256").get<std::string>(), "); name it again")));
   }
   return out;
+}
+
+/// More epochs than the series had: what has ended goes on. Throws a usage Error for another
+/// setting, which runs that have ended would not notice.
+void raise_epochs(const TrainRequest& request, json& record) {
+  const Config was =
+      load_config(request.config, record.at("settings").get<std::vector<std::string>>());
+  const Config now = load_config(request.config, request.settings);
+  for (const Difference& one : differences(was, now)) {
+    if (one.key == "run.epochs" && now.run.epochs > was.run.epochs) continue;
+    throw_usage(concat(request.out.path().string(), ": the series has ", one.key, " = ", one.was,
+                       ", not ", one.now,
+                       "; resume without that setting, or start a series of its own: "
+                       "--out ANOTHER"));
+  }
+  if (now.run.epochs == was.run.epochs) return;
+  record.at("settings").push_back(concat("run.epochs=", now.run.epochs));
+  record.at("ended") = json::object();
+  write_file(record_of(request), record.dump(2) + "\n");
+}
+
+/// What is on record as ended goes on where its best.model is not the one of then: it is written
+/// again, or its loss is told.
+bool has_ended(const TrainRequest& request, const Member& member, const json& ended) {
+  if (!ended.contains(member.folder)) return false;
+  const std::string checksum = ended.at(member.folder).value("model_checksum", "");
+  return model_problem((request.out / member.folder / "best.model").path(), checksum).empty();
 }
 
 json dice_over(const std::vector<json>& runs) {
@@ -153,20 +253,59 @@ json dice_over(const std::vector<json>& runs) {
           {"runs", values.size()}};
 }
 
+/// A series whose first run was refused leaves nothing behind.
+json train_member(const TrainRequest& request, Listener& listener, UnusedFolder& of_series) {
+  try {
+    json out = train(request, listener);
+    of_series.keep();
+    return out;
+  } catch (...) {
+    if (is_there(request.out.path())) of_series.keep();
+    throw;
+  }
+}
+
 }  // namespace
 
-json train_series(const TrainRequest& given, const TrainListener& listener) {
-  const bool begun = given.resume && fs::exists(record_of(given));
-  json record = begun ? json::parse(read_file(record_of(given))) : json::object();
-  const TrainRequest request = begun ? resumed_request(given, record) : given;
+json train_series(const TrainRequest& given, Listener& listener) {
+  const bool begun = given.resume && is_there(record_of(given).path());
+  json record = begun ? read_record(given) : json::object();
+  TrainRequest request = begun ? resumed_request(given, record) : given;
+  const bool several = begun || request.folds == "all" || request.seeds > 1;
+  if (several && request.resume && request.config.empty()) {
+    request.config = (request.out / "config.toml").path();
+  }
+  const bool mends = begun && has_lost_empty_configuration(request, record);
+  if (mends) {
+    request.config.clear();
+  } else if (begun) {
+    refuse_another_configuration(request, record);
+  }
   const std::vector<Member> members = members_of(request);
   if (members.size() == 1) return train(request_of(request, members.front()), listener);
-  if (!begun) record = begin_series(request);
+  refuse_within(request.out, {request.data});
+  for (const Member& member : members) refuse_links(request.out / member.folder);
+  UnusedFolder unused(request.out, {"series.json", "split.json", "config.toml"});
+  if (!begun) prepare(request);
+  const FolderLock lock(request.out);
+  unused.own();
+  remove_leftovers(request.out, {"series.json", "split.json", "config.toml"});
+  if (mends) {
+    listener.line(concat("note: ", (request.out / "config.toml").path().string(),
+                         " was damaged or gone; it is empty again, as it was"));
+    write_file(request.out / "config.toml", "");
+  }
+  if (begun) {
+    mend_split(request, members.front(), listener);
+    raise_epochs(request, record);
+  } else {
+    record = begin_series(request);
+  }
   json& ended = record.at("ended");
   std::vector<json> runs;
   double seconds = 0;
   for (const Member& member : members) {
-    if (ended.contains(member.folder)) {
+    if (has_ended(request, member, ended)) {
       listener.line(concat(member.folder, ": has ended before"));
     } else {
       TrainRequest one = request_of(request, member);
@@ -176,7 +315,7 @@ json train_series(const TrainRequest& given, const TrainListener& listener) {
       }
       listener.line(
           concat("--- ", member.folder, " (", runs.size() + 1, " of ", members.size(), ")"));
-      json summary = train(one, listener);
+      json summary = train_member(one, listener, unused);
       if (!summary.at("ended").get<bool>()) break;  // --max-minutes
       summary["folder"] = member.folder;
       ended[member.folder] = std::move(summary);
@@ -185,7 +324,8 @@ json train_series(const TrainRequest& given, const TrainListener& listener) {
     runs.push_back(ended.at(member.folder));
     seconds += runs.back().at("seconds").get<double>();
   }
-  return {{"run", request.out.string()}, {"runs", runs}, {"validation_dice", dice_over(runs)}};
+  return {
+      {"run", request.out.path().string()}, {"runs", runs}, {"validation_dice", dice_over(runs)}};
 }
 
 }  // namespace medurwkv::train

@@ -1,5 +1,5 @@
 // Several runs of one configuration: over the folds of a split, over seeds, or both, one folder
-// each. Relies on train/trainer.h and data/split.h.
+// each. Relies on train/trainer.h and data/split/split.h.
 #pragma once
 
 #include <nlohmann/json.hpp>
@@ -14,6 +14,6 @@ namespace medurwkv::train {
 /// given.max_minutes holds for all of them together. series.json in given.out lists what has
 /// ended. Returns a run's summary (train()), or {"run", "runs": [...], "validation_dice": {"mean",
 /// "deviation", "runs"}}. Throws Error and Stopped as train().
-nlohmann::json train_series(const TrainRequest& given, const TrainListener& listener);
+nlohmann::json train_series(const TrainRequest& given, Listener& listener);
 
 }  // namespace medurwkv::train

@@ -4,7 +4,8 @@
 #include <cmath>
 
 #include "core/error.h"
-#include "data/geometry.h"
+#include "core/model_description.h"
+#include "data/image/geometry.h"
 #include "predict/overlay.h"
 
 namespace medurwkv::train {
@@ -39,13 +40,15 @@ data::ImageSize panel_size(const data::Image& image) {
 }
 
 data::Image resized(const data::Image& image, data::ImageSize to) {
-  const std::int64_t channels = image.channels == 1 ? 1 : 3;
-  const std::vector<float> planes = data::resize_planes(data::image_planes(image, channels).values,
-                                                        channels, {image.width, image.height}, to);
+  const std::vector<float> planes =
+      data::resize_planes(data::image_planes(image, image.channels).values, image.channels,
+                          {image.width, image.height}, to);
   data::Image out = blank(to.width, to.height);
   const auto pixels = static_cast<std::size_t>(to.width * to.height);
   for (std::size_t i = 0; i < 3 * pixels; ++i) {
-    const float value = planes[(channels == 1 ? 0 : i % 3) * pixels + i / 3];
+    const std::int64_t channel =
+        data::shown_channel(static_cast<std::int64_t>(i % 3), image.channels);
+    const float value = planes[static_cast<std::size_t>(channel) * pixels + i / 3];
     out.bytes[i] = static_cast<unsigned char>(std::lround(255 * std::clamp(value, 0.F, 1.F)));
   }
   return out;

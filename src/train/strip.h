@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "core/model_description.h"
-#include "data/image.h"
+#include "data/image/image.h"
 
 namespace medurwkv::train {
 

@@ -6,7 +6,6 @@
 #include <utility>
 
 #include <ATen/Parallel.h>
-#include <torch/cuda.h>
 #include <torch/version.h>
 
 #include "core/error.h"
@@ -16,21 +15,22 @@
 #include "core/text.h"
 #include "core/threads.h"
 #include "core/version.h"
-#include "data/split.h"
+#include "data/check/open.h"
+#include "data/split/split.h"
+#include "engine/torch_engine.h"
 #include "kernels/isa.h"
 #include "plan/counting.h"
 #include "train/checkpoint.h"
-#include "train/config.h"
-#include "train/event_file.h"
 #include "train/learner.h"
 #include "train/meeting.h"
 #include "train/memory.h"
-#include "train/run_folder.h"
+#include "train/run/config.h"
+#include "train/run/event_file.h"
+#include "train/run/folder.h"
+#include "train/run/schedule.h"
 #include "train/run_setup.h"
 #include "train/run_start.h"
 #include "train/samples.h"
-#include "train/schedule.h"
-#include "train/torch_engine.h"
 #include "train/validation.h"
 
 namespace medurwkv::train {
@@ -48,13 +48,6 @@ double seconds_since(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
 }
 
-/// The GPU of a rank where several share a machine's.
-at::Device device_of(const TrainRequest& request) {
-  const at::Device device = device_from(request.device);
-  if (!device.is_cuda() || request.rendezvous.empty()) return device;
-  return {at::kCUDA, static_cast<at::DeviceIndex>(request.rank % torch::cuda::device_count())};
-}
-
 Meeting meeting_of(const TrainRequest& request, const at::Device& device) {
   if (request.rendezvous.empty()) return {};
   torch_backend::Rendezvous where = torch_backend::rendezvous_from(request.rendezvous);
@@ -65,17 +58,16 @@ Meeting meeting_of(const TrainRequest& request, const at::Device& device) {
 
 class Run {
  public:
-  Run(const TrainRequest& request, const TrainListener& listener)
+  Run(const TrainRequest& request, Listener& listener)
       : request_(request),
         listener_(listener),
         initial_(initial_weights_of(request)),
-        config_(load_config(request.config, request.settings,
-                            initial_ ? initial_->defaults() : Config())),
-        dataset_(data::open_dataset(request.data, data::split_options(request.split))),
+        config_(configuration_of(request, initial_)),
+        dataset_(data::open_dataset(request.data, split_options_of(request))),
         split_(data::read_split(request.split, dataset_, fold_of(config_))),
         split_sha256_(sha256_file(request.split)),
-        info_(described()),
-        cases_(dataset_, split_),
+        info_(described(config_, dataset_, split_, split_sha256_)),
+        cases_(dataset_, split_, config_.network.channels),
         schedule_({.samples = static_cast<std::int64_t>(cases_.train),
                    .batch = config_.run.batch,
                    .accumulate = config_.optimizer.accumulate,
@@ -84,7 +76,7 @@ class Run {
                                   : nullptr),
         device_(device_of(request)),
         meeting_(meeting_of(request, device_)),
-        memory_(expected_memory()),
+        memory_(expected_memory(request, config_, info_, cases_, device_)),
         cache_(cases_.count(), cases_.reader, memory_.cache_budget),
         loader_(cache_, {.contract = info_.input,
                          .augment = config_.augment,
@@ -106,9 +98,14 @@ class Run {
       open_events();
     }
     begin_together();
+    if (is_between_epochs() && std::ssize(state().rows) < epochs_of_steps()) {
+      // Ended while it was being validated.
+      rate_ = rate_of(state().step - 1, schedule_.total_steps());
+      finish_epoch();
+    }
     while (!finished()) {
       step();
-      if (state().step % schedule_.steps_per_epoch() == 0) finish_epoch();
+      if (is_between_epochs()) finish_epoch();
       const int signal = meeting_.largest(listener_.stop_signal());
       const bool out_of_time =
           meeting_.largest(
@@ -126,6 +123,10 @@ class Run {
                             " epochs (run.patience)"));
     }
     save();
+    if (meeting_.leads()) {
+      write_curves();
+      check_best();
+    }
     return summary();
   }
 
@@ -134,46 +135,15 @@ class Run {
   [[nodiscard]] const RunState& state() const { return beginning_.state; }
   [[nodiscard]] std::int64_t class_count() const { return std::ssize(dataset_.classes); }
 
-  weights::ModelInfo described() {
-    return {.network = resolve_network(config_, class_count()),
-            .input = input_of(config_),
-            .classes = dataset_.classes,
-            .regions = regions_of(config_, class_count()),
-            .provenance = {{"data_sha256", split_.data_sha256},
-                           {"split_sha256", split_sha256_},
-                           {"configuration", to_toml(config_)},
-                           {"seed", config_.run.seed},
-                           {"medurwkv", medurwkv::version}}};
-  }
-
-  /// Refuses a run that does not fit.
-  ExpectedMemory expected_memory() {
-    return expect_memory(
-        {.network = info_.network,
-         .input = info_.input,
-         .batch = (std::min(config_.run.batch, static_cast<std::int64_t>(cases_.train)) +
-                   request_.world - 1) /
-                  request_.world,
-         .accumulate = config_.optimizer.accumulate,
-         .loss_parts = (config_.loss.focal > 0 ? 1 : 0) + (config_.loss.tversky > 0 ? 1 : 0) +
-                       (config_.loss.boundary > 0 ? 1 : 0),
-         .average = config_.optimizer.ema > 0,
-         .cases = static_cast<std::int64_t>(cases_.count()),
-         .mean_case = mean_case_size(cases_.reader, cases_.count()),
-         .workers = thread_count(),
-         .cache = request_.cache,
-         .limit = request_.memory,
-         .device = device_});
-  }
-
   [[nodiscard]] RunStart start() const {
     return {.folder = *folder_,
             .config = config_,
+            .split = request_.split,
             .split_sha256 = split_sha256_,
             .initial = initial_,
             .list_names = request_.names,
             .environment = environment(),
-            .line = listener_.line};
+            .listener = listener_};
   }
 
   /// The leader's: a new run, or the one that lies in the folder.
@@ -181,9 +151,13 @@ class Run {
     if (request_.resume) {
       beginning_ = resume(start(), info_.network, learner_);
       earlier_ = folder_->record();
+      mend_files();
       if (beginning_.resumed) {
         listener_.line(
-            concat("resuming after step ", state().step, " of ", schedule_.total_steps()));
+            state().step >= schedule_.total_steps()
+                ? concat("the run has had its ", config_.run.epochs,
+                         " epochs: nothing is left to do; --epochs gives it more")
+                : concat("resuming after step ", state().step, " of ", schedule_.total_steps()));
       }
     } else {
       beginning_ = start_anew(start(), info_.network, learner_);
@@ -191,11 +165,118 @@ class Run {
     if (!beginning_.initial_weights.empty()) {
       info_.provenance["initial_weights"] = beginning_.initial_weights;
     }
-    if (request_.resume) return;
+    if (!beginning_.raised_epochs.empty()) {
+      info_.provenance["raised_epochs"] = beginning_.raised_epochs;
+    }
+    if (!request_.resume) {
+      write_file(folder_->to("split.json"), read_file(request_.split));
+      write_run();
+    }
+    if (request_.resume) settle_best();
+    if (beginning_.raised_from > 0) tell_of_more_epochs();
     // config.toml comes last: a folder with it holds a run that can be resumed.
-    write_file(*folder_ / "split.json", read_file(request_.split));
-    write_run();
-    write_file(*folder_ / "config.toml", to_toml(config_));
+    if (!request_.resume || beginning_.raised_from > 0 || !is_there(*folder_ / "config.toml")) {
+      write_file(folder_->to("config.toml"), raised_epochs_text(beginning_) + to_toml(config_));
+    }
+    folder_->keep();
+  }
+
+  /// What a resumed run finds damaged and holds elsewhere is written anew.
+  void mend_files() const {
+    const auto differs = [&](const char* name, const std::string& text, const std::string& from) {
+      const std::filesystem::path file = *folder_ / name;
+      // Rows of epochs after the last checkpoint may follow; they are trained again.
+      if (is_there(file) && read_file(file).starts_with(text)) return false;
+      listener_.line(
+          concat("note: ", file.string(), " was damaged or gone; written anew from ", from));
+      return true;
+    };
+    if (!state().rows.empty()) {
+      differs("log.csv", log_csv(state().rows, weights_of_loss()), folder_->checkpoint().string());
+    }
+    write_curves();
+    const std::string split = read_file(request_.split);
+    if (differs("split.json", split, request_.split.string())) {
+      write_file(folder_->to("split.json"), split);
+    }
+  }
+
+  [[nodiscard]] std::int64_t epochs_of_steps() const {
+    return state().step / schedule_.steps_per_epoch();
+  }
+  [[nodiscard]] bool is_between_epochs() const {
+    return state().step > 0 && state().step % schedule_.steps_per_epoch() == 0;
+  }
+
+  /// The weights of the last epoch as its best.model.
+  [[nodiscard]] PreparedModel model_of_epoch() const {
+    weights::ModelInfo info = info_;
+    info.provenance["epoch"] = state().rows.back().epoch;
+    return prepare_model(info, learner_);
+  }
+
+  /// "best.model of epoch 3 (validation Dice 0.8125) is gone".
+  [[nodiscard]] std::string best_text(const std::string& problem) const {
+    return concat(
+        (*folder_ / "best.model").string(), " of epoch ", state().best_epoch,
+        state().best_dice < 0 ? "" : concat(" (validation Dice ", fixed(state().best_dice, 4), ")"),
+        " ", problem);
+  }
+
+  /// The checkpoint knows its best.model. It is written after the checkpoint, so that a run killed
+  /// in between, or robbed of it then, writes it again; one of an earlier epoch is lost.
+  void settle_best() {
+    if (state().best_epoch == 0) return;
+    const std::filesystem::path file = *folder_ / "best.model";
+    const std::string problem = model_problem(file, state().best_model);
+    if (problem.empty()) {
+      // Earlier versions did not note it.
+      state().best_model = weights::stored_checksum(weights::WeightsSource::open(file).metadata());
+      return;
+    }
+    const bool at_hand = is_between_epochs() && state().best_epoch == epochs_of_steps() &&
+                         std::ssize(state().rows) == state().best_epoch;
+    if (at_hand) {
+      PreparedModel model = model_of_epoch();
+      state().best_model = model.checksum;
+      write_model(folder_->to("best.model"), std::move(model));
+      listener_.line(concat("note: ", best_text(problem), "; written again from last.ckpt"));
+      return;
+    }
+    if (finished()) refuse_best(problem);
+    listener_.line(
+        concat("warning: ", best_text(problem), "; the best from here on is kept in its place"));
+    forget_best(state());
+  }
+
+  /// No model is named that is not there.
+  void check_best() const {
+    if (!has_model()) return;
+    const std::string problem = model_problem(*folder_ / "best.model", state().best_model);
+    if (!problem.empty()) refuse_best(problem);
+  }
+
+  [[noreturn]] void refuse_best(const std::string& problem) const {
+    throw_failure(concat(best_text(problem),
+                         "; restore it, or give the run more epochs (--resume --epochs)"));
+  }
+
+  /// The rate falls to 0 at the last epoch, so that more epochs raise it.
+  void tell_of_more_epochs() const {
+    const std::int64_t step = state().step;
+    const std::int64_t before = beginning_.raised_from * schedule_.steps_per_epoch();
+    listener_.line(
+        concat("run.epochs is raised from ", beginning_.raised_from, " to ", config_.run.epochs,
+               "; from here on the rate is that of a schedule of ", config_.run.epochs,
+               " epochs: ", rate_of(step, schedule_.total_steps()), " for the next step, ",
+               step < before ? concat(rate_of(step, before), " by the former schedule")
+                             : std::string("where the former schedule had ended with 0")));
+  }
+
+  /// The learning rate of a step in a run of `total`.
+  [[nodiscard]] double rate_of(std::int64_t step, std::int64_t total) const {
+    return learning_rate(config_.optimizer.rate, step, total,
+                         std::min(config_.optimizer.warmup_steps, schedule_.steps_per_epoch()));
   }
 
   /// Every rank goes on from where the leader stands, with the same data and settings.
@@ -221,13 +302,14 @@ class Run {
   }
 
   void open_events() {
-    events_.emplace(folder_->path(), now());
+    events_.emplace(request_.out, now());
     for (const EpochRow& row : state().rows) {
       events_->add(scalar_event(now(), row.epoch, scalars(row)));
     }
   }
 
   void announce() const {
+    for (const std::string& note : dataset_.notes) listener_.line("note: " + note);
     const plan::Cost cost =
         plan::count(plan::record(info_.network, 1, info_.input.height, info_.input.width));
     listener_.line(concat(info_.network.preset, ": ", with_thousands(cost.parameters),
@@ -262,18 +344,19 @@ class Run {
 
   [[noreturn]] void refuse_step(const char* what, double value,
                                 const std::vector<std::string>& ids) const {
-    throw_failure(concat("the ", what, " became ", value, " at step ", state().step + 1,
-                         " (images ", join(ids, ", "), "); ",
+    throw_failure(concat("the ", what, " became ", std::isnan(value) ? "NaN" : "infinite",
+                         " at step ", state().step + 1, " (images ", join(ids, ", "), "); ",
                          folder_ && folder_->has_checkpoint()
                              ? folder_->checkpoint().string() + " holds the last saved state; "
                              : std::string(),
-                         "try a smaller optimizer.rate"));
+                         "start anew with a smaller optimizer.rate than ", config_.optimizer.rate));
   }
 
-  /// When a case cannot be read the run is saved as it stands.
-  Batch next_batch(std::int64_t index) {
+  /// When a case cannot be read, or is another one than before, the run is saved as it stands.
+  template <class Read>
+  auto reading(const Read& read) {
     try {
-      return to_tensors(loader_.take(index), info_.input);
+      return read();
     } catch (const Error& error) {
       if (!meeting_.leads()) throw;
       learner_.optimizer().zero_gradients();
@@ -294,7 +377,7 @@ class Run {
     std::vector<Batch> batches;
     std::vector<std::string> ids;
     for (std::int64_t i = 0; i < count; ++i) {
-      batches.push_back(next_batch(first + i));
+      batches.push_back(reading([&] { return to_tensors(loader_.take(first + i), info_.input); }));
       ids.insert(ids.end(), batches.back().ids.begin(), batches.back().ids.end());
     }
     epoch_.waited += loader_.waited_seconds() - waited;
@@ -309,8 +392,7 @@ class Run {
         sums.parts[part] += loss.parts[part];
       }
     }
-    rate_ = learning_rate(config_.optimizer.rate, state().step, schedule_.total_steps(),
-                          std::min(config_.optimizer.warmup_steps, schedule_.steps_per_epoch()));
+    rate_ = rate_of(state().step, schedule_.total_steps());
     const double norm = learner_.update(rate_);
     if (!std::isfinite(norm)) refuse_step("gradient", norm, ids);
     ++state().step;
@@ -320,13 +402,13 @@ class Run {
     }
     epoch_.steps += seconds_since(begin);
     if (!meeting_.leads()) return;
-    listener_.progress(state().step, schedule_.total_steps(),
+    listener_.progress("training step", state().step, schedule_.total_steps(),
                        concat("loss ", fixed(sums.total / static_cast<double>(count), 3)));
   }
 
   void finish_epoch() {
     const Clock::time_point begin = Clock::now();
-    const Validated validated = validated_now();
+    const Validated validated = reading([&] { return validated_now(); });
     const double used = meeting_.sum(static_cast<double>(validated.used));
     const double sum = meeting_.sum(validated.sum);
     seconds_.validation += seconds_since(begin);
@@ -336,26 +418,39 @@ class Run {
     if (!meeting_.leads()) return;
     const Clock::time_point saving = Clock::now();
     const EpochRow& row = state().rows.back();
-    if (best) {
-      weights::ModelInfo info = info_;
-      info.provenance["epoch"] = row.epoch;
-      write_model(*folder_ / "best.model", info, learner_);
-    }
-    write_file(*folder_ / "log.csv", log_csv(state().rows, weights_of_loss()));
-    write_file(*folder_ / "curves.svg", curves_svg(state().rows));
+    write_curves();
     if (!validated.strip.empty()) {
-      write_file(*folder_ / "validation.png", validated.strip);
-      if (best) write_file(*folder_ / "best.png", validated.strip);
+      write_file(folder_->to("validation.png"), validated.strip);
+      if (best) write_file(folder_->to("best.png"), validated.strip);
     }
     events_->add(scalar_event(now(), row.epoch, scalars(row)));
     seconds_.saving += seconds_since(saving);
+    if (best) save_best();
     listener_.line(concat("epoch ", row.epoch, "/", config_.run.epochs, "  loss ",
                           fixed(row.loss, 4), "  validation Dice ",
                           std::isfinite(row.validation_dice) ? fixed(row.validation_dice, 4) : "-",
-                          "  waiting for data ", fixed(100 * epoch_.waited / epoch_.steps, 1), " %",
+                          "  waiting for data ",
+                          fixed(epoch_.steps > 0 ? 100 * epoch_.waited / epoch_.steps : 0, 1), " %",
                           best ? "  (best so far)" : ""));
     seconds_.steps += epoch_.steps;
     epoch_ = {};
+  }
+
+  /// In this order: what is written before the checkpoint is made again by the epoch, what is
+  /// written after it by settle_best().
+  void save_best() {
+    PreparedModel model = model_of_epoch();
+    state().best_model = model.checksum;
+    save();
+    const Clock::time_point begin = Clock::now();
+    write_model(folder_->to("best.model"), std::move(model));
+    seconds_.saving += seconds_since(begin);
+  }
+
+  void write_curves() const {
+    if (state().rows.empty()) return;
+    write_file(folder_->to("log.csv"), log_csv(state().rows, weights_of_loss()));
+    write_file(folder_->to("curves.svg"), curves_svg(state().rows));
   }
 
   [[nodiscard]] LossParts weights_of_loss() const {
@@ -374,14 +469,14 @@ class Run {
   }
 
   Validated validated_now() {
-    TorchEngine engine(info_.network, learner_.judged(),
-                       {.input = info_.input,
-                        .classes = info_.classes,
-                        .network = {},
-                        .file = {},
-                        .sha256 = {},
-                        .split_sha256 = {}},
-                       info_.regions);
+    engine::TorchEngine engine(info_.network, learner_.judged(),
+                               {.input = info_.input,
+                                .classes = info_.classes,
+                                .network = {},
+                                .file = {},
+                                .content_sha256 = {},
+                                .split_sha256 = {}},
+                               info_.regions);
     return validate(
         engine, cache_,
         {.first = cases_.train,
@@ -401,7 +496,7 @@ class Run {
   void save() {
     if (!meeting_.leads()) return;
     const Clock::time_point begin = Clock::now();
-    write_checkpoint(folder_->checkpoint(), info_, learner_, state(),
+    write_checkpoint(folder_->to("last.ckpt"), info_, learner_, state(),
                      started_with(start(), beginning_));
     seconds_.saving += seconds_since(begin);
     write_run();
@@ -433,16 +528,21 @@ class Run {
     run["peak_memory_bytes"] = peak_memory();
     run["finished_steps"] = state().step;
     run["total_steps"] = schedule_.total_steps();
-    write_file(*folder_ / "run.json", run.dump(2) + "\n");
+    write_file(folder_->to("run.json"), run.dump(2) + "\n");
   }
 
   [[nodiscard]] double total_seconds() const {
     return earlier_.value("seconds", 0.0) + seconds_since(start_time_);
   }
 
+  [[nodiscard]] bool has_epoch() const { return !state().rows.empty(); }
+  [[nodiscard]] bool has_model() const { return !state().best_model.empty(); }
+
   [[nodiscard]] json summary() const {
-    return {{"run", request_.out.string()},
-            {"model", (request_.out / "best.model").string()},
+    return {{"run", request_.out.path().string()},
+            {"model", has_model() ? json((request_.out / "best.model").path().string()) : json()},
+            {"model_checksum", state().best_model},
+            {"curves", has_epoch() ? json((request_.out / "curves.svg").path().string()) : json()},
             {"epochs", state().rows.size()},
             {"best_epoch", state().best_epoch},
             {"best_validation_dice", state().best_dice < 0 ? json() : json(state().best_dice)},
@@ -459,7 +559,7 @@ class Run {
   };
 
   const TrainRequest& request_;
-  const TrainListener& listener_;
+  Listener& listener_;
   std::optional<InitialWeights> initial_;  ///< until they are in the learner
   Config config_;
   data::Dataset dataset_;
@@ -487,9 +587,11 @@ class Run {
 
 }  // namespace
 
-json train(const TrainRequest& request, const TrainListener& listener) {
+json train(const TrainRequest& request, Listener& listener) {
   set_thread_count(request.threads);
   at::set_num_threads(request.threads);
+  refuse_within(request.out, {request.data});
+  refuse_links(request.out);
   return Run(request, listener).execute();
 }
 

@@ -3,7 +3,11 @@
 #include <algorithm>
 #include <future>
 #include <memory>
+#include <optional>
 
+#include "core/model_description.h"
+#include "core/text.h"
+#include "data/codecs/read.h"
 #include "judge/metrics.h"
 #include "predict/predictor.h"
 #include "train/strip.h"
@@ -22,16 +26,17 @@ Validated validate(Engine& engine, data::CaseCache& cases, const ValidationPart&
   std::shared_ptr<const data::LoadedCase> item = read(0);
   for (std::size_t i = 0; i < mine; ++i) {
     auto next = std::async(std::launch::async, read, i + 1);
-    const data::LabelMap predicted = predict::predict_image(engine, item->image).labels;
-    const judge::CaseScores scores =
-        judge::score_case(item->id, item->labels, predicted, classes.size());
+    const data::LabelMap predicted =
+        predict::predict_named(engine, item->image, concat("case ", item->id)).labels;
+    const std::optional<double> dice =
+        judge::mean_dice(item->id, item->labels, predicted, classes.size());
     // Spread evenly: as often as the share of cases seen passes a whole number of pictures.
     if ((i + 1) * shown / mine > i * shown / mine) {
       rows.push_back(strip_row(item->image, item->labels, predicted, classes));
     }
     item = next.get();
-    if (!scores.dice()) continue;
-    out.sum += *scores.dice();
+    if (!dice) continue;
+    out.sum += *dice;
     ++out.used;
   }
   if (!rows.empty()) out.strip = data::encode_png(stacked(rows));

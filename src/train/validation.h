@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "core/engine.h"
-#include "data/case_cache.h"
+#include "data/feed/case_cache.h"
 
 namespace medurwkv::train {
 

@@ -5,6 +5,7 @@
 #include <string>
 
 #include "core/error.h"
+#include "core/memory.h"
 #include "core/text.h"
 
 namespace medurwkv::weights {
@@ -16,12 +17,14 @@ class Budget {
   Budget(std::string file, std::uint64_t file_bytes)
       : file_(std::move(file)), limit_(file_bytes + spare), left_(limit_) {}
 
-  /// To be called before `bytes` are allocated for `what`. Throws Error naming the file.
+  /// To be called before `bytes` are allocated for `what`. Throws Error naming the file, also where
+  /// so much memory is not left (core/memory.h).
   void charge(std::uint64_t bytes, const char* what) {
     if (bytes > left_) {
       throw_failure(concat(file_, ": asks for more memory than a file of its size may: more than ",
                            limit_, " bytes beside its own, here for ", what));
     }
+    const MemoryClaim claim(file_, static_cast<std::int64_t>(bytes));
     left_ -= bytes;
   }
 

@@ -31,7 +31,7 @@ bool is_wrapper(const std::string& part) {
 }
 
 /// Every prefix behind which a trunk begins.
-std::vector<std::string> trunks_of(const TensorFile& file) {
+std::vector<std::string> trunks_of(const TensorIndex& file) {
   std::vector<std::string> out;
   for (const TensorInfo& tensor : file.tensors()) {
     if (!tensor.name.ends_with(anchor)) continue;
@@ -66,7 +66,7 @@ std::optional<std::string> one_trunk(std::vector<std::string> trunks, std::strin
 /// Reads sizes off the shapes; remembers the first thing that cannot be.
 class Sizes {
  public:
-  Sizes(const TensorFile& file, std::string prefix) : file_(file), prefix_(std::move(prefix)) {}
+  Sizes(const TensorIndex& file, std::string prefix) : file_(file), prefix_(std::move(prefix)) {}
 
   [[nodiscard]] bool has(const std::string& name) const { return file_.contains(prefix_ + name); }
 
@@ -94,7 +94,7 @@ class Sizes {
   [[nodiscard]] const std::string& problem() const { return problem_; }
 
  private:
-  const TensorFile& file_;
+  const TensorIndex& file_;
   std::string prefix_;
   std::string problem_;
 };
@@ -203,7 +203,7 @@ bool complete_from_preset(net::NetworkConfig& network) {
   return true;
 }
 
-net::NetworkConfig network_of(const TensorFile& file, const Contents& contents,
+net::NetworkConfig network_of(const TensorIndex& file, const Contents& contents,
                               std::string& problem) {
   Sizes trunk(file, contents.trunk);
   Sizes whole(file, contents.whole);
@@ -243,7 +243,7 @@ std::string to_string(Content content) {
   throw_internal("unknown content");
 }
 
-Contents contents_of(const TensorFile& file) {
+Contents contents_of(const TensorIndex& file) {
   Contents out;
   const auto stated = stated_network(file.file(), file.metadata());
   out.network = stated;
@@ -286,7 +286,8 @@ Contents contents_of(const TensorFile& file) {
   return out;
 }
 
-std::string name_in_file(const Contents& contents, const TensorFile& file, const std::string& own) {
+std::string name_in_file(const Contents& contents, const TensorIndex& file,
+                         const std::string& own) {
   constexpr std::string_view backbone = "backbone.";
   constexpr std::string_view linear = "head.fc.";
   switch (contents.kind) {

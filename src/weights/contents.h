@@ -40,10 +40,10 @@ struct Contents {
 };
 
 /// Throws Error, naming the file, when the metadata are of a newer version or broken.
-Contents contents_of(const TensorFile& file);
+Contents contents_of(const TensorIndex& file);
 
 /// The name under which `file` would hold the tensor that the network calls `own`, for a network of
 /// the kind that the file holds.
-std::string name_in_file(const Contents& contents, const TensorFile& file, const std::string& own);
+std::string name_in_file(const Contents& contents, const TensorIndex& file, const std::string& own);
 
 }  // namespace medurwkv::weights

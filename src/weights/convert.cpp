@@ -10,6 +10,7 @@
 
 #include "core/error.h"
 #include "core/files.h"
+#include "core/model_description.h"
 #include "core/text.h"
 #include "core/version.h"
 #include "weights/contents.h"
@@ -114,6 +115,9 @@ std::vector<ClassInfo> class_infos(const std::string& file, const Conversion& co
     throw_usage(concat(file, ": has ", count, " classes, --classes names ", names.size(),
                        " (the background is the first)"));
   }
+  if (const std::string wrong = wrong_class_names(names); !wrong.empty()) {
+    throw_usage(concat("--classes: ", wrong));
+  }
   std::vector<ClassInfo> out;
   for (std::size_t i = 0; i < names.size(); ++i) {
     out.push_back(
@@ -123,7 +127,9 @@ std::vector<ClassInfo> class_infos(const std::string& file, const Conversion& co
 }
 
 InputContract input_of(const Conversion& conversion, std::int64_t channels) {
-  InputContract out{.width = conversion.width, .height = conversion.height, .channels = channels};
+  InputContract out{.width = conversion.width > 0 ? conversion.width : 256,
+                    .height = conversion.height > 0 ? conversion.height : 256,
+                    .channels = channels};
   if (channels != 3) {
     out.mean.assign(static_cast<std::size_t>(channels), 0.449);
     out.deviation.assign(static_cast<std::size_t>(channels), 0.226);
@@ -153,12 +159,11 @@ void make_model(const TensorFile& file, const Contents& contents, const Conversi
   }
   const net::NetworkConfig& network = *result.network;
   add_network(file, contents, network, conversion.parameters_of(network), out);
-  out.metadata =
-      to_metadata({.network = network,
-                   .input = input_of(conversion, network.channels),
-                   .classes = class_infos(file.file(), conversion, network.classes),
-                   .provenance = {{"converted_from_sha256", sha256_file(conversion.from)},
-                                  {"medurwkv", medurwkv::version}}});
+  out.metadata = to_metadata({.network = network,
+                              .input = input_of(conversion, network.channels),
+                              .classes = class_infos(file.file(), conversion, network.classes),
+                              .provenance = {{"converted_from_sha256", file.file_sha256()},
+                                             {"medurwkv", medurwkv::version}}});
 }
 
 /// The encoder under the names that Vision-RWKV's code gives it.
@@ -217,11 +222,20 @@ Converted convert(const Conversion& conversion) {
   if (conversion.wkv && !contents.network) {
     throw_usage(concat(file.file(), ": --wkv has no meaning for it: ", contents.problem));
   }
+  if (model && conversion.adjust) {
+    throw_usage(
+        concat(file.file(), ": is a model file, which tells its network itself; leave out --set"));
+  }
+  if ((model || format != Format::model) && (!conversion.classes.empty() || conversion.width > 0)) {
+    throw_usage(concat("--classes and --size are for a model file made of bare tensors; ",
+                       model ? file.file() + " is a model file already"
+                             : conversion.to.string() + " holds bare tensors"));
+  }
   Converted result{.content = model ? "model of medurwkv" : to_string(contents.kind),
                    .network = contents.network};
   if (result.network) {
     if (conversion.wkv) result.network->wkv = *conversion.wkv;
-    conversion.adjust(*result.network);
+    if (conversion.adjust) conversion.adjust(*result.network);
   }
   Output out;
   if (conversion.encoder) {

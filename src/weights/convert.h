@@ -22,12 +22,12 @@ struct Conversion {
   std::filesystem::path from, to;
   std::optional<net::WkvMode> wkv;  ///< to be written instead of the file's own
   bool encoder = false;             ///< the encoder alone, under the published names
-  /// Of a model file made of bare tensors: names of the classes (background first) and the size of
-  /// the network's input.
+  /// Of a model file made of bare tensors alone: names of the classes (background first) and the
+  /// size of the network's input (0: 256).
   std::vector<std::string> classes;
-  std::int64_t width = 256, height = 256;
-  /// Overrides what names and shapes do not tell.
-  std::function<void(net::NetworkConfig&)> adjust = [](net::NetworkConfig&) {};
+  std::int64_t width = 0, height = 0;
+  /// Overrides what names and shapes of bare tensors do not tell; may be empty.
+  std::function<void(net::NetworkConfig&)> adjust;
   /// The tensors of a network (plan::parameters_of).
   std::function<std::vector<net::ParameterSpec>(const net::NetworkConfig&)> parameters_of;
 };
@@ -41,7 +41,8 @@ struct Converted {
 
 /// Bare tensors keep their names but for wrappers (state_dict., model., module.), and their types;
 /// a model file has its own names, float32. Metadata tell the network and its bi-WKV mode, where
-/// the network is known. Throws Error naming the file.
+/// the network is known. Throws Error naming the file, and a usage Error for what has no meaning
+/// for it.
 Converted convert(const Conversion& conversion);
 
 }  // namespace medurwkv::weights

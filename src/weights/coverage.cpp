@@ -68,7 +68,7 @@ bool is_moment(const std::string& name) {
 
 /// Fills a coverage; `source_of` gives the name in the file, empty for none.
 template <class SourceOf>
-Coverage cover(const TensorFile& file, const std::vector<net::ParameterSpec>& specs,
+Coverage cover(const TensorIndex& file, const std::vector<net::ParameterSpec>& specs,
                const SourceOf& source_of) {
   Coverage out;
   std::set<std::string> taken;
@@ -257,7 +257,7 @@ std::string difference(const net::NetworkConfig& from, const net::NetworkConfig&
 
 }  // namespace
 
-Coverage cover_encoder(const TensorFile& file, const Contents& contents,
+Coverage cover_encoder(const TensorIndex& file, const Contents& contents,
                        const net::NetworkConfig& config,
                        const std::vector<net::ParameterSpec>& specs) {
   if (config.architecture != net::Architecture::med_urwkv) {
@@ -273,7 +273,7 @@ Coverage cover_encoder(const TensorFile& file, const Contents& contents,
   return out;
 }
 
-Coverage cover_network(const TensorFile& file, const net::NetworkConfig& from,
+Coverage cover_network(const TensorIndex& file, const net::NetworkConfig& from,
                        const net::NetworkConfig& config,
                        const std::vector<net::ParameterSpec>& specs) {
   const auto refuse = [&](const std::string& why) {
@@ -291,7 +291,7 @@ Coverage cover_network(const TensorFile& file, const net::NetworkConfig& from,
   return out;
 }
 
-Coverage cover_whole(const TensorFile& file, const Contents& contents,
+Coverage cover_whole(const TensorIndex& file, const Contents& contents,
                      const net::NetworkConfig& config,
                      const std::vector<net::ParameterSpec>& specs) {
   // A U-Net is known by its metadata alone; its names are our own.

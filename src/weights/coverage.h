@@ -46,20 +46,20 @@ struct Coverage {
 /// file holds no encoder, when any tensor of the encoder's blocks does not fit or is missing (but a
 /// layer scale, which keeps its start value), and when the file's blocks have a layer scale or key
 /// norms that the network lacks.
-Coverage cover_encoder(const TensorFile& file, const Contents& contents,
+Coverage cover_encoder(const TensorIndex& file, const Contents& contents,
                        const net::NetworkConfig& config,
                        const std::vector<net::ParameterSpec>& specs);
 
 /// Every tensor of `config` from a model file of ours for the network `from`. Classes and channels
 /// may differ. Throws Error, naming the file, when anything else does.
-Coverage cover_network(const TensorFile& file, const net::NetworkConfig& from,
+Coverage cover_network(const TensorIndex& file, const net::NetworkConfig& from,
                        const net::NetworkConfig& config,
                        const std::vector<net::ParameterSpec>& specs);
 
 /// Every tensor of the network `config` from a file that holds that network; counters of batches
 /// may be missing. Throws Error, naming the file, when another is missing or of another shape, and
 /// when the file's blocks have tensors that the network lacks.
-Coverage cover_whole(const TensorFile& file, const Contents& contents,
+Coverage cover_whole(const TensorIndex& file, const Contents& contents,
                      const net::NetworkConfig& config,
                      const std::vector<net::ParameterSpec>& specs);
 

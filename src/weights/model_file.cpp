@@ -4,10 +4,12 @@
 
 #include "core/error.h"
 #include "core/files.h"
+#include "core/model_description.h"
 #include "core/text.h"
 #include "core/version.h"
 #include "weights/pth_file.h"
 #include "weights/read_weights.h"
+#include "weights/weights_source.h"
 
 namespace medurwkv::weights {
 namespace {
@@ -73,7 +75,9 @@ net::EncoderConfig encoder_from_json(const json& from) {
   out.heads = get("heads", 0, most_width);
   out.deform_ratio = number(from.at("deform_ratio"), "encoder.deform_ratio", 1.0 / 1024, 16);
   from.at("post_norm").get_to(out.post_norm);
-  if (!from.at("layer_scale").is_null()) out.layer_scale = from.at("layer_scale").get<double>();
+  if (!from.at("layer_scale").is_null()) {
+    out.layer_scale = number(from.at("layer_scale"), "encoder.layer_scale", 0, 1000);
+  }
   from.at("key_norm").get_to(out.key_norm);
   out.position_grid = get("position_grid", 1, 1 << 12);
   out.prior_width = get("prior_width", 1, most_width);
@@ -132,17 +136,14 @@ Regions regions_from_json(const json& heads) {
   Regions out;
   if (head.at("kind") == "softmax") return out;
   const json& list = head.at("regions");
-  if (!list.is_array() || list.size() + 1 != head.at("classes").size()) {
-    throw_failure("heads.regions is no list of one region per class beside the background");
-  }
+  const auto classes = static_cast<std::int64_t>(head.at("classes").size());
+  if (!list.is_array()) throw_failure("heads.regions is no list");
   for (const json& one : list) {
     std::vector<std::int64_t>& region = out.emplace_back();
-    for (const json& c : one) {
-      region.push_back(whole(c, "heads.regions", std::ssize(out), std::ssize(list)));
-    }
-    if (region.empty() || region.front() != std::ssize(out)) {
-      throw_failure("a region of heads.regions does not begin with the class it stands for");
-    }
+    for (const json& c : one) region.push_back(whole(c, "heads.regions", 1, classes));
+  }
+  if (const std::string wrong = wrong_regions(out, classes); !wrong.empty()) {
+    throw_failure(concat("heads.regions ", wrong));
   }
   return out;
 }
@@ -160,21 +161,9 @@ std::vector<ClassInfo> classes_from_json(const json& heads) {
     }
     out.push_back(std::move(info));
   }
+  const std::string wrong = wrong_class_names(names_of(out));
+  if (!wrong.empty()) throw_failure(wrong);
   return out;
-}
-
-/// SHA-256 over everything that a file says: the metadata but for the checksum itself, and the
-/// tensors in their order.
-std::string content_sha256(const Metadata& metadata, const std::vector<TensorView>& tensors) {
-  std::string text;
-  for (const auto& [key, value] : metadata) {
-    if (key != checksum_key) text += concat(key.size(), ":", key, value.size(), ":", value);
-  }
-  for (const TensorView& tensor : tensors) {
-    text += concat(tensor.name.size(), ":", tensor.name, to_string(tensor.type), " ",
-                   shape_text(tensor.shape), " ", sha256(tensor.data), "\n");
-  }
-  return sha256(text);
 }
 
 const std::string& entry(const std::string& file, const Metadata& metadata,
@@ -242,6 +231,35 @@ TensorFile with_metadata(TensorFile file) {
 
 }  // namespace
 
+std::string content_sha256(const Metadata& metadata, const std::vector<TensorView>& tensors) {
+  std::vector<TensorInfo> infos;
+  std::vector<std::string> hashes;
+  for (const TensorView& tensor : tensors) {
+    infos.push_back({.name = tensor.name, .type = tensor.type, .shape = tensor.shape});
+    hashes.push_back(sha256(tensor.data));
+  }
+  return content_sha256(metadata, infos, hashes);
+}
+
+std::string content_sha256(const Metadata& metadata, const std::vector<TensorInfo>& tensors,
+                           const std::vector<std::string>& hashes) {
+  std::string text;
+  for (const auto& [key, value] : metadata) {
+    if (key != checksum_key) text += concat(key.size(), ":", key, value.size(), ":", value);
+  }
+  for (std::size_t i = 0; i < tensors.size(); ++i) {
+    const TensorInfo& tensor = tensors[i];
+    text += concat(tensor.name.size(), ":", tensor.name, to_string(tensor.type), " ",
+                   shape_text(tensor.shape), " ", hashes.at(i), "\n");
+  }
+  return sha256(text);
+}
+
+std::string stored_checksum(const Metadata& metadata) {
+  const auto found = metadata.find(checksum_key);
+  return found == metadata.end() ? std::string() : found->second;
+}
+
 json metadata_json(const std::string& file, const Metadata& metadata, const std::string& key) {
   return parsed(file, key, entry(file, metadata, key), [](json value) { return value; });
 }
@@ -260,13 +278,15 @@ json to_json(const net::NetworkConfig& config) {
 }
 
 json to_json(const InputContract& input) {
-  return {{"fit", to_string(input.fit)},
-          {"width", input.width},
-          {"height", input.height},
-          {"channels", input.channels},
-          {"mean", input.mean},
-          {"deviation", input.deviation},
-          {"window", input.window ? json{input.window->low, input.window->high} : json()}};
+  json out{{"fit", to_string(input.fit)},
+           {"width", input.width},
+           {"height", input.height},
+           {"channels", input.channels},
+           {"mean", input.mean},
+           {"deviation", input.deviation},
+           {"window", input.window ? json{input.window->low, input.window->high} : json()}};
+  if (input.files > 1) out["files"] = input.files;
+  return out;
 }
 
 InputContract input_from_json(const json& from) {
@@ -278,6 +298,7 @@ InputContract input_from_json(const json& from) {
   out.width = whole(from.at("width"), "input.width", 1, most_pixels);
   out.height = whole(from.at("height"), "input.height", 1, most_pixels / out.width);
   out.channels = whole(from.at("channels"), "input.channels", 1, 1 << 10);
+  if (from.contains("files")) out.files = whole(from["files"], "input.files", 1, out.channels);
   const auto per_channel = [&](const char* key, double least) {
     const json& list = from.at(key);
     if (!list.is_array() || list.size() != static_cast<std::size_t>(out.channels)) {
@@ -375,26 +396,28 @@ std::optional<net::NetworkConfig> stated_network(const std::string& file,
   return parsed(file, "network", entry(file, metadata, "network"), network_from_json);
 }
 
-void write_model_file(const std::filesystem::path& path, const std::vector<TensorView>& tensors,
+void write_model_file(const OutputPath& file, const std::vector<TensorView>& tensors,
                       Metadata metadata) {
   metadata[checksum_key] = content_sha256(metadata, tensors);
-  write_tensor_file(path, tensors, metadata);
+  write_tensor_file(file, tensors, metadata);
+}
+
+TensorFile read_unchecked(const std::filesystem::path& path) {
+  return with_metadata(read_weights(path));
 }
 
 TensorFile read_checked(const std::filesystem::path& path) {
-  TensorFile file = with_metadata(read_weights(path));
-  const auto expected = file.metadata().find(checksum_key);
-  if (expected == file.metadata().end()) return file;
-  std::vector<TensorView> tensors;
-  for (const TensorInfo& one : file.tensors()) {
-    tensors.push_back({one.name, one.type, one.shape, file.data(one)});
-  }
-  if (const std::string got = content_sha256(file.metadata(), tensors); got != expected->second) {
-    throw_failure(concat(path.string(), ": is damaged: the SHA-256 of its content is ", got,
-                         ", expected ", shown(expected->second),
-                         "; restore the file from a copy, or train anew into another --out"));
-  }
+  TensorFile file = read_unchecked(path);
+  WeightsSource(file).check();
   return file;
+}
+
+void refuse_damaged(const TensorIndex& file, const std::string& content) {
+  const std::string expected = stored_checksum(file.metadata());
+  if (expected.empty() || content == expected) return;
+  throw_failure(concat(file.file(), ": is damaged: the SHA-256 of its content is ", content,
+                       ", expected ", shown(expected),
+                       "; restore the file from a copy, or train anew into another --out"));
 }
 
 std::vector<TensorInfo> tensor_infos(const std::vector<net::ParameterSpec>& parameters) {

@@ -12,6 +12,7 @@
 #include <nlohmann/json.hpp>
 
 #include "core/model_description.h"
+#include "core/output.h"
 #include "core/regions.h"
 #include "net/config.h"
 #include "net/parameters.h"
@@ -53,15 +54,31 @@ ModelInfo model_info(const std::string& file, const Metadata& metadata);
 nlohmann::json metadata_json(const std::string& file, const Metadata& metadata,
                              const std::string& key);
 
+/// What write_model_file puts among the metadata: SHA-256 over everything that the file says, its
+/// metadata (but for the checksum itself) and its tensors in their order.
+std::string content_sha256(const Metadata& metadata, const std::vector<TensorView>& tensors);
+/// The same where the SHA-256 of each tensor's bytes are known: `hashes`, one for each.
+std::string content_sha256(const Metadata& metadata, const std::vector<TensorInfo>& tensors,
+                           const std::vector<std::string>& hashes);
+
+/// The checksum among a file's metadata; empty without one.
+std::string stored_checksum(const Metadata& metadata);
+
 /// Writes atomically, with the SHA-256 of the whole content among the metadata.
-void write_model_file(const std::filesystem::path& path, const std::vector<TensorView>& tensors,
+void write_model_file(const OutputPath& file, const std::vector<TensorView>& tensors,
                       Metadata metadata);
 
-/// Reads a file of weights of any kind (weights/read_weights.h) and compares its content with the
-/// SHA-256 in its metadata; a file without one is taken as it is. The metadata in a .pth of ours
-/// (weights/pth_file.h) become the file's, its names lose their "state_dict.". Throws Error naming
-/// the file.
+/// Reads a whole file of weights of any kind (weights/read_weights.h) into memory, to be compared
+/// with its checksum yet. The metadata in a .pth of ours (weights/pth_file.h) become the file's,
+/// its names lose their "state_dict.". Throws Error naming the file.
+TensorFile read_unchecked(const std::filesystem::path& path);
+
+/// The same, compared with its checksum.
 TensorFile read_checked(const std::filesystem::path& path);
+
+/// Throws Error naming the file when the checksum among its metadata is another than `content`,
+/// what content_sha256 gives. A file without one is taken as it is.
+void refuse_damaged(const TensorIndex& file, const std::string& content);
 
 nlohmann::json to_json(const net::NetworkConfig& config);
 /// Throws Error or json::exception for what to_json does not write.

@@ -149,7 +149,7 @@ std::uint64_t lay_out(std::vector<Entry>& entries) {
 
 }  // namespace
 
-void write_pth_file(const std::filesystem::path& path, const std::vector<TensorView>& tensors,
+void write_pth_file(const OutputPath& file, const std::vector<TensorView>& tensors,
                     const Metadata& metadata) {
   const std::string json = nlohmann::json(metadata).dump();
   const TensorView stated{.name = "metadata",
@@ -167,10 +167,11 @@ void write_pth_file(const std::filesystem::path& path, const std::vector<TensorV
   }
   entries.push_back({.name = "archive/version", .data = "3\n"});
   if (lay_out(entries) > most_bytes || entries.size() >= 0xffff) {
-    throw_failure(concat(path.string(), ": more than 4 GB or 65534 tensors do not fit into a .pth ",
+    throw_failure(concat(file.path().string(),
+                         ": more than 4 GB or 65534 tensors do not fit into a .pth ",
                          "of this program; write a .safetensors instead"));
   }
-  write_file(path, [&](const AppendBytes& append) {
+  write_file(file, [&](const AppendBytes& append) {
     for (const Entry& entry : entries) {
       append(local_header(entry));
       append(entry.data);

@@ -4,11 +4,11 @@
 // (stored entries, no compression), Python's pickle protocol 2, torch/serialization.py.
 #pragma once
 
-#include <filesystem>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "core/output.h"
 #include "weights/tensor_file.h"
 
 namespace medurwkv::weights {
@@ -22,7 +22,7 @@ inline constexpr std::string_view pth_metadata = "medurwkv.metadata";
 
 /// Writes atomically; the same content gives the same bytes. Throws Error for more than 4 GB, which
 /// this form of a zip archive cannot hold.
-void write_pth_file(const std::filesystem::path& path, const std::vector<TensorView>& tensors,
+void write_pth_file(const OutputPath& file, const std::vector<TensorView>& tensors,
                     const Metadata& metadata);
 
 }  // namespace medurwkv::weights

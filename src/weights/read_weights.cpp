@@ -17,13 +17,16 @@ bool could_be_safetensors(std::string_view bytes) {
 
 }  // namespace
 
-TensorFile parse_weights(const std::string& file, std::string bytes) {
+bool looks_like_safetensors(std::string_view start) {
   // An empty archive and a pickle in frames have these zeros too, but no '{' behind them.
-  const bool safetensors = could_be_safetensors(bytes);
-  if (safetensors && bytes.substr(8, 1) == "{") return TensorFile::parse(file, std::move(bytes));
+  return could_be_safetensors(start) && start.substr(8, 1) == "{";
+}
+
+TensorFile parse_weights(const std::string& file, std::string bytes) {
+  if (looks_like_safetensors(bytes)) return TensorFile::parse(file, std::move(bytes));
   if (looks_like_zip(bytes)) return parse_torch_zip(file, std::move(bytes));
   if (looks_like_pickle(bytes)) return parse_torch_legacy(file, std::move(bytes));
-  if (safetensors) return TensorFile::parse(file, std::move(bytes));
+  if (could_be_safetensors(bytes)) return TensorFile::parse(file, std::move(bytes));
   throw_failure(concat(file,
                        ": holds no weights: it is neither a safetensors file nor a .pth that "
                        "torch.save wrote"));

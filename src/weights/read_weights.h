@@ -3,6 +3,7 @@
 
 #include <filesystem>
 #include <string>
+#include <string_view>
 
 #include "weights/tensor_file.h"
 
@@ -15,7 +16,11 @@ namespace medurwkv::weights {
 /// and 64 MB.
 TensorFile read_weights(const std::filesystem::path& path);
 
-/// The same from bytes in memory; `file` is its name in messages.
+/// Whether a file that begins with `start` (nine bytes or more) is read as a safetensors file whose
+/// header is JSON.
+bool looks_like_safetensors(std::string_view start);
+
+/// read_weights from bytes in memory; `file` is its name in messages.
 TensorFile parse_weights(const std::string& file, std::string bytes);
 
 }  // namespace medurwkv::weights

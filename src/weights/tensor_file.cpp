@@ -82,13 +82,8 @@ const char* to_string(FileKind kind) {
   throw_internal("unknown kind of weights file");
 }
 
-TensorFile::TensorFile(FileKind kind, std::string file, std::shared_ptr<const FileContent> content,
-                       TensorHeader header, std::vector<std::string_view> data)
-    : kind_(kind),
-      file_(std::move(file)),
-      content_(std::move(content)),
-      header_(std::move(header)),
-      data_(std::move(data)) {
+TensorIndex::TensorIndex(FileKind kind, std::string file, TensorHeader header)
+    : kind_(kind), file_(std::move(file)), header_(std::move(header)) {
   by_name_.resize(header_.tensors.size());
   std::iota(by_name_.begin(), by_name_.end(), std::size_t{0});
   const auto name = [&](std::size_t i) -> const std::string& { return header_.tensors[i].name; };
@@ -102,28 +97,61 @@ TensorFile::TensorFile(FileKind kind, std::string file, std::shared_ptr<const Fi
   }
 }
 
+std::optional<std::size_t> TensorIndex::find(const std::string& name) const {
+  const auto found = std::lower_bound(
+      by_name_.begin(), by_name_.end(), name,
+      [&](std::size_t i, const std::string& n) { return header_.tensors[i].name < n; });
+  if (found == by_name_.end() || header_.tensors[*found].name != name) return std::nullopt;
+  return *found;
+}
+
+bool TensorIndex::contains(const std::string& name) const {
+  return find(name).has_value();
+}
+
+std::size_t TensorIndex::index_of(const std::string& name) const {
+  const auto found = find(name);
+  if (!found) throw_failure(concat(file_, ": has no tensor ", shown(name)));
+  return *found;
+}
+
+const TensorInfo& TensorIndex::info(const std::string& name) const {
+  return header_.tensors[index_of(name)];
+}
+
+TensorFile::TensorFile(FileKind kind, std::string file, std::shared_ptr<const FileContent> content,
+                       TensorHeader header, std::vector<std::string_view> data)
+    : TensorIndex(kind, std::move(file), std::move(header)),
+      content_(std::move(content)),
+      data_(std::move(data)) {}
+
 TensorFile TensorFile::read(const std::filesystem::path& path) {
   return parse(path.string(), read_file(path));
 }
 
-TensorFile TensorFile::parse(const std::string& file, std::string bytes) {
+std::uint64_t data_start(const std::string& file, std::string_view bytes,
+                         std::uint64_t file_bytes) {
   if (bytes.size() < length_bytes) throw_bad(file, "it is shorter than 8 bytes");
   std::uint64_t length = 0;
   static_assert(std::endian::native == std::endian::little);
   std::memcpy(&length, bytes.data(), length_bytes);
-  if (length > header_limit || length > bytes.size() - length_bytes) {
-    throw_bad(file, concat("its header claims ", length, " bytes; the file has ", bytes.size(),
+  if (length > header_limit || length > file_bytes - length_bytes) {
+    throw_bad(file, concat("its header claims ", length, " bytes; the file has ", file_bytes,
                            " and at most ", header_limit, " are allowed"));
   }
+  return length_bytes + length;
+}
+
+TensorFile TensorFile::parse(const std::string& file, std::string bytes) {
+  const std::uint64_t start = data_start(file, bytes, bytes.size());
   auto content = std::make_shared<FileContent>();
   content->bytes = std::move(bytes);
   const std::string_view all = content->bytes;
-  const std::uint64_t data_start = length_bytes + length;
-  TensorHeader header = parse_header(file, all.substr(0, data_start), all.size() - data_start);
+  TensorHeader header = parse_header(file, all.substr(0, start), all.size() - start);
   std::vector<std::string_view> data;
   data.reserve(header.tensors.size());
   for (const TensorInfo& tensor : header.tensors) {
-    data.push_back(all.substr(data_start + tensor.offset, tensor.bytes));
+    data.push_back(all.substr(start + tensor.offset, tensor.bytes));
   }
   return {FileKind::safetensors, file, std::move(content), std::move(header), std::move(data)};
 }
@@ -133,35 +161,17 @@ TensorFile TensorFile::renamed(const std::function<std::string(const std::string
   TensorHeader header{.tensors = {}, .metadata = std::move(metadata)};
   std::vector<std::string_view> data;
   for (std::size_t i = 0; i < data_.size(); ++i) {
-    TensorInfo info = header_.tensors[i];
+    TensorInfo info = tensors()[i];
     info.name = rename(info.name);
     if (info.name.empty()) continue;
     header.tensors.push_back(std::move(info));
     data.push_back(data_[i]);
   }
-  return {kind_, file_, content_, std::move(header), std::move(data)};
+  return {kind(), file(), content_, std::move(header), std::move(data)};
 }
 
-std::optional<std::size_t> TensorFile::find(const std::string& name) const {
-  const auto found = std::lower_bound(
-      by_name_.begin(), by_name_.end(), name,
-      [&](std::size_t i, const std::string& n) { return header_.tensors[i].name < n; });
-  if (found == by_name_.end() || header_.tensors[*found].name != name) return std::nullopt;
-  return *found;
-}
-
-bool TensorFile::contains(const std::string& name) const {
-  return find(name).has_value();
-}
-
-std::size_t TensorFile::index_of(const std::string& name) const {
-  const auto found = find(name);
-  if (!found) throw_failure(concat(file_, ": has no tensor ", shown(name)));
-  return *found;
-}
-
-const TensorInfo& TensorFile::info(const std::string& name) const {
-  return header_.tensors[index_of(name)];
+std::string TensorFile::file_sha256() const {
+  return sha256(content_->bytes);
 }
 
 std::string_view TensorFile::data(const TensorInfo& tensor) const {
@@ -187,7 +197,7 @@ std::vector<double> TensorFile::values(const std::string& name) const {
   throw_internal("unknown tensor type");
 }
 
-void write_tensor_file(const std::filesystem::path& path, const std::vector<TensorView>& tensors,
+void write_tensor_file(const OutputPath& file, const std::vector<TensorView>& tensors,
                        const Metadata& metadata) {
   std::vector<TensorInfo> infos;
   for (const TensorView& tensor : tensors) {
@@ -198,7 +208,7 @@ void write_tensor_file(const std::filesystem::path& path, const std::vector<Tens
     }
   }
   const std::string header = make_header(infos, metadata);
-  write_file(path, [&](const AppendBytes& append) {
+  write_file(file, [&](const AppendBytes& append) {
     append(header);
     for (const TensorView& tensor : tensors) append(tensor.data);
   });

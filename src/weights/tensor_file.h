@@ -14,6 +14,7 @@
 #include <string_view>
 #include <vector>
 
+#include "core/output.h"
 #include "core/shape.h"
 
 namespace medurwkv::weights {
@@ -54,9 +55,36 @@ struct FileContent {
   std::deque<std::string> copies;
 };
 
+/// The tensors of a file by name, without their bytes.
+class TensorIndex {
+ public:
+  /// Throws Error when two tensors have one name.
+  TensorIndex(FileKind kind, std::string file, TensorHeader header);
+
+  [[nodiscard]] FileKind kind() const { return kind_; }
+  [[nodiscard]] const std::string& file() const { return file_; }
+  [[nodiscard]] const std::vector<TensorInfo>& tensors() const { return header_.tensors; }
+  [[nodiscard]] const Metadata& metadata() const { return header_.metadata; }
+  [[nodiscard]] bool contains(const std::string& name) const;
+  /// Throws Error naming file and tensor when it is not there.
+  [[nodiscard]] const TensorInfo& info(const std::string& name) const;
+
+ protected:
+  /// The place among tensors(). Throws Error as info does.
+  [[nodiscard]] std::size_t index_of(const std::string& name) const;
+
+ private:
+  [[nodiscard]] std::optional<std::size_t> find(const std::string& name) const;
+
+  FileKind kind_;
+  std::string file_;
+  TensorHeader header_;
+  std::vector<std::size_t> by_name_;  ///< indices of the tensors, sorted by name
+};
+
 /// A whole file in memory. Tensors are row-major and little endian; two that share their storage in
 /// a .pth share their bytes here.
-class TensorFile {
+class TensorFile : public TensorIndex {
  public:
   /// `data` holds the bytes of each tensor, within `content`. Throws Error when two have one name.
   TensorFile(FileKind kind, std::string file, std::shared_ptr<const FileContent> content,
@@ -75,29 +103,21 @@ class TensorFile {
   [[nodiscard]] TensorFile renamed(const std::function<std::string(const std::string&)>& rename,
                                    Metadata metadata) const;
 
-  [[nodiscard]] FileKind kind() const { return kind_; }
-  [[nodiscard]] const std::string& file() const { return file_; }
-  [[nodiscard]] const std::vector<TensorInfo>& tensors() const { return header_.tensors; }
-  [[nodiscard]] const Metadata& metadata() const { return header_.metadata; }
-  [[nodiscard]] bool contains(const std::string& name) const;
-  /// Throws Error naming file and tensor when it is not there.
-  [[nodiscard]] const TensorInfo& info(const std::string& name) const;
+  /// SHA-256 of the file itself, computed from the bytes in memory.
+  [[nodiscard]] std::string file_sha256() const;
   /// The bytes of one of tensors().
   [[nodiscard]] std::string_view data(const TensorInfo& tensor) const;
   /// Elements converted to double (exact for every type but large 64-bit integers).
   [[nodiscard]] std::vector<double> values(const std::string& name) const;
 
  private:
-  [[nodiscard]] std::optional<std::size_t> find(const std::string& name) const;
-  [[nodiscard]] std::size_t index_of(const std::string& name) const;
-
-  FileKind kind_;
-  std::string file_;
   std::shared_ptr<const FileContent> content_;
-  TensorHeader header_;
   std::vector<std::string_view> data_;
-  std::vector<std::size_t> by_name_;  ///< indices of the tensors, sorted by name
 };
+
+/// Where the data of a safetensors file of `file_bytes` bytes begin; `bytes` are its first eight or
+/// more. Throws Error as TensorFile::read does.
+std::uint64_t data_start(const std::string& file, std::string_view bytes, std::uint64_t file_bytes);
 
 /// Parses the first bytes of a file (length and JSON); `data_bytes` is what follows the header.
 TensorHeader parse_header(const std::string& file, std::string_view bytes,
@@ -116,7 +136,7 @@ struct TensorView {
 };
 
 /// Writes atomically (core/files.h). The same content gives the same bytes.
-void write_tensor_file(const std::filesystem::path& path, const std::vector<TensorView>& tensors,
+void write_tensor_file(const OutputPath& file, const std::vector<TensorView>& tensors,
                        const Metadata& metadata);
 
 }  // namespace medurwkv::weights

@@ -10,7 +10,8 @@
 #include <nlohmann/json.hpp>
 
 #include "core/files.h"
-#include "data/image.h"
+#include "data/codecs/read.h"
+#include "data/image/image.h"
 #include "support/array_files.h"
 #include "support/images.h"
 #include "support/paths.h"

@@ -60,7 +60,8 @@ TEST_P(DocPage, ShowsCommandsThatWork) {
 INSTANTIATE_TEST_SUITE_P(Pages, DocPage,
                          ::testing::Values("read-data.md", "check-data.md", "split-data.md",
                                            "pack-data.md", "preview-data.md", "train.md",
-                                           "judge.md", "compare.md", "predict.md"),
+                                           "judge.md", "compare.md", "predict.md",
+                                           "troubleshooting.md"),
                          [](const auto& with) {
                            return with.param.substr(0, with.param.find_first_of("-."));
                          });

@@ -139,7 +139,7 @@ TEST_F(Features, OfFullSizePresetsAreTheGoldenOnes) {
   }
 }
 
-// The same network, once told by --set what no file tells, once by the metadata of convert.
+// The same network twice: the place of its norms once by --set, once by convert's metadata.
 TEST_F(Features, TakeThePlaceOfTheNormsFromTheUserOrTheFile) {
   net::NetworkConfig plain = net::encoder_preset("nano");
   plain.encoder.groups = {2, 2, 2, 2};  // no preset's

@@ -23,7 +23,7 @@ TEST(Help, VersionComesAtOnceAndAlone) {
     ASSERT_EQ(outcome.code, 0);
     EXPECT_EQ(outcome.out, std::string("medurwkv ") + medurwkv::version + "\n");
     EXPECT_EQ(outcome.err, "");
-    seconds.push_back(outcome.seconds);
+    seconds.push_back(outcome.processor_seconds);
   }
   std::sort(seconds.begin(), seconds.end());
   EXPECT_LT(seconds[seconds.size() / 2], 0.05) << "median of nine starts";
@@ -152,7 +152,7 @@ TEST(Help, MistakesNameTheNearestKnownWord) {
       {{"inspect", "a", "b"}, "unexpected argument b"},
       {{"inspect", "a", "b"}, "Usage: medurwkv inspect [FILE]"},
       {{"data"}, "Usage: medurwkv data COMMAND"},
-      {{"train", "--epochs", "0"}, "wants a number above 0, got 0\n"},
+      {{"train", "--epochs", "0"}, "wants a whole number from 1 to 1000000, got 0\n"},
       {{"train", "--max-minutes", "nan"}, "wants a number above 0, got nan\n"},
       {{"train", "--data", "x", "--split", "y", "--set", "run.epocs=2"},
        "did you mean run.epochs?"},

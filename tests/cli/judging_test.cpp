@@ -131,7 +131,7 @@ TEST_F(Judging, FoldsAreJudgedOnTheirOwnCases) {
   EXPECT_EQ(pooled.at("cases"), cases);
 }
 
-// Mistakes end with what to do and leave nothing behind.
+// Mistakes end with a remedy and leave nothing behind.
 TEST_F(Judging, MistakesAreNamed) {
   ASSERT_EQ(evaluate({model()}, "test-part", {"--quiet"}).code, 0);
   ASSERT_EQ(evaluate({model()}, "val-part", {"--part", "val", "--quiet"}).code, 0);

@@ -9,9 +9,12 @@
 #include <nlohmann/json.hpp>
 
 #include "core/files.h"
-#include "data/image.h"
+#include "data/codecs/read.h"
+#include "data/image/image.h"
+#include "support/images.h"
 #include "support/process.h"
 #include "support/trained_world.h"
+#include "weights/model_file.h"
 
 namespace medurwkv {
 namespace {
@@ -60,7 +63,8 @@ TEST_F(Predict, TakesEveryOptionAtOnce) {
       written.at("options"),
       json::parse(R"({"overlay": true, "probabilities": "png", "unsure": true, "contours": true,
                 "threshold": 0.4, "fill_holes": true, "largest": true, "min_area": 20, "tta": true})"));
-  EXPECT_EQ(written.at("models").at(1).at("sha256"), sha256_file(path("run/last.ckpt")));
+  EXPECT_EQ(written.at("models").at(1).at("content_sha256"),
+            weights::stored_checksum(weights::read_checked(path("run/last.ckpt")).metadata()));
   for (const json& image : written.at("images")) {
     ASSERT_EQ(image.at("outputs").size(), 5U);
     for (const json& one : image.at("outputs")) {
@@ -105,6 +109,27 @@ TEST_F(Predict, ObeysTheModelsOwnFit) {
   const json input = manifest("padded_out").at("models").at(0).at("input");
   EXPECT_EQ(input.at("fit"), "pad");
   EXPECT_EQ(input.at("window").at(1), 200);
+}
+
+// At its own size this image takes 1.2 GB, the next one 0.2 GB.
+TEST_F(Predict, AnImageThatIsTooLargeForTheMemoryFailsByName) {
+  ASSERT_EQ(
+      run_program(world->training("native", {"--epochs", "1", "--set", "input.fit=native"})).code,
+      0);
+  fs::create_directories(path("sizes"));
+  write_file(path("sizes/large.png"),
+             data::encode_png(test::make_image(3000, 3000, 3, [](auto, auto, auto) { return 9; })));
+  write_file(path("sizes/small.png"),
+             data::encode_png(test::make_image(64, 64, 3, [](auto, auto, auto) { return 9; })));
+  const Outcome outcome =
+      run_program({"predict", path("native/best.model").string(), path("sizes").string(), "--out",
+                   path("sizes_out").string(), "--threads", "1"},
+                  {.largest_data = 700'000'000});
+  EXPECT_EQ(outcome.code, 1) << outcome.err;
+  EXPECT_TRUE(contains(outcome.err, "large.png: ") && contains(outcome.err, "takes about"))
+      << outcome.err;
+  EXPECT_FALSE(contains(outcome.err, "train")) << outcome.err;
+  EXPECT_TRUE(fs::exists(path("sizes_out/small.png"))) << outcome.err;
 }
 
 TEST_F(Predict, GoesOnAfterKill) {

@@ -1,5 +1,5 @@
 // Progress as somebody at a terminal sees it: a bar that is painted over, never wider than the
-// window, and gone when it is told to be quiet.
+// window, and absent with --quiet.
 #include <gtest/gtest.h>
 
 #include <pty.h>

@@ -141,10 +141,61 @@ TEST_F(Workflow, ATrainingIsNotOverwritten) {
   EXPECT_EQ(sha256_file(path("run/last.ckpt")), before);
 }
 
-TEST_F(Workflow, ResumeRefusesAnotherConfiguration) {
-  const Outcome outcome = run_program(world->training("run", {"--epochs", "3", "--resume"}));
+/// The words of a message from `after` up to `before`.
+std::string between(const std::string& text, const std::string& after, const std::string& before) {
+  const std::size_t start = text.find(after);
+  if (start == std::string::npos) return {};
+  const std::size_t begin = start + after.size();
+  return text.substr(begin, text.find(before, begin) - begin);
+}
+
+// The message names the setting, its value in the run and the requested one. The options that it
+// offers for going on from the weights work as written.
+TEST_F(Workflow, ResumeSaysWhichSettingIsAnother) {
+  const std::string before = sha256_file(path("run/last.ckpt"));
+  const std::vector<std::pair<std::vector<std::string>, std::vector<std::string>>> cases{
+      {{"run.batch=3"}, {"run.batch = 2, not 3", "that setting"}},
+      {{"run.epochs=1"}, {"run.epochs = 2, not 1", "not lowered"}},
+      {{"network.preset=nanopost"}, {"network.preset = 'nano', not 'nanopost'"}},
+      {{"run.batch=3", "optimizer.rate=0.01"},
+       {"run.batch = 2, not 3", "optimizer.rate = 5e-04, not 0.01", "these settings"}},
+      {{"input.augment=none"}, {"input.augment = 'medium', not 'none'", " more"}}};
+  for (const auto& [settings, parts] : cases) {
+    std::vector<std::string> other;
+    for (const std::string& one : settings) other.insert(other.end(), {"--set", one});
+    std::vector<std::string> words{"--epochs", "2", "--resume"};
+    words.insert(words.end(), other.begin(), other.end());
+    const Outcome outcome = run_program(world->training("run", words));
+    EXPECT_EQ(outcome.code, 2);
+    for (const std::string& part : parts) {
+      EXPECT_TRUE(contains(outcome.err, part)) << part << ": " << outcome.err;
+    }
+    EXPECT_TRUE(contains(outcome.err, "--out ANOTHER")) << outcome.err;
+    const std::string weights = between(outcome.err, "--init ", " --out");
+    const bool same_network = !settings.front().starts_with("network.");
+    EXPECT_EQ(!weights.empty(), same_network) << outcome.err;
+    if (!same_network) continue;
+    std::vector<std::string> anew{"--init", weights, "--epochs", "1"};
+    anew.insert(anew.end(), other.begin(), other.end());
+    fs::remove_all(path("anew"));
+    EXPECT_EQ(run_program(world->training("anew", anew)).code, 0) << outcome.err;
+  }
+  EXPECT_EQ(sha256_file(path("run/last.ckpt")), before);
+}
+
+TEST_F(Workflow, ResumeSaysThatTheSplitIsAnother) {
+  const fs::path other = path("other_split.json");
+  ASSERT_EQ(run_program({"data", "split", data(), "--seed", "9", "--out", other.string()}).code, 0);
+  const Outcome outcome =
+      run_program({"train", "--data", data(), "--split", other.string(), "--resume", "--out",
+                   path("run").string(), "--threads", "1"});
   EXPECT_EQ(outcome.code, 2);
-  EXPECT_TRUE(contains(outcome.err, "another configuration")) << outcome.err;
+  EXPECT_TRUE(contains(outcome.err, path("run/split.json").string())) << outcome.err;
+  EXPECT_EQ(run_program({"train", "--data", data(), "--resume", "--out", path("run").string(),
+                         "--threads", "1"})
+                .code,
+            0)
+      << "without --split, as the message says";
 }
 
 TEST_F(Workflow, DoctorTestsItself) {

@@ -4,12 +4,16 @@
 #include <gtest/gtest.h>
 
 #include <chrono>
+#include <cmath>
 #include <csignal>
+#include <cstdint>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <iostream>
 #include <iterator>
 #include <memory>
+#include <optional>
 #include <random>
 #include <string>
 #include <vector>
@@ -33,20 +37,15 @@ using test::contains;
 using test::Outcome;
 using test::Process;
 using test::run_program;
+using test::operator+;
 using weights::TensorFile;
-
-std::vector<std::string> operator+(std::vector<std::string> words,
-                                   const std::vector<std::string>& more) {
-  words.insert(words.end(), more.begin(), more.end());
-  return words;
-}
 
 class TrainingStates : public ::testing::Test {
  protected:
   static void SetUpTestSuite() {
     world = std::make_unique<test::SmallWorld>();
-    first = run_program(world->training("first", {"--epochs", "1"}));
-    unbroken = run_program(everything("unbroken"));
+    first = world->trained("first", {"--epochs", "1"});
+    unbroken = test::trained_once(world->root(), "unbroken", everything("unbroken"));
   }
   static void TearDownTestSuite() { world.reset(); }
   void SetUp() override {
@@ -97,17 +96,24 @@ TEST_F(TrainingStates, FourEpochsAreTwoAndTwoBitForBit) {
   expect_same("halves", "unbroken");
 }
 
-// How often is set by MEDURWKV_KILLS (scripts/test-long: 20); the moments are drawn anew each time
-// and said when a test fails.
+/// A whole number from the environment.
+std::optional<std::uint32_t> number_in(const char* variable) {
+  const char* text = std::getenv(variable);
+  if (text == nullptr) return std::nullopt;
+  return static_cast<std::uint32_t>(std::stoul(text));
+}
+
+// MEDURWKV_KILLS says how often (scripts/test-long: 20). The moments come from a seed that is drawn
+// anew and printed; MEDURWKV_KILL_SEED gives it.
 TEST_F(TrainingStates, KilledAtRandomMomentsItEndsWithTheSameBits) {
-  const char* wanted = std::getenv("MEDURWKV_KILLS");
-  const int kills = wanted == nullptr ? 3 : std::atoi(wanted);
-  const auto seed = std::random_device()();
+  const std::uint32_t kills = number_in("MEDURWKV_KILLS").value_or(3);
+  const std::uint32_t seed = number_in("MEDURWKV_KILL_SEED").value_or(std::random_device()());
+  std::cout << "killed at moments of MEDURWKV_KILL_SEED=" << seed << '\n';
   std::minstd_rand random(seed);
   std::uniform_real_distribution<double> moment(0, 1.1 * unbroken.seconds);
   const std::vector<std::string> saving{"--save-every", "0.00001"};
   std::vector<std::string> words = everything("killed") + saving;
-  for (int i = 0; i < kills; ++i) {
+  for (std::uint32_t i = 0; i < kills; ++i) {
     Process process(words);
     const double seconds = moment(random);
     const auto start = std::chrono::steady_clock::now();
@@ -118,7 +124,7 @@ TEST_F(TrainingStates, KilledAtRandomMomentsItEndsWithTheSameBits) {
     process.send(SIGKILL);
     const Outcome outcome = process.wait();
     ASSERT_TRUE(outcome.signal == SIGKILL || outcome.code == 0)
-        << "seed " << seed << ", kill " << i << ": " << outcome.err;
+        << "kill " << i << ": " << outcome.err;
     // A run whose last epochs are done is begun anew, so that every kill meets one at work.
     if (outcome.code == 0) {
       expect_same("killed", "unbroken");
@@ -128,7 +134,7 @@ TEST_F(TrainingStates, KilledAtRandomMomentsItEndsWithTheSameBits) {
     if (fs::exists(path("killed/config.toml"))) words.emplace_back("--resume");
   }
   const Outcome outcome = run_program(words);
-  ASSERT_EQ(outcome.code, 0) << "seed " << seed << ": " << outcome.err;
+  ASSERT_EQ(outcome.code, 0) << outcome.err;
   expect_same("killed", "unbroken");
 }
 
@@ -273,6 +279,75 @@ TEST_F(TrainingStates, Bfloat16TrainsNearFloat32AndSaysWhenItDoesNotPay) {
   const double rough = loss_of("bfloat16");
   EXPECT_NE(rough, exact);
   EXPECT_NEAR(rough, exact, 0.02 * exact);
+}
+
+/// The rows of log.csv, without the heading.
+std::vector<std::string> log_rows(const fs::path& run) {
+  std::vector<std::string> rows = split(trim(read_file(run / "log.csv")), '\n');
+  rows.erase(rows.begin());
+  return rows;
+}
+
+// Three steps an epoch, warm-up over the first; the rate of step s of N is
+// 5e-4 min(1, (s + 1) / 3) (1 - s / N)^0.9, of which log.csv has that of each epoch's last.
+TEST_F(TrainingStates, AFinishedRunGoesOnToMoreEpochs) {
+  ASSERT_EQ(run_program(world->training("raised", {"--epochs", "2"})).code, 0);
+  const std::vector<std::string> before = log_rows(path("raised"));
+  const Outcome outcome = run_program(world->training("raised", {"--resume", "--epochs", "4"}));
+  ASSERT_EQ(outcome.code, 0) << outcome.err;
+  EXPECT_TRUE(contains(outcome.err, "raised from 2 to 4")) << outcome.err;
+  const std::vector<std::string> rows = log_rows(path("raised"));
+  ASSERT_EQ(rows.size(), 4U);
+  EXPECT_EQ(std::vector<std::string>(rows.begin(), rows.begin() + 2), before);
+  const auto rate = [&](std::size_t row) { return std::stod(split(rows.at(row), ',').at(1)); };
+  EXPECT_NEAR(rate(1), 5e-4 * std::pow(1 - 5.0 / 6, 0.9), 1e-9) << "of two epochs";
+  EXPECT_NEAR(rate(2), 5e-4 * std::pow(1 - 8.0 / 12, 0.9), 1e-9) << "of four";
+  EXPECT_NEAR(rate(3), 5e-4 * std::pow(1 - 11.0 / 12, 0.9), 1e-9);
+  const std::string configuration = read_file(path("raised/config.toml"));
+  EXPECT_TRUE(contains(configuration, "\nepochs = 4\n")) << configuration;
+  EXPECT_TRUE(contains(configuration, "# Up to step 6 run.epochs was 2")) << configuration;
+  const json record = json::parse(read_file(path("raised/run.json")));
+  EXPECT_EQ(record.at("total_steps"), 12);
+  EXPECT_EQ(record.at("raised_epochs"), json::parse(R"([{"step": 6, "from": 2, "to": 4}])"));
+  // What it says holds: it has ended, goes on again, and is not made shorter.
+  const std::vector<std::string> plain{
+      "train",     "--data", world->data().string(), "--out", path("raised").string(), "--resume",
+      "--threads", "1"};
+  EXPECT_EQ(run_program(plain).code, 0);
+  EXPECT_EQ(log_rows(path("raised")), rows);
+  EXPECT_EQ(run_program(plain + std::vector<std::string>{"--epochs", "3"}).code, 2);
+  ASSERT_EQ(run_program(plain + std::vector<std::string>{"--epochs", "5"}).code, 0);
+  EXPECT_EQ(log_rows(path("raised")).size(), 5U);
+  EXPECT_EQ(json::parse(read_file(path("raised/run.json"))).at("raised_epochs").size(), 2U);
+}
+
+// The schedule is a function of step and total: a run that is given more epochs before its first
+// step ends with the bits of one that had them from the start.
+TEST_F(TrainingStates, MoreEpochsFromTheFirstStepOnAreThoseOfAnotherRun) {
+  ASSERT_EQ(run_program(world->training("grown", {"--epochs", "1"})).code, 0);
+  fs::remove(path("grown/last.ckpt"));  // as if killed before it was first saved
+  ASSERT_EQ(run_program(world->training("grown", {"--epochs", "2", "--resume"})).code, 0);
+  ASSERT_EQ(run_program(world->training("two", {"--epochs", "2"})).code, 0);
+  expect_same("grown", "two");
+  EXPECT_EQ(read_file(path("grown/config.toml")), read_file(path("two/config.toml")));
+}
+
+TEST_F(TrainingStates, ASeriesGoesOnToMoreEpochs) {
+  ASSERT_EQ(run_program(world->training("longer", {"--epochs", "1", "--seeds", "2"})).code, 0);
+  const std::vector<std::string> plain{
+      "train",     "--data", world->data().string(), "--out", path("longer").string(), "--resume",
+      "--threads", "1"};
+  const Outcome refused =
+      run_program(plain + std::vector<std::string>{"--epochs", "2", "--batch", "3"});
+  EXPECT_EQ(refused.code, 2);
+  EXPECT_TRUE(contains(refused.err, "run.batch = 2, not 3")) << refused.err;
+  ASSERT_EQ(run_program(plain).code, 0);
+  EXPECT_EQ(log_rows(path("longer/seed0")).size(), 1U) << "what was refused changed nothing";
+  ASSERT_EQ(run_program(plain + std::vector<std::string>{"--epochs", "2"}).code, 0);
+  ASSERT_EQ(run_program(plain).code, 0);
+  for (const char* run : {"longer/seed0", "longer/seed1"}) {
+    EXPECT_EQ(log_rows(path(run)).size(), 2U) << run;
+  }
 }
 
 // Two seeds in one call are the two runs by themselves; the second is broken off and resumed.

@@ -63,7 +63,7 @@ TEST_P(StoredGolden, OutputsAndEveryGradient) {
   const net::NetworkConfig config = config_of(stored.file);
   ParameterStore store(plan::parameters_of(config), 0, stored.arithmetic.type,
                        stored.arithmetic.device);
-  store.load(file, "p.");
+  torch_backend::read_into(weights::WeightsSource(file), store.destinations(file, "p."));
   at::Tensor image =
       test::golden_tensor(file, "x.input", stored.arithmetic.options()).requires_grad_(true);
   const auto out = torch_backend::run_network(config, store, {.training = stored.training}, image);
@@ -119,7 +119,7 @@ TEST_P(Released32Golden, Outputs) {
   config.wkv = net::WkvMode::released32;
   ParameterStore store(plan::parameters_of(config), 0, stored.arithmetic.type,
                        stored.arithmetic.device);
-  store.load(file, "p.");
+  torch_backend::read_into(weights::WeightsSource(file), store.destinations(file, "p."));
   const at::NoGradGuard no_grad;
   const auto out = torch_backend::run_network(
       config, store, {}, test::golden_tensor(file, "x.input", stored.arithmetic.options()));

@@ -13,7 +13,6 @@
 namespace medurwkv {
 namespace {
 
-using train::DicePool;
 using train::LossOptions;
 
 class LossGolden : public ::testing::TestWithParam<at::ScalarType> {};
@@ -38,8 +37,6 @@ TEST_P(LossGolden, ValuesAndGradients) {
   check("ce", train::cross_entropy, {});
   check("ce_weighted", train::cross_entropy, {.class_weights = file.values("class_weights")});
   check("dice_batch", train::dice_loss, {});
-  check("dice_image", train::dice_loss, {.pool = DicePool::image, .class_weights = {}});
-  check("dice_batch_background", train::dice_loss, {.dice_background = true, .class_weights = {}});
 }
 
 INSTANTIATE_TEST_SUITE_P(Types, LossGolden, ::testing::Values(at::kFloat, at::kDouble));
@@ -52,12 +49,12 @@ TEST(InitGolden, FancyValuesAndRays) {
     net::ParameterSpec spec{.name = info.name, .shape = info.shape};
     if (parts[0] == "offsets") {  // offsets.L3.M6.P4
       spec.init = net::Init::sampling_rays;
-      spec.count = std::stoll(parts[1].substr(1));
-      spec.value = std::stod(parts[2].substr(1));
-      spec.position = std::stoll(parts[3].substr(1));
+      spec.levels = std::stoll(parts[1].substr(1));
+      spec.heads = std::stoll(parts[2].substr(1));
+      spec.points = std::stoll(parts[3].substr(1));
     } else {  // C32.depth12.layers.6.att.spatial_decay
-      spec.count = std::stoll(parts[1].substr(5));
-      spec.position = std::stoll(parts[3]);
+      spec.blocks = std::stoll(parts[1].substr(5));
+      spec.block = std::stoll(parts[3]);
       const bool attention = parts[4] == "att";
       const std::string& leaf = parts[5];
       spec.init = leaf == "spatial_decay"                ? net::Init::decay

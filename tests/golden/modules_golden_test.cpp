@@ -184,7 +184,7 @@ class Checked {
     const Facts facts(name_, net::WkvMode::exact);
     ParameterStore store(record(file_, facts), 0, arithmetic_.type, arithmetic_.device);
     EXPECT_EQ(store.specs().size(), names_of(file_, "p.").size());
-    store.load(file_, "p.");
+    torch_backend::read_into(weights::WeightsSource(file_), store.destinations(file_, "p."));
     Ops ops(store, {.training = facts.flag("train")});
     const Named<at::Tensor> inputs = leaves(file_, arithmetic_.options());
     outputs_and_inputs(inputs, run_module(ops, facts, inputs));

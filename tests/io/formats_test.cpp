@@ -5,13 +5,16 @@
 #include <cstdint>
 #include <cstring>
 #include <filesystem>
+#include <limits>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "core/files.h"
-#include "data/codecs.h"
-#include "data/image.h"
+#include "data/codecs/codecs.h"
+#include "data/codecs/read.h"
+#include "data/image/image.h"
 #include "support/bmp_by_hand.h"
 #include "support/gif_files.h"
 #include "support/paths.h"
@@ -101,6 +104,93 @@ TEST(Tiff, EveryWayOfStoringGivesThePicture) {
   }
 }
 
+/// One row of two pixels; samples 1, 2, ... and 11, 12, ...
+std::string two_pixels(TiffForm form, bool apart) {
+  form.width = 2;
+  form.planar = static_cast<std::uint16_t>(apart ? PLANARCONFIG_SEPARATE : PLANARCONFIG_CONTIG);
+  std::vector<std::string> rows(apart ? form.samples : 1);
+  for (int pixel = 0; pixel < 2; ++pixel) {
+    for (std::size_t c = 0; c < form.samples; ++c) {
+      rows[apart ? c : 0] += static_cast<char>(10 * pixel + static_cast<int>(c) + 1);
+    }
+  }
+  return tiff_bytes(form, rows);
+}
+
+// Every sample is a channel unless the file calls it alpha, or says nothing of a single one.
+TEST(Tiff, ChannelsAndAlpha) {
+  using Extra = std::vector<std::uint16_t>;
+  struct Row {
+    std::uint16_t photometric, samples;
+    std::optional<Extra> extra;
+    std::vector<int> seen;
+  };
+  constexpr std::uint16_t gray = PHOTOMETRIC_MINISBLACK;
+  constexpr std::uint16_t rgb = PHOTOMETRIC_RGB;
+  constexpr std::uint16_t data = EXTRASAMPLE_UNSPECIFIED;
+  constexpr std::uint16_t alpha = EXTRASAMPLE_UNASSALPHA;
+  constexpr std::uint16_t premultiplied = EXTRASAMPLE_ASSOCALPHA;
+  const std::vector<Row> rows{{gray, 2, std::nullopt, {1, 11}},
+                              {gray, 2, Extra{data}, {1, 2, 11, 12}},
+                              {gray, 2, Extra{alpha}, {1, 11}},
+                              {gray, 3, std::nullopt, {1, 2, 3, 11, 12, 13}},
+                              {gray, 3, Extra{data, alpha}, {1, 2, 11, 12}},
+                              {gray, 3, Extra{premultiplied, data}, {1, 3, 11, 13}},
+                              {gray, 4, Extra{data, data, data}, {1, 2, 3, 4, 11, 12, 13, 14}},
+                              {gray, 5, std::nullopt, {1, 2, 3, 4, 5, 11, 12, 13, 14, 15}},
+                              {rgb, 4, std::nullopt, {1, 2, 3, 11, 12, 13}},
+                              {rgb, 4, Extra{data}, {1, 2, 3, 4, 11, 12, 13, 14}},
+                              {rgb, 4, Extra{premultiplied}, {1, 2, 3, 11, 12, 13}},
+                              {rgb, 5, std::nullopt, {1, 2, 3, 4, 5, 11, 12, 13, 14, 15}},
+                              {rgb, 5, Extra{alpha, data}, {1, 2, 3, 5, 11, 12, 13, 15}},
+                              {rgb, 5, Extra{data, alpha}, {1, 2, 3, 4, 11, 12, 13, 14}}};
+  for (const Row& row : rows) {
+    for (const bool apart : {false, true}) {
+      const TiffForm form{
+          .samples = row.samples, .photometric = row.photometric, .extra = row.extra};
+      const DecodedImage decoded = decode_tiff("f", two_pixels(form, apart));
+      EXPECT_EQ(samples(decoded.image), row.seen) << row.samples << " " << apart;
+      EXPECT_EQ(decoded.image.channels, static_cast<std::int64_t>(row.seen.size() / 2));
+      EXPECT_EQ(decoded.alpha_varies, row.seen.size() / 2 < row.samples);
+    }
+  }
+}
+
+TEST(Tiff, ChannelsOfOtherTypes) {
+  std::string row(2 * 5 * 4, '\0');
+  const std::vector<float> values{0, 1, 2, 3, 4, 5, 6, 7, 8, 9};
+  std::memcpy(row.data(), values.data(), row.size());
+  const TiffForm real{.width = 2, .bits = 32, .samples = 5, .format = SAMPLEFORMAT_IEEEFP};
+  const Image image = decode_tiff("f", tiff_bytes(real, {row})).image;
+  ASSERT_EQ(image.channels, 5);
+  EXPECT_EQ(image.value(1, 0, 3), 8.0F);
+  EXPECT_EQ(float_range(image), (std::pair{0.0F, 9.0F}));
+}
+
+TEST(Tiff, TooManyChannelsAreRefused) {
+  const auto bytes = [](std::uint16_t count) {
+    return test::tiff_bytes(TiffForm{.samples = count}, {std::string(count, '\1')});
+  };
+  EXPECT_EQ(decode_tiff("f", bytes(64)).image.channels, 64);
+  const auto refused = test::refusal_of([&] { return decode_tiff("many.tif", bytes(65)); });
+  ASSERT_TRUE(refused);
+  EXPECT_TRUE(refused->names("many.tif: has 65 channels") && refused->names("64"))
+      << refused->message;
+  const TiffForm white{.samples = 3, .photometric = PHOTOMETRIC_MINISWHITE};
+  EXPECT_TRUE(test::refusal_of([&] { return decode_tiff("f", tiff_bytes(white, {"abc"})); }));
+}
+
+TEST(Tiff, ValuesAreFinite) {
+  const float bad = std::numeric_limits<float>::quiet_NaN();
+  std::string row(4, '\0');
+  std::memcpy(row.data(), &bad, row.size());
+  const TiffForm real{.bits = 32, .format = SAMPLEFORMAT_IEEEFP};
+  const auto refused =
+      test::refusal_of([&] { return decode_tiff("a.tif", tiff_bytes(real, {row})); });
+  ASSERT_TRUE(refused);
+  EXPECT_TRUE(refused->names("a.tif") && refused->names("finite")) << refused->message;
+}
+
 TEST(Tiff, BitsAreSpreadAndWhiteMayBeZero) {
   const TiffForm one{.width = 10, .height = 1, .bits = 1};
   EXPECT_EQ(samples(decode_tiff("f", tiff_bytes(one, {bytes_of({0xa0, 0x40})})).image),
@@ -136,6 +226,13 @@ TEST(Tiff, SixteenBitsAndFloats) {
   ASSERT_EQ(image.type, SampleType::f32);
   EXPECT_EQ(image.value(0, 0, 0), -1000.5F);
   EXPECT_EQ(image.value(1, 0, 0), 0.25F);
+  const std::vector<std::uint16_t> halves{0x3800, 0xc200};
+  std::string half_row(4, '\0');
+  std::memcpy(half_row.data(), halves.data(), half_row.size());
+  const TiffForm half{.width = 2, .height = 1, .bits = 16, .format = SAMPLEFORMAT_IEEEFP};
+  const Image halved = decode_tiff("f", tiff_bytes(half, {half_row})).image;
+  EXPECT_EQ(halved.value(0, 0, 0), 0.5F);
+  EXPECT_EQ(halved.value(1, 0, 0), -3.0F);
   const std::vector<std::int16_t> signs{-1024, 3071};
   std::string narrow(4, '\0');
   std::memcpy(narrow.data(), signs.data(), narrow.size());

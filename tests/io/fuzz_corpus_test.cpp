@@ -14,14 +14,17 @@
 #include "core/files.h"
 #include "core/npy.h"
 #include "core/zip.h"
-#include "data/pack.h"
+#include "data/codecs/arrays.h"
+#include "data/codecs/read.h"
+#include "data/layout/pack.h"
 #include "support/paths.h"
-#include "train/config.h"
+#include "train/run/config.h"
 #include "weights/model_file.h"
 #include "weights/read_weights.h"
 
 extern "C" {
 int fuzz_configuration(const std::uint8_t* data, std::size_t size);
+int fuzz_h5(const std::uint8_t* data, std::size_t size);
 int fuzz_model_metadata(const std::uint8_t* data, std::size_t size);
 int fuzz_npy(const std::uint8_t* data, std::size_t size);
 int fuzz_pack(const std::uint8_t* data, std::size_t size);
@@ -47,6 +50,9 @@ std::vector<fs::path> corpus_of(const std::string& reader) {
 TEST(FuzzCorpus, EveryInputEndsWell) {
   const std::map<std::string, int (*)(const std::uint8_t*, std::size_t)> entries{
       {"configuration", fuzz_configuration},
+#ifdef MEDURWKV_H5
+      {"h5", fuzz_h5},
+#endif
       {"model_metadata", fuzz_model_metadata},
       {"npy", fuzz_npy},
       {"pack", fuzz_pack},
@@ -115,6 +121,19 @@ TEST(FuzzCorpus, WhatPythonWroteIsRead) {
       EXPECT_TRUE(pack.cases().empty());
     }
   });
+#ifdef MEDURWKV_H5
+  // image[y][x] is (7 x + 11 y) mod 32 / 32; a volume's second slice is upside down.
+  expect_read("h5", [](const fs::path& path) {
+    data::ImageSource source{.file = path, .array = "image"};
+    const bool volume = path.filename() == "volume";
+    if (volume) source.slice = 1;
+    const data::Image image = data::read_array_image(source);
+    ASSERT_EQ(image.width, 16) << path;
+    ASSERT_EQ(image.height, 12) << path;
+    EXPECT_EQ(image.channels, path.filename() == "channels" ? 3 : 1) << path;
+    EXPECT_EQ(image.value(5, volume ? 8 : 3, 0), 4.0F / 32) << path;
+  });
+#endif
   expect_read("configuration", [](const fs::path& path) { train::load_config(path, {}); });
 }
 

@@ -6,9 +6,9 @@
 #include <utility>
 #include <vector>
 
-#include "data/class_file.h"
+#include "data/layout/class_file.h"
 #include "support/hostile.h"
-#include "train/config.h"
+#include "train/run/config.h"
 
 namespace medurwkv {
 namespace {
@@ -92,7 +92,7 @@ std::vector<HostileFile> settings() {
   out.push_back(setting("runs", "epochs = 5", "did you mean run.epochs?"));
   out.push_back(setting("run.run", "epochs = 5", "'run.run'"));
   out.push_back(setting("run", "epochs.many = 5", "whole number"));
-  out.push_back(setting("run", "\"a\\nb\" = 5", "'run.a?b'"));
+  out.push_back(setting("run", "\"a\\nb\" = 5", "'run.a\\nb'"));
   out.push_back(setting("run", std::string(60'000, 'k') + " = 5", "..."));
   out.push_back({"a list of sections", "[[run]]\nepochs = 1\n", "line 1"});
   out.push_back({"a setting outside its section", "epochs = 1\n", "line 1"});
@@ -153,7 +153,6 @@ TEST(HostileConfiguration, ClassTablesAreRefused) {
 TEST(HostileConfiguration, LabelMapsAreRefused) {
   std::vector<HostileFile> files;
   for (const char* line : {"",
-                           "a",
                            "a:",
                            ":1,2,3",
                            "a:1,2",
@@ -168,7 +167,9 @@ TEST(HostileConfiguration, LabelMapsAreRefused) {
                            "\x80\xff:1,2,3",
                            "a:1,2,3\na:4,5,6",
                            "a:1,2,3\nb:1,2,3",
-                           "a 1 2 3",
+                           "a 1 2 300",
+                           "1,a,255,0,0",
+                           "0,",
                            "a:one,two,three",
                            "a:1,2,3,:::4,",
                            ",,,",

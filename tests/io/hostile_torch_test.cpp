@@ -445,7 +445,7 @@ TEST(HostileTorch, LegacyCheckpointsAreRefused) {
   test::expect_refused("hostile.pth", files, [](const auto& path) { read_weights(path); });
 }
 
-// What all of the above is a lie about.
+// The honest files that all of the above distort.
 TEST(HostileTorch, TheirHonestFormIsRead) {
   const auto values = [](const std::string& bytes) {
     return parse_weights("honest.pth", bytes).values("a");
@@ -457,7 +457,8 @@ TEST(HostileTorch, TheirHonestFormIsRead) {
             (std::vector<double>{1, 2, 3, 4}));
 }
 
-// The limits are real: who takes more memory, dies or reads what he should not is found out.
+// The limits are real: the harness finds a reader that takes more memory, dies or reads what it
+// should refuse.
 TEST(HostileTorch, TheHarnessCatches) {
   const test::TemporaryFolder folder;
   const auto end = [&](const test::ReadFile& read) {

@@ -11,8 +11,9 @@
 #include "core/error.h"
 #include "core/files.h"
 #include "core/random.h"
-#include "data/codecs.h"
+#include "data/codecs/codecs.h"
 #include "support/paths.h"
+#include "support/refusal.h"
 
 extern "C" {
 int fuzz_class_file(const std::uint8_t* data, std::size_t size);
@@ -48,6 +49,11 @@ TEST(ImageCorpus, WhatPillowWroteIsRead) {
     const std::string name = path.filename().string();
     const std::string kind = name.substr(0, name.find('_'));
     if (name.find('-') != std::string::npos) continue;
+    if (kind == "film") {
+      const auto refused = test::refusal_of([&] { return decode_image(name, read_file(path)); });
+      ASSERT_TRUE(refused && refused->names("animation")) << name;
+      continue;
+    }
     const DecodedImage decoded = decode_image(name, read_file(path));
     ++read;
     if (kind == "noise") continue;
@@ -67,7 +73,7 @@ TEST(ImageCorpus, WhatPillowWroteIsRead) {
       }
     }
   }
-  EXPECT_GE(read, 35);
+  EXPECT_GE(read, 60);
 }
 
 /// Cut at any length, and with any three bytes changed.

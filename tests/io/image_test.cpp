@@ -1,6 +1,6 @@
 // Images as other programs write them, made here with libpng, whole and broken. JPEG has a
 // file of its own.
-#include "data/image.h"
+#include "data/image/image.h"
 
 #include <gtest/gtest.h>
 
@@ -13,7 +13,8 @@
 
 #include "core/error.h"
 #include "core/files.h"
-#include "data/codecs.h"
+#include "data/codecs/codecs.h"
+#include "data/codecs/read.h"
 #include "support/images.h"
 #include "support/jpeg_files.h"
 #include "support/paths.h"

@@ -14,8 +14,9 @@
 
 #include "core/error.h"
 #include "core/files.h"
-#include "data/codecs.h"
-#include "data/image.h"
+#include "data/codecs/codecs.h"
+#include "data/codecs/read.h"
+#include "data/image/image.h"
 #include "support/images.h"
 #include "support/jpeg_files.h"
 #include "support/paths.h"

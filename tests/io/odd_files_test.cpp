@@ -17,9 +17,11 @@
 #include "core/error.h"
 #include "core/files.h"
 #include "core/npy.h"
-#include "data/dataset.h"
-#include "data/image.h"
-#include "data/layout.h"
+#include "data/check/open.h"
+#include "data/codecs/read.h"
+#include "data/image/image.h"
+#include "data/layout/dataset.h"
+#include "data/layout/layout.h"
 #include "support/bmp_by_hand.h"
 #include "support/gif_files.h"
 #include "support/images.h"
@@ -226,7 +228,17 @@ std::vector<Odd> odd_others() {
       refused("pointer.png", "version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 1\n",
               {"Git LFS", "git lfs pull"}),
       refused("page.jpg", "<!DOCTYPE html><html>404</html>", {"XML or HTML"}),
-      refused("webp.png", std::string("RIFF\x24\0\0\0WEBPVP8 ", 16), {"WebP", "convert"}),
+      refused("webp.png", std::string("RIFF\x24\0\0\0WEBPVP8 ", 16), {"broken WebP"}),
+      refused("film.avi.png", std::string("RIFF\x24\0\0\0AVI LIST", 16), {"AVI", "convert"}),
+      refused("phone.jpg",
+              std::string("\0\0\0\x18"
+                          "ftypheic\0\0\0\0",
+                          16),
+              {"HEIC", "export"}),
+      refused("jpeg xl.jpg", std::string("\0\0\0\x0cJXL \r\n\x87\n", 12), {"JPEG XL"}),
+      refused("layers.png", "8BPS", {"Photoshop"}),
+      refused("volume.png", "NRRD0004", {"NRRD"}),
+      refused("plain nifti.png", std::string(344, '\0') + std::string("n+1\0", 4), {"NIfTI"}),
       refused("dicom.png", std::string(128, '\0') + "DICM", {"DICOM", "export"}),
       refused("nifti.png", std::string("\x1f\x8b\x08\0", 4), {"NIfTI"}),
       refused("jpeg 2000.png", std::string("\0\0\0\x0cjP  \r\n\x87\n", 12), {"JPEG 2000"}),

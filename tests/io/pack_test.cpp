@@ -1,6 +1,6 @@
 // Packs: what went in comes out, by an independent reading of the documented bytes too; broken and
 // hostile ones are refused by name and place.
-#include "data/pack.h"
+#include "data/layout/pack.h"
 
 #include <gtest/gtest.h>
 
@@ -15,10 +15,14 @@
 #include <nlohmann/json.hpp>
 
 #include "core/files.h"
+#include "core/listener.h"
 #include "core/threads.h"
-#include "data/dataset.h"
-#include "data/faults.h"
-#include "data/split.h"
+#include "data/check/examine.h"
+#include "data/check/faults.h"
+#include "data/check/open.h"
+#include "data/codecs/read.h"
+#include "data/layout/dataset.h"
+#include "data/split/split.h"
 #include "support/images.h"
 #include "support/paths.h"
 #include "support/refusal.h"
@@ -28,8 +32,6 @@ namespace {
 
 namespace fs = std::filesystem;
 using nlohmann::json;
-
-const StopSignal go{0};
 
 std::uint64_t number(const std::string& bytes, std::size_t at) {
   std::uint64_t out = 0;
@@ -60,7 +62,7 @@ class Packs : public ::testing::Test {
                        [&](auto x, auto y) { return x > 4 + i && y > 6 ? 255 : 0; });
     }
     dataset_ = open_dataset(folder());
-    write_pack(dataset_, pack(), go, true);
+    write_pack(dataset_, pack(), silence());
   }
   [[nodiscard]] fs::path folder() const { return temporary_.path() / "set"; }
   [[nodiscard]] fs::path pack() const { return temporary_.path() / "set.pack"; }
@@ -114,16 +116,17 @@ TEST_F(Packs, GiveBackWhatWentIn) {
 TEST_F(Packs, StandForTheirFolder) {
   const Dataset packed = open_dataset(pack());
   EXPECT_EQ(content_hash(packed), content_hash(dataset_));
-  const SplitPlan plan = make_split(packed, read_traits(packed, go, true), {}, go);
+  const SplitPlan plan =
+      make_split(packed, traits_of(examine(pack(), {}, silence())), {}, silence());
   const fs::path file = temporary_.path() / "split.json";
   write_file(file, split_to_json(packed, plan).dump());
   EXPECT_EQ(read_split(file, dataset_).train, plan.parts.train);
   EXPECT_EQ(open_dataset(pack(), split_options(file)).cases.size(), 9U);
   EXPECT_EQ(open_dataset(folder(), split_options(file)).encoding, MaskEncoding::binary);
-  write_pack(packed, other(), go, true);
+  write_pack(packed, other(), silence());
   EXPECT_EQ(open_dataset(other()).cases.size(), 9U);
   const auto check = [](const fs::path& root) {
-    json out = to_json(check_dataset(root, {}, go, true));
+    json out = to_json(check_dataset(root, {}, silence()));
     out.erase("layout");
     for (json& fault : out["faults"]) fault.erase("where"), fault.erase("what");
     return out;
@@ -141,7 +144,7 @@ TEST_F(Packs, StandForTheirFolder) {
 TEST_F(Packs, AreTheSameOnAnyThreads) {
   const int threads = thread_count();
   set_thread_count(3);
-  write_pack(dataset_, other(), go, true);
+  write_pack(dataset_, other(), silence());
   set_thread_count(threads);
   EXPECT_EQ(read_file(pack()), read_file(other()));
 }
@@ -158,7 +161,7 @@ TEST_F(Packs, AreAsDocumented) {
   EXPECT_EQ(one.at("id"), "patient001_5");
   const auto piece = [&](const json& from, std::size_t plain) {
     const std::string packed = bytes.substr(from.at("start"), from.at("bytes"));
-    EXPECT_EQ(sha256(packed), from.at("sha256"));
+    EXPECT_EQ(sha256(packed), from.at("sha256").get<std::string>());
     if (packed.size() == plain) return packed;
     std::string out(plain, '\0');
     uLongf length = plain;
@@ -250,6 +253,26 @@ TEST_F(Packs, HostileIndicesAreRefused) {
   json one_class = good;
   one_class["classes"].erase(1);
   expect_refused(one_class, "fewer classes than the masks hold");
+}
+
+// An id that names a file elsewhere is a fault by itself; no command opens such a pack.
+TEST_F(Packs, IdsThatLeadOutAreNamed) {
+  for (const std::string id : {"/etc/passwd", "../other", "a/../../b", "..", "a//b", "a/"}) {
+    json broken = index();
+    broken["cases"][2]["id"] = id;
+    write_with_index(broken);
+    const CheckReport report = check_dataset(other(), {}, silence());
+    const auto fault = std::find_if(report.faults.begin(), report.faults.end(),
+                                    [](const Fault& f) { return f.kind == "name-leads-out"; });
+    ASSERT_NE(fault, report.faults.end()) << id;
+    EXPECT_EQ(fault->severity, Severity::error);
+    EXPECT_NE(fault->where.find("other.pack"), std::string::npos) << fault->where;
+    EXPECT_NE(fault->remedy.find("pack the set's folder again"), std::string::npos);
+    EXPECT_EQ(report.pairs, 9) << "the rest is looked at";
+    const auto refused = test::refusal_of([&] { return open_dataset(other()); });
+    ASSERT_TRUE(refused) << id;
+    EXPECT_TRUE(refused->names("other.pack")) << refused->message;
+  }
 }
 
 TEST_F(Packs, OthersAreNone) {

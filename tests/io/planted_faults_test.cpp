@@ -15,11 +15,14 @@
 #include <nlohmann/json.hpp>
 
 #include "core/files.h"
+#include "core/listener.h"
 #include "core/random.h"
 #include "core/text.h"
-#include "data/faults.h"
-#include "data/repair.h"
-#include "data/split.h"
+#include "data/check/faults.h"
+#include "data/check/open.h"
+#include "data/check/repair.h"
+#include "data/codecs/read.h"
+#include "data/split/split.h"
 #include "support/images.h"
 #include "support/jpeg_files.h"
 #include "support/paths.h"
@@ -82,8 +85,7 @@ class PlantedFaults : public ::testing::Test {
 
   /// Every planted fault is among the found ones, every found one was planted.
   void expect_found(const std::vector<Planted>& planted, const CheckOptions& options = {}) const {
-    const StopSignal go{0};
-    std::vector<Fault> found = check_dataset(root(), options, go, true).faults;
+    std::vector<Fault> found = check_dataset(root(), options, silence()).faults;
     for (const auto& [kind, where] : planted) {
       const auto it = std::find_if(
           found.begin(), found.end(), [&kind = kind, &where = where](const Fault& fault) {
@@ -235,11 +237,10 @@ TEST_F(PlantedFaults, AreAllFoundAndNothingElse) {
     return out;
   };
   const std::map<std::string, std::string> before = contents();
-  const StopSignal go{0};
-  const Examination set = examine(root(), {}, go, true);
-  const RepairReport repaired = write_repaired(set, place("fixed"), go, true);
+  const Examination set = examine(root(), {}, silence());
+  const RepairReport repaired = write_repaired(set, place("fixed"), silence());
   EXPECT_EQ(contents(), before);
-  const CheckReport after = check_dataset(place("fixed"), {}, go, true);
+  const CheckReport after = check_dataset(place("fixed"), {}, silence());
   for (const Fault& fault : after.faults) {
     EXPECT_EQ(fault.severity, Severity::warning) << fault.kind << " " << fault.where;
   }
@@ -266,7 +267,7 @@ TEST_F(PlantedFaults, AreAllFoundAndNothingElse) {
   // Not into the set, not over something.
   for (const fs::path& bad : {root() / "fixed", root(), place("fixed")}) {
     const auto refused =
-        test::refusal_of([&] { return write_repaired(set, bad, go, true).written; });
+        test::refusal_of([&] { return write_repaired(set, bad, silence()).written; });
     ASSERT_TRUE(refused) << bad;
     EXPECT_EQ(refused->kind, ErrorKind::usage);
   }
@@ -287,13 +288,12 @@ TEST_F(PlantedFaults, AreRepairedPartByPart) {
   for (unsigned char& byte : darker.bytes) byte = static_cast<unsigned char>(byte / 2);
   pair("test/twin", darker);
   expect_found({{"leak-near-duplicate", "/t"}});
-  const StopSignal go{0};
   const RepairReport repaired =
-      write_repaired(examine(root(), {}, go, true), place("fixed"), go, true);
+      write_repaired(examine(root(), {}, silence()), place("fixed"), silence());
   EXPECT_EQ(repaired.written, 16);
   EXPECT_TRUE(fs::exists(place("fixed") / "test/images/twin.png"));
-  EXPECT_EQ(check_dataset(place("fixed"), {}, go, true).errors(), 0);
-  EXPECT_EQ(check_dataset(place("fixed"), {}, go, true).parts,
+  EXPECT_EQ(check_dataset(place("fixed"), {}, silence()).errors(), 0);
+  EXPECT_EQ(check_dataset(place("fixed"), {}, silence()).parts,
             (std::map<std::string, std::int64_t>{{"test", 5}, {"train", 11}}));
 }
 

@@ -13,8 +13,9 @@
 
 #include "core/error.h"
 #include "core/files.h"
-#include "data/codecs.h"
-#include "data/image.h"
+#include "data/codecs/codecs.h"
+#include "data/codecs/read.h"
+#include "data/image/image.h"
 #include "support/paths.h"
 #include "support/png_by_hand.h"
 #include "support/refusal.h"

@@ -7,7 +7,8 @@
 #include <string>
 #include <utility>
 
-#include "data/faults.h"
+#include "core/listener.h"
+#include "data/check/faults.h"
 #include "support/paths.h"
 
 namespace medurwkv::data {
@@ -34,8 +35,7 @@ TEST_P(RealData, IsFoundWhole) {
   if (!std::filesystem::exists(root)) {
     GTEST_SKIP() << root << " is not there (MEDURWKV_SHARED names the folder above it)";
   }
-  const StopSignal stop{0};
-  const CheckReport report = check_dataset(root, {}, stop, true);
+  const CheckReport report = check_dataset(root, {}, silence());
   EXPECT_EQ(report.pairs, pairs);
   EXPECT_EQ(report.encoding, encoding);
   EXPECT_EQ(report.classes.size(), classes);

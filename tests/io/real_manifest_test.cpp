@@ -11,9 +11,12 @@
 #include <string>
 #include <vector>
 
+#include "core/listener.h"
 #include "core/text.h"
-#include "data/dataset.h"
-#include "data/split.h"
+#include "data/check/examine.h"
+#include "data/check/open.h"
+#include "data/layout/dataset.h"
+#include "data/split/split.h"
 #include "support/paths.h"
 
 namespace medurwkv::data {
@@ -96,8 +99,8 @@ TEST(RealPatients, StayTogether) {
     groups.insert(item.group);
   }
   EXPECT_EQ(groups.size(), 20U) << "the README's number";
-  const StopSignal go{0};
-  const Split split = make_split(dataset, read_traits(dataset, go, true), {.seed = 4}, go).parts;
+  const Split split =
+      make_split(dataset, traits_of(examine(root, {}, silence())), {.seed = 4}, silence()).parts;
   std::map<std::string, std::set<int>> parts;
   int part = 0;
   for (const auto* ids : {&split.train, &split.val, &split.test}) {

@@ -94,8 +94,8 @@ TEST_F(TensorBytes, AnyFlippedBitIsRefusedOrHarmless) {
   }
 }
 
-// The header ends with the file or before it, and lies within 100 MB. What it claims is not asked
-// of the memory.
+// The header ends with the file or before it, and lies within 100 MB. No memory is allocated for
+// what it claims.
 TEST_F(TensorBytes, HeadersThatClaimTooMuch) {
   rusage before{};
   getrusage(RUSAGE_SELF, &before);
@@ -203,7 +203,7 @@ TEST_F(TensorBytes, DataOfAnotherSizeThanTheShapeIsOurBug) {
   EXPECT_EQ(read_file(path()), former) << "what was there stays";
 }
 
-// As a user meets it: a file on disk of a version to come, of no version, of another program.
+// As a user meets them: files on disk of a later version, of no version, of another program.
 TEST_F(TensorBytes, ModelFilesOfOtherVersionsAreRefusedByName) {
   ModelInfo info;
   info.network = net::preset("unet_small", 2, 3);

@@ -95,7 +95,7 @@ TEST(Zip, CutAnywhereIsRefused) {
   }
 }
 
-// Whatever single byte is another: the archive is refused or its members are what they were. Times,
+// Whichever single byte changes, the archive is refused or its members stay the same. Times,
 // attributes and versions say nothing about content.
 TEST(Zip, AFlippedByteNeverChangesContent) {
   const ZipBytes zip = make_zip(forms(), {.comment = "", .wide = true});

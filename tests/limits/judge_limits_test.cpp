@@ -6,9 +6,9 @@
 #include <sys/resource.h>
 
 #include <algorithm>
-#include <chrono>
 #include <cmath>
 #include <cstdlib>
+#include <ctime>
 #include <iostream>
 
 #include "core/random.h"
@@ -51,12 +51,19 @@ data::LabelMap noise(std::int64_t side, std::uint64_t seed) {
   return out;
 }
 
+/// Seconds of processor time, which neighbours on the machine do not lengthen.
+double processor_seconds() {
+  timespec now{};
+  ::clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
+  return static_cast<double>(now.tv_sec) + 1e-9 * static_cast<double>(now.tv_nsec);
+}
+
 double seconds_for(const data::LabelMap& truth, const data::LabelMap& prediction,
                    std::size_t class_count) {
-  const auto start = std::chrono::steady_clock::now();
+  const double start = processor_seconds();
   const CaseScores scores = score_case("large", truth, prediction, class_count);
   EXPECT_TRUE(scores.class_mean[0]);
-  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  return processor_seconds() - start;
 }
 
 double peak_gib() {
@@ -65,8 +72,8 @@ double peak_gib() {
   return static_cast<double>(usage.ru_maxrss) / (1 << 20);
 }
 
-// Two classes beside the background. The least of several, since others compute here too; the limit
-// of half a second is that of the project, and the test's own is wide.
+// Two classes beside the background, on one thread: half a second is the project's limit. The least
+// of several, since neighbours take caches, too.
 TEST(JudgeLimits, LargeImagesTakeLittleTime) {
   set_thread_count(1);
   const data::LabelMap truth = shapes(2000, 0);
@@ -74,7 +81,7 @@ TEST(JudgeLimits, LargeImagesTakeLittleTime) {
   double least = 1e9;
   for (int i = 0; i < 5; ++i) least = std::min(least, seconds_for(truth, prediction, 3));
   std::cout << "2000 x 2000, two classes: " << least << " s\n";
-  EXPECT_LT(least, 2);
+  EXPECT_LT(least, 0.5);
 }
 
 TEST(JudgeLimits, HugeImagesFitInFourGibibytes) {

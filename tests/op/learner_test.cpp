@@ -1,5 +1,5 @@
-// A step of training: what is frozen, accumulated gradients, the moving average, late first steps,
-// deep supervision. Laws and hand computations.
+// A step of training: what is frozen, accumulated gradients, the moving average, tensors that start
+// to train late, deep supervision. Laws and hand computations.
 #include <gtest/gtest.h>
 
 #include "torch/aten.h"
@@ -216,8 +216,10 @@ TEST(Learner, ABatchWithoutAFiniteLossLeavesNoGradients) {
   EXPECT_FALSE(world.grad("head.classify.weight").defined());
 }
 
-// Eight bits of mantissa: each product is within 1/256 of float32's, so their sums are within a
-// percent of its norm, and not equal.
+// Eight bits of mantissa, so a rounding is off by at most u = 2^-9. Products alone are then within
+// a percent of float32's norm. Processors without AVX-512 also add up in bfloat16: n = 216 terms
+// with growing partial sums are off by about u sqrt(n / 2) / sqrt(3) = 1.2 %, and the products'
+// part.
 TEST(Bfloat16, ProductsAreNearThoseOfFloat32WithGradients) {
   const ParameterStore none({}, 0, at::kFloat, at::kCPU);
   const auto some = [](const std::vector<std::int64_t>& shape, double shift) {
@@ -248,7 +250,7 @@ TEST(Bfloat16, ProductsAreNearThoseOfFloat32WithGradients) {
       EXPECT_EQ(rough[i].scalar_type(), at::kFloat) << which;
       EXPECT_FALSE(at::equal(rough[i], exact[i])) << which;
       EXPECT_LT((rough[i] - exact[i]).norm().item().toDouble(),
-                0.01 * exact[i].norm().item().toDouble())
+                0.02 * exact[i].norm().item().toDouble())
           << which << " " << i;
     }
   }

@@ -1,4 +1,4 @@
-// AdamW and clipping: LibTorch's own optimiser.
+// AdamW and clipping against LibTorch's own optimiser.
 #include <gtest/gtest.h>
 
 #include "torch/aten.h"

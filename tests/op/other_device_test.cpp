@@ -7,13 +7,13 @@
 #include <string>
 #include <vector>
 
+#include "engine/torch_engine.h"
 #include "net/presets.h"
 #include "plan/plan.h"
 #include "support/golden.h"
 #include "support/other_device.h"
 #include "support/tensors.h"
 #include "train/learner.h"
-#include "train/torch_engine.h"
 
 namespace medurwkv {
 namespace {
@@ -65,8 +65,8 @@ TEST_P(OtherDeviceTraining, LearnsWhatTheCpuLearns) {
         << spec.name;
   }
   // Judged as `evaluate` and `predict` do.
-  train::TorchEngine engine(network, there.judged(), {});
-  train::TorchEngine cpu_engine(network, here.judged(), {});
+  engine::TorchEngine engine(network, there.judged(), {});
+  engine::TorchEngine cpu_engine(network, here.judged(), {});
   const std::vector<float> image(static_cast<std::size_t>(3 * side * side), 0.25F);
   const auto logits = engine.logits(image, side, side);
   const auto expected = cpu_engine.logits(image, side, side);

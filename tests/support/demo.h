@@ -9,6 +9,7 @@
 
 #include "support/paths.h"
 #include "support/process.h"
+#include "support/trained_once.h"
 
 namespace medurwkv::test {
 
@@ -62,6 +63,11 @@ class SmallWorld {
                                    (root() / out).string()};
     words.insert(words.end(), more.begin(), more.end());
     return words;
+  }
+
+  /// That training's folder and outcome, computed by the first test that asks (trained_once).
+  [[nodiscard]] Outcome trained(const std::string& out, const Words& more) const {
+    return trained_once(root(), out, training(out, more));
   }
 
  private:

@@ -11,7 +11,8 @@
 
 #include "core/files.h"
 #include "core/random.h"
-#include "data/image.h"
+#include "data/codecs/read.h"
+#include "data/image/image.h"
 
 namespace medurwkv::test {
 

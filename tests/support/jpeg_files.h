@@ -12,7 +12,7 @@
 // jpeglib.h needs FILE first.
 #include <jpeglib.h>
 
-#include "data/image.h"
+#include "data/image/image.h"
 
 namespace medurwkv::test {
 

@@ -29,7 +29,7 @@ inline std::string png_chunk(std::string_view type, std::string_view data) {
          big_endian(static_cast<std::uint32_t>(crc));
 }
 
-inline std::string deflated(std::string_view plain) {
+inline std::string in_zlib(std::string_view plain) {
   uLongf size = compressBound(static_cast<uLong>(plain.size()));
   std::string out(size, '\0');
   compress2(reinterpret_cast<Bytef*>(out.data()), &size,
@@ -72,7 +72,7 @@ inline std::string make_png(const PngParts& parts) {
   std::string out = std::string(png_signature) + png_header(parts);
   if (!parts.palette.empty()) out += png_chunk("PLTE", parts.palette);
   if (!parts.transparency.empty()) out += png_chunk("tRNS", parts.transparency);
-  return out + png_chunk("IDAT", deflated(parts.scanlines)) + png_chunk("IEND", "");
+  return out + png_chunk("IDAT", in_zlib(parts.scanlines)) + png_chunk("IEND", "");
 }
 
 /// Bytes from numbers.

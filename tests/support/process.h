@@ -25,11 +25,20 @@
 
 namespace medurwkv::test {
 
+/// A command line.
+using Words = std::vector<std::string>;
+
+inline Words operator+(Words words, const Words& more) {
+  words.insert(words.end(), more.begin(), more.end());
+  return words;
+}
+
 struct Outcome {
   int code = -1;   ///< exit code; -1 when a signal ended it
   int signal = 0;  ///< the signal that ended it, or 0
   std::string out, err;
   double seconds = 0;
+  double processor_seconds = 0;  ///< what it computed, whatever else the machine did meanwhile
 };
 
 /// What differs from a plain start.
@@ -134,6 +143,10 @@ class Process {
     if (WIFEXITED(status_)) outcome.code = WEXITSTATUS(status_);
     if (WIFSIGNALED(status_)) outcome.signal = WTERMSIG(status_);
     outcome.seconds = seconds_;
+    for (const timeval& part : {usage_.ru_utime, usage_.ru_stime}) {
+      outcome.processor_seconds +=
+          static_cast<double>(part.tv_sec) + 1e-6 * static_cast<double>(part.tv_usec);
+    }
     if (std::filesystem::exists(output_.path() / "out")) {
       outcome.out = read_file(output_.path() / "out");
     }
@@ -152,7 +165,7 @@ class Process {
 
   bool ended() {
     if (!running_) return true;
-    if (::waitpid(id_, &status_, WNOHANG) != id_) return false;
+    if (::wait4(id_, &status_, WNOHANG, &usage_) != id_) return false;
     seconds_ = seconds();
     running_ = false;
     return true;
@@ -163,6 +176,7 @@ class Process {
   pid_t id_ = -1;
   bool running_ = true;
   int status_ = 0;
+  rusage usage_{};
   double seconds_ = 0;
 };
 

@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <cstring>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -22,6 +23,8 @@ struct TiffForm {
   bool big_endian = false, wide = false;    ///< wide: BigTIFF
   std::vector<std::uint16_t> palette = {};  ///< reds, greens, blues
   std::uint32_t kind = 0;                   ///< new subfile type
+  /// What the samples behind gray or colours are; none: not written.
+  std::optional<std::vector<std::uint16_t>> extra = {};
 };
 
 /// The file so far, as libtiff writes it.
@@ -40,6 +43,10 @@ inline void add_tiff_page(TIFF* tiff, const TiffForm& form, const std::vector<st
   TIFFSetField(tiff, TIFFTAG_PHOTOMETRIC, form.photometric);
   TIFFSetField(tiff, TIFFTAG_COMPRESSION, form.compression);
   TIFFSetField(tiff, TIFFTAG_PLANARCONFIG, form.planar);
+  if (form.extra) {
+    TIFFSetField(tiff, TIFFTAG_EXTRASAMPLES, static_cast<std::uint16_t>(form.extra->size()),
+                 form.extra->data());
+  }
   if (form.kind != 0) TIFFSetField(tiff, TIFFTAG_SUBFILETYPE, form.kind);
   if (form.orientation != 0) TIFFSetField(tiff, TIFFTAG_ORIENTATION, form.orientation);
   if (form.photometric == PHOTOMETRIC_YCBCR) {

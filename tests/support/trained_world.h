@@ -1,5 +1,4 @@
-// A fixture for tests of the commands: a small data set and one model trained on it, once for all
-// tests of a suite.
+// A fixture for tests of the commands: a small data set and one model trained on it.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -17,7 +16,7 @@ class TrainedWorld : public ::testing::Test {
  protected:
   static void SetUpTestSuite() {
     world = std::make_unique<SmallWorld>();
-    trained = run_program(world->training("run", {"--epochs", "2"}));
+    trained = world->trained("run", {"--epochs", "2"});
   }
   static void TearDownTestSuite() { world.reset(); }
   void SetUp() override { ASSERT_EQ(trained.code, 0) << trained.err; }

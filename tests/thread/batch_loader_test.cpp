@@ -18,7 +18,7 @@
 #include "core/error.h"
 #include "core/random.h"
 #include "core/text.h"
-#include "data/batch_loader.h"
+#include "data/feed/batch_loader.h"
 #include "support/images.h"
 
 namespace medurwkv::data {
@@ -223,7 +223,7 @@ TEST(BatchLoader, AnImageThatDoesNotFitTheNetworkIsNamed) {
   BatchLoader loader(cache, options_for(2));
   const std::string message = failure_of(loader, 0);
   EXPECT_EQ(message.find("case case"), 0U) << message;
-  EXPECT_NE(message.find("2 channels"), std::string::npos) << message;
+  EXPECT_NE(message.find("takes 3 channels, the image has 2"), std::string::npos) << message;
 }
 
 // A run that is stopped does not wait for batches that nobody wants.
@@ -277,6 +277,54 @@ TEST(BatchLoader, CountsTheTimeItWaits) {
   BatchLoader loader(cache, options_for(1));
   static_cast<void>(loader.take(0));
   EXPECT_GE(loader.waited_seconds(), 0.04);
+}
+
+// What is read anew is compared with what was read first, image and mask.
+TEST(CaseCache, AnotherImageOrMaskThanBeforeIsNamed) {
+  for (const bool mask : {false, true}) {
+    std::atomic<bool> exchanged{false};
+    CaseCache cache(
+        case_count,
+        [&](std::size_t index) {
+          LoadedCase out = made_case(index);
+          out.image_name = concat(out.id, ".png");
+          out.mask_name = concat(out.id, "_mask.png");
+          if (exchanged && index == 5) (mask ? out.labels.labels : out.image.bytes).back() ^= 1U;
+          return out;
+        },
+        2 * case_bytes);
+    const auto read_all = [&] {
+      for (std::size_t i = 0; i < case_count; ++i) static_cast<void>(cache.get(i));
+    };
+    std::thread other(read_all);
+    read_all();
+    other.join();
+    read_all();
+    exchanged = true;
+    try {
+      read_all();
+      FAIL() << "case 5 is another one";
+    } catch (const Error& error) {
+      const std::string message = error.what();
+      EXPECT_EQ(message.rfind(mask ? "case5_mask.png: " : "case5.png: ", 0), 0U) << message;
+    }
+  }
+}
+
+// Of what is kept, the file is not read again.
+TEST(CaseCache, WhatIsKeptStaysAsItWas) {
+  std::atomic<int> reads{0};
+  CaseCache cache(
+      case_count,
+      [&](std::size_t index) {
+        ++reads;
+        return made_case(index);
+      },
+      everything);
+  for (int epoch = 0; epoch < 3; ++epoch) {
+    for (std::size_t i = 0; i < case_count; ++i) static_cast<void>(cache.get(i));
+  }
+  EXPECT_EQ(reads, case_count);
 }
 
 }  // namespace

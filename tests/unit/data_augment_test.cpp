@@ -15,7 +15,8 @@
 #include <vector>
 
 #include "core/error.h"
-#include "data/augment.h"
+#include "core/model_description.h"
+#include "data/feed/augment.h"
 #include "support/images.h"
 #include "support/refusal.h"
 
@@ -348,10 +349,10 @@ TEST(Augment, EveryTypeOfSampleGivesTheSamePicture) {
     const LabelMap labels = test::make_labels(50, 30, [](auto x, auto) { return x > 20 ? 1 : 0; });
     const Image words = stored_as<std::uint16_t>(bytes, SampleType::u16, 257, 0);
     const Image floats = stored_as<float>(bytes, SampleType::f32, 1.0 / 255, 0);
-    const Image wide = stored_as<float>(bytes, SampleType::f32, 40, -3000);
+    const Image wide = stored_as<float>(bytes, SampleType::f32, 0.2, -20);
     InputContract contract = plain_contract(channels);
     InputContract windowed = contract;
-    windowed.window = Window{-3000, 40.0 * 255 - 3000};
+    windowed.window = Window{-20, 0.2 * 255 - 20};
     for (std::uint64_t index = 0; index < 8; ++index) {
       const auto of = [&](const Image& image, const InputContract& how) {
         return make_training_sample(image, labels, how, everything(), 4, 0, index);
@@ -366,7 +367,7 @@ TEST(Augment, EveryTypeOfSampleGivesTheSamePicture) {
         }
       }
       for (std::size_t i = 0; i < plain.input.size(); ++i) {
-        ASSERT_NEAR((stretched.input[i] + 3000) / (40.0 * 255), plain.input[i], 2e-3) << i;
+        ASSERT_NEAR((stretched.input[i] + 20) / (0.2 * 255), plain.input[i], 2e-3) << i;
       }
     }
   }
@@ -480,7 +481,7 @@ TEST(Augment, LabelsStayLabels) {
   }
 }
 
-// Of twenty chances of one in ten some come true and most do not: chances are chances.
+// Of twenty chances of one in ten some come true and most do not.
 TEST(Augment, ChancesHoldOnAverage) {
   AugmentSettings settings;
   settings.holes = 3;

@@ -1,5 +1,5 @@
 // --classes: CVAT's labelmap.txt and TOML, in the order of indices, and every mistake by its line.
-#include "data/class_file.h"
+#include "data/layout/class_file.h"
 
 #include <gtest/gtest.h>
 
@@ -11,7 +11,9 @@
 
 #include "core/error.h"
 #include "core/files.h"
-#include "data/dataset.h"
+#include "core/model_description.h"
+#include "data/codecs/read.h"
+#include "data/layout/dataset.h"
 #include "support/paths.h"
 #include "support/refusal.h"
 
@@ -21,9 +23,9 @@ namespace {
 using Color = std::array<std::uint8_t, 3>;
 using Names = std::vector<std::pair<std::string, Color>>;
 
-Names names_of(const std::vector<ClassInfo>& classes) {
+Names names_of(const ClassTable& table) {
   Names out;
-  for (const ClassInfo& one : classes) out.emplace_back(one.name, one.color);
+  for (const ClassInfo& one : table.classes) out.emplace_back(one.name, one.color);
   return out;
 }
 
@@ -40,8 +42,36 @@ TEST(ClassFile, LabelMap) {
                    {"polyp (non neoplastic)", {0, 255, 0}}}));
 }
 
+// The same classes in every form that tools write.
+TEST(ClassFile, ColoursInColumns) {
+  const Names expected{{"background", {0, 0, 0}}, {"left lung", {255, 0, 0}}, {"b", {0, 128, 7}}};
+  for (const char* text : {"background:0,0,0\nleft lung:255,0,0\nb:0,128,7\n",
+                           "background 0 0 0\nleft lung  255 0 0\nb 0 128 7\n",
+                           "0 0 0\tbackground\r255 0 0\tleft lung\r0 128 7\tb\r",
+                           "name,r,g,b\nbackground,0,0,0\n\"left lung\",255,0,0\nb,0,128,7\n",
+                           "\xef\xbb\xbfleft lung;255;0;0\nb;0;128;7\nbackground;0;0;0\n"}) {
+    const ClassTable table = parse_classes("f.txt", text);
+    EXPECT_EQ(names_of(table), expected) << text;
+    EXPECT_TRUE(table.has_colors) << text;
+  }
+}
+
+TEST(ClassFile, NamesAlone) {
+  for (const char* text :
+       {"background\nleft lung\nb\n", "left lung\nb\n", "0 background\n1 left lung\n2 b\n",
+        "Pixel Value, Class\n0, background\n2, b\n1, left lung\n",
+        "class;index\nbackground;0\nleft lung;1\nb;2\n",
+        "\"background\"\n\"left lung\"\n# no class\n\"b\"\n"}) {
+    const ClassTable table = parse_classes("f.csv", text);
+    std::vector<std::string> names;
+    for (const ClassInfo& one : table.classes) names.push_back(one.name);
+    EXPECT_EQ(names, (std::vector<std::string>{"background", "left lung", "b"})) << text;
+    EXPECT_FALSE(table.has_colors) << text;
+  }
+}
+
 TEST(ClassFile, ABackgroundIsBlackOrAdded) {
-  EXPECT_EQ(parse_classes("f.txt", "a:1,2,3\nnothing:0,0,0\n").front().name, "nothing");
+  EXPECT_EQ(parse_classes("f.txt", "a:1,2,3\nnothing:0,0,0\n").classes.front().name, "nothing");
   EXPECT_EQ(names_of(parse_classes("f.txt", "a:1,2,3\n")),
             (Names{{"background", {0, 0, 0}}, {"a", {1, 2, 3}}}));
 }
@@ -63,8 +93,17 @@ TEST(ClassFile, MistakesAreNamed) {
       {"f.txt", "a:1,2,-3\n", "line 1"},
       {"f.txt", ":1,2,3\n", "line 1"},
       {"f.txt", "a:1,2,3\nb:1,2,3\n", "same colour"},
-      {"f.txt", "a:1,2,3\na:3,2,1\n", "a occurs twice"},
+      {"f.txt", "a:1,2,3\na:3,2,1\n", "the name a stands for class"},
       {"f.txt", "", "names 1 classes"},
+      {"f.txt", "a 1 2 3\nb\n", "line 2"},
+      {"f.txt", "a 1 2 300\n", "0 to 255"},
+      {"f.txt", "a\nb:1,2,3\n", "line 2"},
+      {"f.txt", "a\nb,1\n", "line 2"},
+      {"f.txt", "a\nleft lung\t1\n", "line 2"},
+      {"f.txt", "1,a,255,0,0\n", "line 1"},
+      {"f.txt", "lesion\nbackground\n", "line 2"},
+      {"f.txt", "0,a\n2,b\n", "expected 1"},
+      {"f.txt", "0,\n1,b\n", "empty name"},
       {"f.txt", "b:0,0,0\n", "names 1 classes"},
       {"f.txt", "na\xefve:1,2,3\n", "UTF-8"},
       {"f.toml", "[[class]]\nname = \n", "line 2"},

@@ -1,5 +1,5 @@
 // The contact sheet: what it shows is what training gets, each mask over its own picture.
-#include "data/contact_sheet.h"
+#include "data/feed/contact_sheet.h"
 
 #include <gtest/gtest.h>
 
@@ -14,8 +14,12 @@
 
 #include "core/error.h"
 #include "core/files.h"
+#include "core/listener.h"
+#include "core/model_description.h"
 #include "core/threads.h"
-#include "data/dataset.h"
+#include "data/check/open.h"
+#include "data/codecs/read.h"
+#include "data/layout/dataset.h"
 #include "support/images.h"
 #include "support/paths.h"
 
@@ -73,10 +77,7 @@ class ContactSheets : public ::testing::Test {
     request_.seed = 9;
   }
 
-  [[nodiscard]] Image sheet() const {
-    const StopSignal go{0};
-    return contact_sheet(dataset_, rows_, request_, go, true);
-  }
+  [[nodiscard]] Image sheet() const { return contact_sheet(dataset_, rows_, request_, silence()); }
 
   /// How often the picture occurs on the sheet, each sample within one step.
   static int count(const Image& sheet, const Image& picture) {

@@ -1,5 +1,5 @@
 // Dealing by shares: laws that hold for any bundles, and strata that come out even.
-#include "data/deal.h"
+#include "data/split/deal.h"
 
 #include <gtest/gtest.h>
 

@@ -1,5 +1,5 @@
 // Near duplicates: laws of the fingerprint, what it recognises and what it does not confuse.
-#include "data/fingerprint.h"
+#include "data/image/fingerprint.h"
 
 #include <gtest/gtest.h>
 
@@ -9,11 +9,10 @@
 #include <vector>
 
 #include "support/images.h"
+#include "support/listener.h"
 
 namespace medurwkv::data {
 namespace {
-
-const StopSignal go{0};
 
 Image blobs(std::uint64_t seed, std::int64_t width = 96, std::int64_t height = 80,
             std::int64_t channels = 3) {
@@ -32,7 +31,7 @@ Image moved(const Image& image, std::int64_t width, std::int64_t height, const W
 
 bool alike(const Image& a, const Image& b) {
   const std::vector<Fingerprint> both{fingerprint_of(a), fingerprint_of(b)};
-  return !find_alike(both, go).empty();
+  return !find_alike(both, silence()).empty();
 }
 
 // Block means by hand: an image of 64 x 96 in blocks of 2 x 3.
@@ -63,7 +62,7 @@ TEST(Fingerprint, TonesAreBlockMeansOfMeanZeroAndNormOne) {
   EXPECT_NEAR(mean(7, 30) - mean(31, 31), unit * (tone(7, 30) - tone(31, 31)), 0.01);
 }
 
-// The law that lets the hash rule a pair out: never further apart than the tones are.
+// Hashes are never further apart than the tones are, so the hash alone may rule a pair out.
 TEST(Fingerprint, HashesAreNoFurtherApartThanTones) {
   for (std::uint64_t seed = 0; seed < 40; ++seed) {
     const Fingerprint a = fingerprint_of(blobs(seed));
@@ -130,7 +129,7 @@ TEST(Fingerprint, DoesNotConfuseOthers) {
   for (std::uint64_t seed = 0; seed < 200; ++seed) {
     prints.push_back(fingerprint_of(blobs(seed, 40, 40, 1)));
   }
-  EXPECT_TRUE(find_alike(prints, go).empty());
+  EXPECT_TRUE(find_alike(prints, silence()).empty());
 }
 
 TEST(Fingerprint, OneToneIsLikeNothing) {
@@ -139,7 +138,7 @@ TEST(Fingerprint, OneToneIsLikeNothing) {
   };
   const std::vector<Fingerprint> prints{flat(0), flat(0), flat(130)};
   for (const Fingerprint& print : prints) EXPECT_TRUE(print.blank);
-  EXPECT_TRUE(find_alike(prints, go).empty());
+  EXPECT_TRUE(find_alike(prints, silence()).empty());
 }
 
 TEST(Fingerprint, TakesAnySizeAndType) {
@@ -164,11 +163,12 @@ TEST(Fingerprint, FindsAllPairs) {
   };
   using Pairs = std::vector<std::pair<std::size_t, std::size_t>>;
   const std::vector<Fingerprint> list{a, b, a, b, a};
-  EXPECT_EQ(pairs(find_alike(list, go)), (Pairs{{0, 2}, {1, 3}, {0, 4}, {2, 4}}));
+  EXPECT_EQ(pairs(find_alike(list, silence())), (Pairs{{0, 2}, {1, 3}, {0, 4}, {2, 4}}));
   const std::vector<Fingerprint> other{b, a};
-  EXPECT_EQ(pairs(find_alike(list, other, go)), (Pairs{{1, 0}, {3, 0}, {0, 1}, {2, 1}, {4, 1}}));
-  const StopSignal stop{2};
-  EXPECT_THROW(find_alike(list, stop), Stopped);
+  EXPECT_EQ(pairs(find_alike(list, other, silence())),
+            (Pairs{{1, 0}, {3, 0}, {0, 1}, {2, 1}, {4, 1}}));
+  test::KeepingListener stopping(2);
+  EXPECT_THROW(find_alike(list, stopping), Stopped);
 }
 
 }  // namespace

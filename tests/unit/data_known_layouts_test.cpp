@@ -12,9 +12,10 @@
 #include <vector>
 
 #include "core/files.h"
-#include "data/encoding.h"
-#include "data/layout.h"
-#include "data/layout_sets.h"
+#include "data/codecs/read.h"
+#include "data/layout/encoding.h"
+#include "data/layout/layout.h"
+#include "data/layout/sets.h"
 #include "support/paths.h"
 
 namespace medurwkv::data {
@@ -200,7 +201,8 @@ TEST_F(KnownLayouts, Glas) {
                             "Warwick QU/train_1_anno.bmp"}));
   EXPECT_EQ(groups(),
             (Groups{{"testA_1", "patient 5"}, {"testB_1", "testB_1"}, {"train_1", "patient 3"}}));
-  expect_nothing_left();
+  ASSERT_EQ(layout_.notes.size(), 1U) << "the table is silent about one case";
+  EXPECT_NE(layout_.notes.front().what.find("testB_1"), std::string::npos);
 }
 
 // Names alone do not make GlaS: without `_anno` masks of 0 and 255 are what they are.
@@ -248,6 +250,28 @@ TEST_F(KnownLayouts, DriveWithBothParts) {
   EXPECT_EQ(cases(), (Lines{"01 test: test/images/01_test.tif <- test/1st_manual/01_manual1.gif",
                             "21 train: training/images/21_training.tif <- "
                             "training/1st_manual/21_manual1.gif"}));
+  expect_nothing_left();
+}
+
+// manual1 is the truth, mask the field of view.
+TEST_F(KnownLayouts, Hrf) {
+  add({"HRF/images/01_dr.JPG", "HRF/images/01_g.jpg", "HRF/manual1/01_dr.tif",
+       "HRF/manual1/01_g.tif", "HRF/mask/01_dr_mask.tif", "HRF/mask/01_g_mask.tif"});
+  find();
+  EXPECT_EQ(layout_.name, "HRF");
+  EXPECT_EQ(cases(), (Lines{"01_dr: HRF/images/01_dr.JPG <- HRF/manual1/01_dr.tif",
+                            "01_g: HRF/images/01_g.jpg <- HRF/manual1/01_g.tif"}));
+  ASSERT_TRUE(layout_.cases.front().field_of_view);
+  EXPECT_EQ(relative(layout_.cases.front().field_of_view->file), "HRF/mask/01_dr_mask.tif");
+  expect_nothing_left();
+}
+
+// The first of two observers.
+TEST_F(KnownLayouts, Stare) {
+  add({"stare-images/im0001.png", "labels-ah/im0001.ah.png", "labels-vk/im0001.vk.png"});
+  find();
+  EXPECT_EQ(layout_.name, "STARE");
+  EXPECT_EQ(cases(), (Lines{"im0001: stare-images/im0001.png <- labels-ah/im0001.ah.png"}));
   expect_nothing_left();
 }
 
@@ -302,9 +326,24 @@ TEST_F(KnownLayouts, NnUnetWithAChannelMissing) {
        "labelsTr/b.png"});
   find();
   ASSERT_EQ(layout_.broken.size(), 1U);
-  EXPECT_NE(layout_.broken.front().what.find("case b has 1 channels, others have 2"),
-            std::string::npos)
+  EXPECT_NE(layout_.broken.front().what.find("case b has no file of channel 1"), std::string::npos)
       << layout_.broken.front().what;
+}
+
+// Numbers of frames are no channels: each has its own mask.
+TEST_F(KnownLayouts, NnUnetFoldersWithFrames) {
+  add({"imagesTr/f_0000.png", "imagesTr/f_0001.png", "labelsTr/f_0000.png", "labelsTr/f_0001.png"});
+  find();
+  EXPECT_EQ(layout_.cases.size(), 2U);
+  expect_nothing_left();
+}
+
+// The suffixes that are taken off names are taken off on both sides.
+TEST_F(KnownLayouts, NnUnetNamesMayEndLikeOthers) {
+  add({"imagesTr/21_training_0000.png", "labelsTr/21_training.png"});
+  find();
+  EXPECT_EQ(layout_.cases.size(), 1U);
+  expect_nothing_left();
 }
 
 TEST_F(KnownLayouts, NnUnetWithRegionsSaysSo) {
@@ -354,6 +393,13 @@ TEST_F(KnownLayouts, UnetPlusPlusWithThreeClasses) {
   EXPECT_EQ(layout_.classes.size(), 5U);
   EXPECT_EQ(layout_.encoding, MaskEncoding::binary);
   expect_nothing_left();
+}
+
+TEST_F(KnownLayouts, AMaskOutsideTheFoldersOfClassesIsNamed) {
+  add({"images/a.png", "images/b.png", "masks/0/a.png", "masks/1/a.png", "masks/b.png"});
+  find();
+  ASSERT_EQ(layout_.broken.size(), 1U);
+  EXPECT_EQ(relative(layout_.broken.front().file), "masks/b.png");
 }
 
 // Folders of patients are no classes: no image has masks in two of them.
@@ -498,6 +544,41 @@ TEST(PublishedClasses, FollowTheNumberOfValues) {
   EXPECT_TRUE(published_classes("Synapse", 15).empty());
   EXPECT_EQ(published_classes("ACDC", 3).at(3).name, "left ventricle");
   EXPECT_TRUE(published_classes("images and masks", 2).empty());
+}
+
+// Roboflow's semantic masks: a copy of the classes in the folder of each part.
+TEST_F(KnownLayouts, Roboflow) {
+  for (const char* part : {"train/", "valid/", "test/"}) {
+    const std::string place = part;
+    add({place + place.substr(0, 2) + "_jpg.rf.0a.jpg",
+         place + place.substr(0, 2) + "_jpg.rf.0a_mask.png"});
+    write(place + "_classes.csv", "Pixel Value, Class\n0, background\n1, lesion\n");
+  }
+  find();
+  ASSERT_EQ(layout_.cases.size(), 3U);
+  EXPECT_EQ(layout_.cases[0].part, "test");
+  ASSERT_EQ(layout_.classes.size(), 2U);
+  EXPECT_EQ(layout_.classes[1].name, "lesion");
+  EXPECT_FALSE(layout_.classes_have_colors);
+  EXPECT_EQ(layout_.classes_file.filename(), "_classes.csv");
+  expect_nothing_left();
+}
+
+TEST_F(KnownLayouts, NamesOfClassesInTheSetsOwnFolder) {
+  add({"images/a.png", "masks/a.png", "labels.txt"});
+  write("masks/classes.txt", "no\nconcern\n");
+  find();
+  EXPECT_TRUE(layout_.classes.empty());
+  write("class_names.txt",
+        "\xef\xbb\xbf"
+        "background\r\nleft lung\r\nright lung\r\n");
+  find();
+  ASSERT_EQ(layout_.classes.size(), 3U);
+  EXPECT_EQ(layout_.classes[2].name, "right lung");
+  write("labelmap.txt", "x:1,2,3\n");
+  find();
+  EXPECT_EQ(layout_.classes[1].name, "x");
+  EXPECT_TRUE(layout_.classes_have_colors);
 }
 
 // Slices know their volume, patients their group.

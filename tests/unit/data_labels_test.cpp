@@ -11,8 +11,11 @@
 
 #include "core/error.h"
 #include "core/files.h"
-#include "data/dataset.h"
-#include "data/encoding.h"
+#include "core/model_description.h"
+#include "data/check/open.h"
+#include "data/codecs/read.h"
+#include "data/layout/dataset.h"
+#include "data/layout/encoding.h"
 #include "support/images.h"
 #include "support/paths.h"
 #include "support/refusal.h"
@@ -114,6 +117,16 @@ TEST_F(MaskLabels, ALabelMapInTheFolderIsTheTable) {
   EXPECT_EQ(read_labels(dataset, dataset.cases[1]).labels, (Bytes{0, 0, 0, 0}));
 }
 
+// dataset.json names values, not colours: what the colours are is still a question.
+TEST_F(MaskLabels, NamesWithoutColoursAreNoTable) {
+  gray("imagesTr/a_0000.png", {1, 2, 3, 4});
+  color("labelsTr/a.png", {{0, 0, 0}, {255, 0, 0}, {0, 255, 0}, {255, 0, 0}});
+  write("dataset.json",
+        R"({"channel_names": {"0": "CT"}, "labels": {"background": 0, "a": 1, "b": 2}})");
+  const test::Refusal refused = refusal([&] { open(); });
+  EXPECT_TRUE(refused.names("255,0,0") && refused.names("--classes")) << refused.message;
+}
+
 TEST_F(MaskLabels, AColourThatIsNoClassIsNamed) {
   gray("images/a.png", {1, 2, 3, 4});
   color("masks/a.png", {{0, 0, 0}, {255, 0, 0}, {0, 0, 255}, {250, 5, 9}});
@@ -196,8 +209,7 @@ TEST_F(MaskLabels, ColoursAsObjects) {
 TEST_F(MaskLabels, ColoursInABinarySetAreRefused) {
   gray("images/a.png", {1, 2, 3, 4});
   color("masks/a.png", {{0, 0, 0}, {255, 0, 0}, {0, 0, 0}, {0, 0, 0}});
-  const Dataset dataset = open({.encoding = MaskEncoding::binary});
-  const test::Refusal refused = refusal([&] { read_labels(dataset, dataset.cases[0]); });
+  const test::Refusal refused = refusal([&] { open({.encoding = MaskEncoding::binary}); });
   EXPECT_TRUE(refused.names("a.png") && refused.names("colours")) << refused.message;
 }
 

@@ -1,6 +1,7 @@
 // Pairing files by name: published layouts, suffixes, junk, and what happens to files that fit
 // nothing. Files are empty: nothing here is decoded.
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <filesystem>
@@ -14,9 +15,12 @@
 
 #include "core/error.h"
 #include "core/files.h"
-#include "data/faults.h"
-#include "data/layout.h"
-#include "data/split.h"
+#include "core/listener.h"
+#include "data/check/faults.h"
+#include "data/check/open.h"
+#include "data/codecs/read.h"
+#include "data/layout/layout.h"
+#include "data/split/split.h"
 #include "support/images.h"
 #include "support/paths.h"
 #include "support/refusal.h"
@@ -33,6 +37,11 @@ class Layouts : public ::testing::Test {
       fs::create_directories((folder_.path() / name).parent_path());
       write_file(folder_.path() / name, std::string_view("x"));
     }
+  }
+  /// The path of a file whose folder is there.
+  [[nodiscard]] fs::path make(const std::string& name) const {
+    fs::create_directories((folder_.path() / name).parent_path());
+    return folder_.path() / name;
   }
   /// Image -> masks, relative to the folder.
   [[nodiscard]] std::map<std::string, std::set<std::string>> pairs() const {
@@ -105,8 +114,7 @@ TEST_F(Layouts, TheCheckNamesTheImageWithoutMaskAndWhatToDo) {
   }
   test::write_gray(folder_.path() / "masks/a.png", 8, 8, mask);
   test::write_gray(folder_.path() / "masks/c.png", 8, 8, mask);
-  const StopSignal stop{0};
-  const CheckReport report = check_dataset(folder_.path(), {}, stop, true);
+  const CheckReport report = check_dataset(folder_.path(), {}, silence());
   EXPECT_EQ(report.pairs, 1);
   EXPECT_EQ(report.images, 2);
   EXPECT_EQ(report.masks, 2);
@@ -173,8 +181,7 @@ TEST_F(Layouts, JunkIsNotSeen) {
 TEST_F(Layouts, TwoImagesOfOneNameAreReported) {
   add({"images/a.png", "images/a.jpg", "masks/a.png"});
   EXPECT_EQ(find_layout(folder_.path()).ambiguous, (std::vector<std::string>{"a"}));
-  const StopSignal stop{0};
-  const CheckReport report = check_dataset(folder_.path(), {}, stop, true);
+  const CheckReport report = check_dataset(folder_.path(), {}, silence());
   EXPECT_EQ(report.images, 2) << "both are images";
   EXPECT_TRUE(std::any_of(report.faults.begin(), report.faults.end(), [](const Fault& fault) {
     return fault.kind == "same-name-twice" && fault.severity == Severity::error;
@@ -201,16 +208,15 @@ TEST_F(Layouts, ADanglingLinkIsOneBrokenFile) {
   test::write_gray(folder_.path() / "masks/a.png", 8, 8, mask);
   test::write_gray(folder_.path() / "masks/b.png", 8, 8, mask);
   fs::create_symlink(folder_.path() / "gone.png", folder_.path() / "images/b.png");
-  const StopSignal stop{0};
-  const CheckReport report = check_dataset(folder_.path(), {}, stop, true);
+  const CheckReport report = check_dataset(folder_.path(), {}, silence());
   EXPECT_EQ(report.pairs, 2);
   ASSERT_EQ(report.errors(), 1);
   EXPECT_EQ(report.faults.front().kind, "broken-link");
   EXPECT_TRUE(report.faults.front().where.ends_with("images/b.png"));
 }
 
-// Latin-1 names come out of old zip files. JSON cannot hold them: said at the check and before a
-// split is written, not by an exception of the JSON library.
+// Latin-1 names come out of old zip files. JSON cannot hold them: the check and `split` name them,
+// instead of an exception of the JSON library.
 TEST_F(Layouts, NamesThatAreNoUtf8AreNamedAsTheFault) {
   const auto gray = [](auto x, auto) { return static_cast<int>(x) * 20; };
   const auto mask = [](auto x, auto) { return x < 4 ? 0 : 255; };
@@ -218,23 +224,224 @@ TEST_F(Layouts, NamesThatAreNoUtf8AreNamedAsTheFault) {
     test::write_gray(folder_.path() / "images" / name, 8, 8, gray);
     test::write_gray(folder_.path() / "masks" / name, 8, 8, mask);
   }
-  const StopSignal stop{0};
-  const CheckReport report = check_dataset(folder_.path(), {}, stop, true);
+  const CheckReport report = check_dataset(folder_.path(), {}, silence());
   EXPECT_TRUE(std::any_of(report.faults.begin(), report.faults.end(), [](const Fault& fault) {
     return fault.kind == "name-not-utf8" && fault.severity == Severity::error;
   }));
   EXPECT_NO_THROW(static_cast<void>(to_json(report).dump()));
-  const Dataset dataset = open_dataset(folder_.path());
-  const auto refused = test::refusal_of([&] { return split_to_json(dataset, {}); });
-  ASSERT_TRUE(refused);
-  EXPECT_EQ(refused->kind, ErrorKind::failure);
-  EXPECT_TRUE(refused->names("UTF-8")) << refused->message;
+  const Dataset dataset = examine_masks(folder_.path(), {}, silence()).dataset;
+  for (const auto& refused :
+       {test::refusal_of([&] { return split_to_json(dataset, {}); }),
+        test::refusal_of([&] { return split_to_json(open_dataset(folder_.path()), {}); })}) {
+    ASSERT_TRUE(refused);
+    EXPECT_EQ(refused->kind, ErrorKind::failure);
+    EXPECT_TRUE(refused->names("UTF-8")) << refused->message;
+  }
 }
 
 TEST_F(Layouts, LoopsOfLinksEnd) {
   add({"images/a.png", "masks/a.png"});
   fs::create_directory_symlink(folder_.path(), folder_.path() / "images/loop");
   EXPECT_EQ(pairs().size(), 1U);
+}
+
+// Two links into each other's folder: each way through them ends where it meets itself.
+TEST_F(Layouts, LinksIntoEachOtherEnd) {
+  add({"a/images/1.png", "a/masks/1.png", "b/images/2.png", "b/masks/2.png"});
+  fs::create_directory_symlink("../b", folder_.path() / "a/other");
+  fs::create_directory_symlink("../a", folder_.path() / "b/other");
+  fs::create_directory_symlink("self", folder_.path() / "self");
+  std::vector<std::string> files;
+  for (const fs::path& file : list_files(folder_.path())) files.push_back(relative(file));
+  EXPECT_EQ(files,
+            (std::vector<std::string>{"a/images/1.png", "a/masks/1.png", "a/other/images/2.png",
+                                      "a/other/masks/2.png", "b/images/2.png", "b/masks/2.png",
+                                      "b/other/images/1.png", "b/other/masks/1.png", "self"}))
+      << "self is a broken link, for whoever reads it to name";
+}
+
+TEST_F(Layouts, LinksToFoldersAreFollowed) {
+  add({"real/im/a.png", "real/im/deep/b.png", "real/ma/a.png", "real/ma/deep/b.png"});
+  fs::create_directories(folder_.path() / "set");
+  fs::create_directory_symlink("../real/im", folder_.path() / "set/images");
+  fs::create_directory_symlink(fs::absolute(folder_.path() / "real/ma"),
+                               folder_.path() / "set/masks");
+  const Layout layout = find_layout(folder_.path() / "set");
+  ASSERT_EQ(layout.cases.size(), 2U);
+  EXPECT_EQ(relative(layout.cases[0].images.front().file), "set/images/a.png");
+  EXPECT_EQ(relative(layout.cases[1].masks.front().file), "set/masks/deep/b.png");
+}
+
+// Ten folders with links to all others have millions of ways through them.
+TEST_F(Layouts, ATangleOfLinksIsRefused) {
+  for (int i = 0; i < 10; ++i) {
+    fs::create_directories(folder_.path() / std::to_string(i));
+    for (int j = 0; j < 10; ++j) {
+      fs::create_directory_symlink("../" + std::to_string(j),
+                                   folder_.path() / std::to_string(i) / ("to" + std::to_string(j)));
+    }
+  }
+  const auto refused = test::refusal_of([&] { return list_files(folder_.path()); });
+  ASSERT_TRUE(refused);
+  EXPECT_TRUE(refused->names("links")) << refused->message;
+}
+
+/// Root may read everything; nobody may not.
+class AsNobody {
+ public:
+  AsNobody() : changed_(::geteuid() == 0 && ::seteuid(65534) == 0) {}
+  AsNobody(const AsNobody&) = delete;
+  AsNobody& operator=(const AsNobody&) = delete;
+  AsNobody(AsNobody&&) = delete;
+  AsNobody& operator=(AsNobody&&) = delete;
+  ~AsNobody() {
+    if (changed_) static_cast<void>(::seteuid(0));
+  }
+
+ private:
+  bool changed_;
+};
+
+TEST_F(Layouts, AFolderThatCannotBeListedIsNamed) {
+  add({"images/a.png", "masks/a.png", "images/closed/b.png", "images/lost+found/c.png"});
+  fs::permissions(folder_.path(), fs::perms::all);
+  fs::permissions(folder_.path() / "images/closed", fs::perms::none);
+  fs::permissions(folder_.path() / "images/lost+found", fs::perms::none);
+  const auto refused = test::refusal_of([&] {
+    const AsNobody nobody;
+    return find_layout(folder_.path());
+  });
+  fs::permissions(folder_.path() / "images/closed", fs::perms::all);
+  fs::permissions(folder_.path() / "images/lost+found", fs::perms::all);
+  ASSERT_TRUE(refused);
+  EXPECT_TRUE(refused->names("images/closed") && refused->names("cannot be listed"))
+      << refused->message;
+}
+
+TEST_F(Layouts, WhatSystemsLeaveBehindIsPassed) {
+  add({"images/a.png", "masks/a.png", "images/@eaDir/a.png/SYNOPHOTO_THUMB_M.png",
+       "#recycle/images/b.png", "$RECYCLE.BIN/c.png", "lost+found/d.png", "images/Thumbs.db",
+       "images/.ipynb_checkpoints/a-checkpoint.png", "System Volume Information/e.png"});
+  const Layout layout = find_layout(folder_.path());
+  EXPECT_EQ(layout.cases.size(), 1U);
+  EXPECT_TRUE(layout.images_alone.empty());
+  EXPECT_TRUE(layout.notes.empty());
+}
+
+// macOS writes the letter and the dots apart, an archive made elsewhere does not.
+TEST_F(Layouts, LettersInTwoFormsPair) {
+  add({"u\xcc\x88/images/a\xcc\x8a_1.png", "\xc3\xbc/masks/\xc3\xa5_1_mask.png",
+       "x/images/\xc3\xa5_1.png"});
+  const Layout layout = find_layout(folder_.path());
+  ASSERT_EQ(layout.cases.size(), 1U);
+  EXPECT_EQ(layout.cases.front().id, "\xc3\xbc/\xc3\xa5_1");
+  EXPECT_EQ(relative(layout.cases.front().images.front().file), "u\xcc\x88/images/a\xcc\x8a_1.png");
+}
+
+// Somebody's predictions beside the set would take part of its names, and its masks.
+TEST_F(Layouts, PicturesBesideTheSetArePassedAndCounted) {
+  add({"images/a0.png", "images/a1.png", "masks/a0.png", "masks/a1.png", "p/a0.png", "p/a1.png",
+       "p/a1_mask.png", "q/deep/a0_mask.png", "overview.png"});
+  const Layout layout = find_layout(folder_.path());
+  ASSERT_EQ(layout.cases.size(), 3U);
+  EXPECT_EQ(layout.cases[0].id, "a0") << "p/a0 has no mask beside it";
+  EXPECT_EQ(layout.cases[1].id, "a1") << "but p/a1 has";
+  EXPECT_EQ(layout.cases[2].id, "p/a1");
+  EXPECT_TRUE(layout.images_alone.empty());
+  EXPECT_EQ(layout.passed.size(), 3U);
+  std::map<std::string, std::string> notes;
+  for (const FileNote& note : layout.notes) notes[relative(note.file)] = note.what;
+  ASSERT_EQ(notes.size(), 3U);
+  EXPECT_TRUE(notes["p"].starts_with("has 1 picture ")) << notes["p"];
+  EXPECT_TRUE(notes["q"].starts_with("has 1 picture ")) << notes["q"];
+  EXPECT_TRUE(notes["."].starts_with("has 1 picture ")) << notes["."];
+}
+
+TEST_F(Layouts, TwoFoldersOfMasksAreOneQuestion) {
+  for (const char* folder : {"images", "masks", "labels"}) {
+    for (const char* name : {"/1.png", "/2.png", "/3.png"}) {
+      write_file(make(std::string(folder) + name), std::string(folder) + name);
+    }
+  }
+  const Layout layout = find_layout(folder_.path());
+  ASSERT_EQ(layout.broken.size(), 1U);
+  const std::string& what = layout.broken.front().what;
+  for (const char* word : {"3 cases", "labels/1.png", "masks/1.png", "move"}) {
+    EXPECT_NE(what.find(word), std::string::npos) << what;
+  }
+}
+
+// What is the same for every image is no truth.
+TEST_F(Layouts, MasksThatAreAllAlikeAreNotTheTruth) {
+  for (const char* name : {"/1.png", "/2.png", "/3.png"}) {
+    write_file(make(std::string("images") + name), std::string("image") + name);
+    write_file(make(std::string("labels") + name), std::string("truth") + name);
+    write_file(make(std::string("mask") + name), std::string_view("circle"));
+  }
+  const Layout layout = find_layout(folder_.path());
+  EXPECT_TRUE(layout.broken.empty());
+  ASSERT_EQ(layout.cases.size(), 3U);
+  for (const Case& item : layout.cases) {
+    ASSERT_EQ(item.masks.size(), 1U);
+    EXPECT_EQ(item.masks.front().file.parent_path().filename(), "labels");
+  }
+  ASSERT_EQ(layout.notes.size(), 1U);
+  EXPECT_EQ(layout.notes.front().kind, "field-of-view");
+  EXPECT_EQ(layout.passed.size(), 3U);
+}
+
+// One folder, two suffixes: no union of what may be two things.
+TEST_F(Layouts, TwoKindsOfMasksInOneFolderAreAQuestion) {
+  add({"a.png", "a_mask.png", "a_seg.png"});
+  ASSERT_EQ(find_layout(folder_.path()).broken.size(), 1U);
+}
+
+TEST_F(Layouts, FormatsThatAreNotReadAreNamedWhereTheyAreMissed) {
+  add({"images/a.png", "images/b.heic", "masks/a.png", "masks/b.png", "masks/c.mat", "masks/a.mat",
+       "images/readme.txt", "docs/manual.pdf", "images.zip"});
+  const Layout layout = find_layout(folder_.path());
+  std::map<std::string, std::string> unread;
+  for (const FileNote& note : layout.unread) unread[relative(note.file)] = note.what;
+  ASSERT_EQ(unread.size(), 2U);
+  EXPECT_NE(unread["images/b.heic"].find(".heic"), std::string::npos);
+  EXPECT_NE(unread["images/b.heic"].find("; convert it to PNG"), std::string::npos);
+  EXPECT_NE(unread["masks/c.mat"].find("MATLAB"), std::string::npos);
+}
+
+TEST_F(Layouts, ASetInAFormatThatIsNotReadSaysSo) {
+  add({"images/a.svs", "images/b.svs", "masks/a.png", "masks/b.png"});
+  const auto refused = test::refusal_of([&] { return open_dataset(folder_.path()); });
+  ASSERT_TRUE(refused);
+  EXPECT_TRUE(refused->names("2 files have the suffix .svs") && refused->names("tiles"))
+      << refused->message;
+  EXPECT_FALSE(refused->names("into images/")) << refused->message;
+  const test::TemporaryFolder other;
+  fs::create_directories(other.path() / "images");
+  write_file(other.path() / "images/a.xyz", std::string_view("x"));
+  const auto unknown = test::refusal_of([&] { return open_dataset(other.path()); });
+  ASSERT_TRUE(unknown);
+  EXPECT_TRUE(unknown->names("1 file has the suffix .xyz")) << unknown->message;
+  fs::remove(other.path() / "images/a.xyz");
+  for (const char* name : {"images/IM1", "images/1.2.840.7"}) {
+    write_file(other.path() / name, std::string(128, '\0') + "DICM\2");
+  }
+  const auto dicom = test::refusal_of([&] { return open_dataset(other.path()); });
+  ASSERT_TRUE(dicom);
+  EXPECT_TRUE(dicom->names("DICOM") && dicom->names("export it")) << dicom->message;
+}
+
+// The set's own folder is no case of DSB2018, and neither is a folder that holds more images.
+TEST_F(Layouts, FoldersNamedLikeAnImage) {
+  add({"1/images/1.png", "1/images/2.png", "1/masks/1.png", "1/masks/2.png",
+       "2/images/fold1/images.npy", "2/masks/fold1/masks.npy"});
+  const Layout layout = find_layout(folder_.path() / "1");
+  ASSERT_EQ(layout.cases.size(), 2U);
+  EXPECT_EQ(layout.cases[0].id, "1");
+  EXPECT_EQ(layout.cases[1].id, "2");
+  EXPECT_EQ(find_layout(folder_.path()).cases.size(), 2U);
+  const Layout arrays = find_layout(folder_.path() / "2");
+  EXPECT_EQ(arrays.images_alone.size(), 1U);
+  EXPECT_EQ(arrays.masks_alone.size(), 1U);
 }
 
 TEST_F(Layouts, ARootThatIsNoFolderIsNamed) {

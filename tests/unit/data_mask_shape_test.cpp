@@ -1,5 +1,5 @@
 // Masks drawn by hand as text, their regions counted by eye.
-#include "data/mask_shape.h"
+#include "data/image/mask_shape.h"
 
 #include <gtest/gtest.h>
 

@@ -9,7 +9,7 @@
 #include <random>
 #include <vector>
 
-#include "data/photometric.h"
+#include "data/image/photometric.h"
 
 namespace medurwkv::data {
 namespace {

@@ -21,9 +21,10 @@
 
 #include "core/error.h"
 #include "core/files.h"
+#include "core/listener.h"
 #include "core/threads.h"
-#include "data/dataset.h"
-#include "data/split.h"
+#include "data/layout/dataset.h"
+#include "data/split/split.h"
 #include "support/images.h"
 #include "support/paths.h"
 #include "support/refusal.h"
@@ -55,8 +56,7 @@ class SplitLaws : public ::testing::Test {
   }
   [[nodiscard]] static SplitPlan plan(const Dataset& dataset, const SplitRatios& ratios,
                                       std::uint64_t seed) {
-    const StopSignal go{0};
-    return make_split(dataset, traits(dataset), {.ratios = ratios, .seed = seed}, go);
+    return make_split(dataset, traits(dataset), {.ratios = ratios, .seed = seed}, silence());
   }
   [[nodiscard]] static Split split_of(const Dataset& dataset, const SplitRatios& ratios,
                                       std::uint64_t seed) {
@@ -98,8 +98,8 @@ TEST_F(SplitLaws, GroupsAndDuplicatesChain) {
   }
 }
 
-// A bundle goes where the share is short, so no part passes its share by a whole bundle, and what
-// the other two have too much is all that a part can lack.
+// A bundle goes where the share is short, so no part passes its share by a whole bundle, and a part
+// lacks no more than the other two have too much.
 TEST_F(SplitLaws, SharesAreMetWithinABundle) {
   std::mt19937 bits(8);
   std::size_t largest = 0;
@@ -279,9 +279,8 @@ TEST_F(SplitLaws, FoldsTakeTurns) {
     const std::string name = "p" + std::to_string(i / 2) + "_" + std::to_string(i);
     add(name, "p" + std::to_string(i / 2), name);
   }
-  const StopSignal go{0};
   SplitRequest request{.ratios = {.test = 0.2}, .folds = 4};
-  const SplitPlan made = make_split(dataset_, traits(dataset_), request, go);
+  const SplitPlan made = make_split(dataset_, traits(dataset_), request, silence());
   EXPECT_NEAR(static_cast<double>(made.parts.test.size()), 0.2 * 23, 2);
   std::set<std::string> in_val;
   for (int k = 1; k <= 4; ++k) {
@@ -310,8 +309,9 @@ TEST_F(SplitLaws, FoldsTakeTurns) {
   write_file(file, split_to_json(dataset_, plan(dataset_, {}, 0)).dump());
   EXPECT_TRUE(test::refusal_of([&] { return read_split(file, dataset_, 1); }));
   request.folds = 13;
-  EXPECT_TRUE(test::refusal_of([&] { return make_split(dataset_, traits(dataset_), request, go); }))
-      << "more folds than patients";
+  EXPECT_TRUE(test::refusal_of([&] {
+    return make_split(dataset_, traits(dataset_), request, silence());
+  })) << "more folds than patients";
 }
 
 TEST_F(SplitLaws, PartsOfTheSetItselfAreKept) {
@@ -320,20 +320,19 @@ TEST_F(SplitLaws, PartsOfTheSetItselfAreKept) {
     dataset_.cases[static_cast<std::size_t>(i)].part = i < 15 ? "train" : i < 19 ? "test" : "";
   }
   std::vector<CaseTraits> unlike(20);
-  const StopSignal go{0};
-  const SplitPlan made = make_split(dataset_, unlike, {.official = true}, go);
+  const SplitPlan made = make_split(dataset_, unlike, {.official = true}, silence());
   EXPECT_EQ(made.parts.test, (std::vector<std::string>{"115", "116", "117", "118"}));
   EXPECT_EQ(made.parts.train.size(), 13U) << "an eighth of it is val, as 0.1 of 0.8";
   EXPECT_EQ(made.parts.val.size(), 2U);
   for (const auto* part : {&made.parts.train, &made.parts.val}) {
     for (const std::string& id : *part) EXPECT_LT(id, "115");
   }
-  const SplitPlan folds = make_split(dataset_, unlike, {.folds = 3, .official = true}, go);
+  const SplitPlan folds = make_split(dataset_, unlike, {.folds = 3, .official = true}, silence());
   EXPECT_EQ(folds.parts.test, made.parts.test);
   for (const auto& fold : folds.folds) EXPECT_EQ(fold.size(), 5U);
   for (Case& item : dataset_.cases) item.part.clear();
-  EXPECT_TRUE(
-      test::refusal_of([&] { return make_split(dataset_, unlike, {.official = true}, go); }));
+  EXPECT_TRUE(test::refusal_of(
+      [&] { return make_split(dataset_, unlike, {.official = true}, silence()); }));
 }
 
 TEST_F(SplitLaws, GroupsByAPattern) {

@@ -9,7 +9,7 @@
 #include <random>
 #include <vector>
 
-#include "data/warp.h"
+#include "data/image/warp.h"
 #include "support/images.h"
 
 namespace medurwkv::data {

@@ -3,15 +3,19 @@
 
 #include <gtest/gtest.h>
 
+#include <cmath>
 #include <filesystem>
 #include <functional>
 #include <nlohmann/json.hpp>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "core/error.h"
 #include "core/files.h"
 #include "core/text.h"
-#include "judge/report.h"
+#include "judge/report/comparison.h"
+#include "judge/report/report.h"
 #include "support/html.h"
 #include "support/paths.h"
 
@@ -68,13 +72,29 @@ class Compare : public testing::Test {
   // Judges rows of predictions of one class against fixed truths.
   fs::path evaluated(const std::string& name, const std::vector<std::string>& predictions,
                      const std::function<void(Report&)>& change = {}) {
-    const std::vector<std::string> truths{"1100", "0110", "0000", "1111"};
-    const std::vector<std::string> ids{"first", "with, comma and \"quote\"", "empty", "full"};
     Report report;
     report.classes = {{"background", {}}, {"lesion", {}}};
+    const std::vector<std::string> truths{"1100", "0110", "0000", "1111"};
+    const std::vector<std::string> ids{"first", "with, comma and \"quote\"", "empty", "full"};
     for (std::size_t i = 0; i < truths.size(); ++i) {
       report.evaluation.cases.push_back(score_case(ids[i], row(truths[i]), row(predictions[i]), 2));
     }
+    return written(name, std::move(report), change);
+  }
+  // The same for any truths, of one class or two; the cases are called 0, 1, ...
+  fs::path evaluated_rows(const std::string& name, const std::vector<std::string>& truths,
+                          const std::vector<std::string>& predictions, std::size_t classes) {
+    Report report;
+    report.classes = {{"background", {}}, {"lesion", {}}, {"polyp", {}}};
+    report.classes.resize(classes + 1);
+    for (std::size_t i = 0; i < truths.size(); ++i) {
+      report.evaluation.cases.push_back(
+          score_case(std::to_string(i), row(truths[i]), row(predictions.at(i)), classes + 1));
+    }
+    return written(name, std::move(report), {});
+  }
+  fs::path written(const std::string& name, Report report,
+                   const std::function<void(Report&)>& change) {
     report.provenance.subject = name + " <model>";
     report.provenance.part = "test";
     report.provenance.data_sha256 = "d";
@@ -105,28 +125,181 @@ class Compare : public testing::Test {
   test::TemporaryFolder folder;
 };
 
-// Dice of a: 1, 0.5, undefined, 2/3; of b: 0.5, 0.5, 0 (hallucinated), 1. Pairs: -0.5, 0, +1/3.
-TEST_F(Compare, PairsWhatBothHave) {
+// Dice of a: 1, 0.5, undefined, 2/3; of b: 0.5, 0.5, 0 (hallucinated), 1. a is perfect in the
+// third. Pairs: -0.5, 0, -1, +1/3.
+TEST_F(Compare, PairsCaseByCase) {
   const Comparison got = compared({evaluated("a", {"1100", "1100", "0000", "1100"}),
                                    evaluated("b", {"0110", "1100", "0001", "1111"})});
   ASSERT_EQ(got.pairs.size(), 1U);
   const PairedMetric& dice = got.pairs[0].metrics.at(0);
-  EXPECT_EQ(dice.difference.used, 3);
+  EXPECT_EQ(dice.difference.used, 4);
   EXPECT_EQ(dice.difference.of, 4);
-  EXPECT_DOUBLE_EQ(dice.first.mean.value(), (1 + 0.5 + 2.0 / 3) / 3);
-  EXPECT_NEAR(dice.difference.mean.value(), (-0.5 + 1.0 / 3) / 3, 1e-15);
+  EXPECT_NEAR(dice.first.mean.value(), (1 + 0.5 + 1 + 2.0 / 3) / 4, 1e-15);
+  EXPECT_NEAR(dice.difference.mean.value(), (-0.5 - 1 + 1.0 / 3) / 4, 1e-15);
   EXPECT_EQ(dice.better, 1);
-  EXPECT_EQ(dice.worse, 1);
+  EXPECT_EQ(dice.worse, 2);
   EXPECT_EQ(dice.equal, 1);
-  EXPECT_EQ(dice.test->used, 2);
-  ASSERT_EQ(got.pairs[0].changes.size(), 2U);
-  EXPECT_EQ(got.pairs[0].changes[0].id, "first");
-  EXPECT_EQ(got.pairs[0].changes[1].id, "full");
+  EXPECT_EQ(dice.test->used, 3);
+  ASSERT_EQ(got.pairs[0].changes.size(), 3U);
+  EXPECT_EQ(got.pairs[0].changes[0].id, "empty");
+  EXPECT_EQ(got.pairs[0].changes[1].id, "first");
+  EXPECT_EQ(got.pairs[0].changes[2].id, "full");
   // HD95 is better where it is smaller.
   const PairedMetric& hd95 = got.pairs[0].metrics.at(1);
   EXPECT_EQ(metrics.at(hd95.metric).key, std::string("hd95"));
   EXPECT_EQ(hd95.better, 1);
-  EXPECT_EQ(hd95.worse, 1);
+  EXPECT_EQ(hd95.worse, 2);
+}
+
+std::string pixels(int ones, int zeros) {
+  return std::string(static_cast<std::size_t>(ones), '1') +
+         std::string(static_cast<std::size_t>(zeros), '0');
+}
+
+// 20 healthy images and 20 with an object of 40 pixels. Both models find 39 of these and one pixel
+// too many: Dice 78 / 80 = 0.975. The first also draws a pixel into each healthy image: Dice 0
+// there, 0.4875 in the mean. The second does not: 0.975 over the 20 others, and paired
+// (20 * 1 + 20 * 0.975) / 40 = 0.9875. The signed-rank test leaves 20 equal differences of one
+// sign, which is the sign test: z = sqrt(20), p = erfc(z / sqrt(2)) = erfc(sqrt(10)).
+TEST_F(Compare, CountsHallucinationsAgainstWhoMakesThem) {
+  std::vector<std::string> truths(20, pixels(0, 60));
+  truths.insert(truths.end(), 20, pixels(40, 20));
+  std::vector<std::string> worse(20, pixels(1, 59));
+  worse.insert(worse.end(), 20, "0" + pixels(40, 19));
+  std::vector<std::string> better(20, pixels(0, 60));
+  better.insert(better.end(), 20, "0" + pixels(40, 19));
+  const fs::path a = evaluated_rows("a", truths, worse, 1);
+  const fs::path b = evaluated_rows("b", truths, better, 1);
+  const auto mean_dice = [](const fs::path& evaluation) {
+    return nlohmann::json::parse(read_file(evaluation / "summary.json"))
+        .at("mean_dice")
+        .get<double>();
+  };
+  EXPECT_NEAR(mean_dice(a), 0.4875, 1e-12);
+  EXPECT_NEAR(mean_dice(b), 0.975, 1e-12);
+
+  CompareOptions all;
+  all.metrics.clear();
+  for (const MetricInfo& metric : metrics) all.metrics.emplace_back(metric.key);
+  const Comparison forward = compared({a, b}, all);
+  const Pair& pair = forward.pairs.at(0);
+  EXPECT_NEAR(pair.metrics.at(0).first.mean.value(), 0.4875, 1e-12);
+  EXPECT_NEAR(pair.metrics.at(0).second.mean.value(), 0.9875, 1e-12);
+  EXPECT_EQ(pair.first_perfect, 0);
+  EXPECT_EQ(pair.second_perfect, 20);
+  EXPECT_EQ(pair.changes.size(), 20U);
+  EXPECT_EQ(pair.changes.at(0).second, 1);
+  EXPECT_EQ(pair.dice_differences.size(), 40U);
+  for (const PairedMetric& own : pair.metrics) {
+    const std::string key = metrics.at(own.metric).key;
+    SCOPED_TRACE(key);
+    // What is divided by the truth's size has no value on an empty truth, whoever predicts.
+    const bool of_truth = key == "recall" || key == "volume_difference";
+    EXPECT_EQ(own.difference.used, of_truth ? 20 : 40);
+    EXPECT_EQ(own.better, of_truth ? 0 : 20);
+    EXPECT_EQ(own.worse, 0);
+    EXPECT_EQ(own.equal, 20);
+    EXPECT_NEAR(own.test->p_value, of_truth ? 1 : std::erfc(std::sqrt(10.0)), 1e-12);
+  }
+  // From the other side it is as bad as it is good from this one.
+  const Comparison back = compared({b, a}, all);
+  EXPECT_EQ(back.pairs.at(0).first_perfect, 20);
+  for (std::size_t m = 0; m < metric_count; ++m) {
+    const PairedMetric& own = back.pairs.at(0).metrics.at(m);
+    const PairedMetric& mirrored = pair.metrics.at(m);
+    EXPECT_EQ(own.worse, mirrored.better);
+    EXPECT_NEAR(own.difference.mean.value(), -mirrored.difference.mean.value(), 1e-12);
+    EXPECT_EQ(own.test->p_value, mirrored.test->p_value);
+  }
+}
+
+// One case; the truth has a lesion of two pixels and no polyp. Dice of the lesion is 2 / 3 in all
+// (one of its two pixels). a draws a polyp, b and c do not. a alone has the mean (2/3 + 0) / 2 =
+// 1/3, b alone 2/3. Paired with a, b has (2/3 + 1) / 2 = 5/6; paired with c, 2/3: the polyp is left
+// out.
+TEST_F(Compare, PairsMeansOverTheSameClasses) {
+  const std::vector<std::string> truth{"110000"};
+  const Comparison got = compared({evaluated_rows("a", truth, {"100002"}, 2),
+                                   evaluated_rows("b", truth, {"100000"}, 2),
+                                   evaluated_rows("c", truth, {"010000"}, 2)});
+  ASSERT_EQ(got.pairs.size(), 3U);
+  const auto means = [&](std::size_t pair) {
+    const PairedMetric& dice = got.pairs.at(pair).metrics.at(0);
+    return std::pair(dice.first.mean.value(), dice.second.mean.value());
+  };
+  EXPECT_NEAR(means(0).first, 1.0 / 3, 1e-12);
+  EXPECT_NEAR(means(0).second, 5.0 / 6, 1e-12);
+  EXPECT_NEAR(means(1).second, 5.0 / 6, 1e-12);
+  EXPECT_NEAR(means(2).first, 2.0 / 3, 1e-12);
+  EXPECT_NEAR(means(2).second, 2.0 / 3, 1e-12);
+  EXPECT_NEAR(got.pairs.at(0).changes.at(0).second, 5.0 / 6, 1e-12);
+  EXPECT_TRUE(got.pairs.at(2).changes.empty());
+  const PairedMetric& polyp = got.pairs.at(0).metrics.at(2);
+  EXPECT_EQ(polyp.name(), "Dice, polyp");
+  EXPECT_EQ(polyp.first.mean, 0.0);
+  EXPECT_EQ(polyp.second.mean, 1.0);
+  EXPECT_EQ(got.pairs.at(2).metrics.at(2).difference.used, 0);
+}
+
+// Precision has no value where nothing is predicted. The truth has both classes, so that a, which
+// misses the polyp, is not perfect there: the mean of both is over the lesion, 1 and 1/2.
+TEST_F(Compare, MissedObjectsAreNotPerfect) {
+  CompareOptions precision;
+  precision.metrics = {"precision"};
+  const std::vector<std::string> truth{"110022"};
+  const Comparison got = compared(
+      {evaluated_rows("a", truth, {"110000"}, 2), evaluated_rows("b", truth, {"100122"}, 2)},
+      precision);
+  const PairedMetric& mean = got.pairs.at(0).metrics.at(0);
+  EXPECT_EQ(mean.first.mean, 1.0);
+  EXPECT_EQ(mean.second.mean, 0.5);
+  EXPECT_EQ(got.pairs.at(0).metrics.at(2).difference.used, 0);
+  EXPECT_EQ(got.pairs.at(0).first_perfect + got.pairs.at(0).second_perfect, 0);
+}
+
+// Objects of 100 pixels. In case i the first model is 2 i pixels off, the second i, too large and
+// too small in turn by pairs of cases, so that signed values tell nothing. All 20 signs are alike
+// and no two differences are: p = 2 / 2^20 by counting. The means are 2 * 10.5 and 10.5 percent.
+TEST_F(Compare, ComparesTheMagnitudesOfBiases) {
+  const auto of_size = [](int size) { return pixels(size, 200 - size); };
+  std::vector<std::string> first;
+  std::vector<std::string> second;
+  for (int i = 1; i <= 20; ++i) {
+    const int sign = i % 2 == 0 ? 1 : -1;
+    first.push_back(of_size(100 + 2 * sign * i));
+    second.push_back(of_size(100 - sign * i));
+  }
+  const std::vector<std::string> truths(20, of_size(100));
+  CompareOptions volume;
+  volume.metrics = {"volume_difference"};
+  const Comparison got = compared(
+      {evaluated_rows("a", truths, first, 1), evaluated_rows("b", truths, second, 1)}, volume);
+  const PairedMetric& own = got.pairs.at(0).metrics.at(0);
+  EXPECT_NEAR(own.first.mean.value(), 0.21, 1e-12);
+  EXPECT_NEAR(own.second.mean.value(), 0.105, 1e-12);
+  EXPECT_NEAR(own.difference.mean.value(), -0.105, 1e-12);
+  EXPECT_LT(own.difference.interval->high, 0);
+  EXPECT_EQ(own.better, 20);
+  EXPECT_DOUBLE_EQ(own.test->p_value, std::ldexp(1.0, -19));
+  EXPECT_EQ(own.name(), "|Volume difference|");
+  EXPECT_NE(comparison_text(got).find("|Volume difference|"), std::string::npos);
+  EXPECT_NE(comparison_text(got).find("magnitudes are compared"), std::string::npos);
+  EXPECT_NE(comparison_html(got, {}).find("magnitudes are compared"), std::string::npos);
+  EXPECT_EQ(comparison_json(got).at("pairs").at(0).at("metrics").at(0).at("magnitudes"), true);
+}
+
+// A lesion twice as large and a polyp missed half: in the mean over classes errors do not cancel.
+TEST_F(Compare, MagnitudesAreTakenBeforeTheMeanOverClasses) {
+  CompareOptions volume;
+  volume.metrics = {"volume_difference"};
+  const std::vector<std::string> truth{"1100002222"};
+  const Comparison got = compared({evaluated_rows("a", truth, {"1110002200"}, 2),
+                                   evaluated_rows("b", truth, {"1100002220"}, 2)},
+                                  volume);
+  const PairedMetric& mean = got.pairs.at(0).metrics.at(0);
+  EXPECT_EQ(mean.first.mean, 0.5) << "1/2 too large and 1/2 too small";
+  EXPECT_EQ(mean.second.mean, 0.125) << "0 and 1/4 too small";
+  EXPECT_EQ(mean.better, 1);
 }
 
 TEST_F(Compare, CorrectsOverAllPairs) {
@@ -169,6 +342,13 @@ TEST_F(Compare, RefusesWhatIsNotAlike) {
   EXPECT_NE(with("cases", [](Report& r) { r.evaluation.cases.pop_back(); })
                 .find("the number of cases of"),
             std::string::npos);
+  EXPECT_NE(with("truth",
+                 [](Report& r) {
+                   r.evaluation.cases[1] =
+                       score_case(r.evaluation.cases[1].id, row("0111"), row("0111"), 2);
+                 })
+                .find("true pixels of lesion in the case"),
+            std::string::npos);
   EXPECT_NE(with("ids", [](Report& r) { r.evaluation.cases[0].id = "other"; }).find("case 1 of"),
             std::string::npos);
   EXPECT_NE(refusal([&] { compared({a}); }).find("two evaluations"), std::string::npos);
@@ -197,8 +377,21 @@ TEST_F(Compare, NamesBrokenFolders) {
   const std::string cases = read_file(a / "cases.csv");
   write_file(a / "cases.csv", cases.substr(0, cases.size() - 20));
   EXPECT_NE(refusal([&] { load_evaluation(a, "A"); }).find("cases.csv: line 5"), std::string::npos);
-  write_file(a / "cases.csv", "case,label\r\n");
-  EXPECT_NE(refusal([&] { load_evaluation(a, "A"); }).find("no column dice"), std::string::npos);
+  const auto with_cases = [&](const std::string& text) {
+    write_file(a / "cases.csv", text);
+    return refusal([&] { load_evaluation(a, "A"); });
+  };
+  EXPECT_NE(with_cases("case,label\r\n").find("no column true_positive"), std::string::npos);
+  EXPECT_NE(with_cases("case,label,true_positive,false_negative\r\n").find("no column dice"),
+            std::string::npos);
+  // Without its size it is not known whether a truth is empty.
+  const std::string first = "first,4,1,1,lesion,2,";
+  for (const char* count : {"", "-1", "1.5", "1e99"}) {
+    std::string broken = cases;
+    broken.replace(broken.find(first), first.size(), concat("first,4,1,1,lesion,", count, ","));
+    EXPECT_NE(with_cases(broken).find("line 2: expected a number of pixels"), std::string::npos)
+        << count;
+  }
 }
 
 TEST_F(Compare, WritesTextJsonAndAPage) {
@@ -208,12 +401,16 @@ TEST_F(Compare, WritesTextJsonAndAPage) {
   EXPECT_NE(comparison_text(got).find("first "), std::string::npos);
   const nlohmann::json json = comparison_json(got);
   EXPECT_EQ(json.at("format"), 1);
-  EXPECT_EQ(json.at("pairs").at(0).at("changes").at(0).at("case"), "first");
+  EXPECT_EQ(json.at("pairs").at(0).at("changes").at(0).at("case"), "empty");
   EXPECT_EQ(json.at("pairs").at(0).at("metrics").at(0).at("wilcoxon").at("exact"), true);
   const std::string html = comparison_html(
       got, {{0, "first", {"\x89PNG", "\x89PNG"}, {"A", "B"}, {"as A sees it", "as B sees it"}}});
   test::expect_good_page(html);
   EXPECT_NE(html.find("a &lt;model&gt;"), std::string::npos);
+  // b draws into the empty image, a does not; said in all three.
+  EXPECT_NE(html.find("Counted as perfect: A 1, B 0"), std::string::npos);
+  EXPECT_NE(comparison_text(got).find("only the other predicts it: A 1, B 0"), std::string::npos);
+  EXPECT_EQ(json.at("pairs").at(0).at("counted_as_perfect").at("first"), 1);
 }
 
 }  // namespace

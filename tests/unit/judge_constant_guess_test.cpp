@@ -8,6 +8,7 @@
 #include <numbers>
 
 #include "core/error.h"
+#include "core/model_description.h"
 #include "core/random.h"
 #include "judge/metrics.h"
 

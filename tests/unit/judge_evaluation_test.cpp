@@ -9,6 +9,8 @@
 
 #include "core/error.h"
 #include "core/files.h"
+#include "data/codecs/read.h"
+#include "support/listener.h"
 
 namespace medurwkv::judge {
 namespace {
@@ -25,7 +27,6 @@ class Evaluate : public testing::Test {
     dataset.root = folder;
     dataset.encoding = data::MaskEncoding::binary;
     dataset.classes = {{"background", {}}, {"object", {}}};
-    options.quiet = true;
   }
   void TearDown() override { fs::remove_all(folder); }
 
@@ -46,7 +47,7 @@ class Evaluate : public testing::Test {
   fs::path folder;
   data::Dataset dataset;
   EvaluationOptions options;
-  StopSignal stop{0};
+  test::KeepingListener listener;
 };
 
 std::vector<PredictedCase> threshold(const data::Case& item, const data::LabelMap& /*truth*/) {
@@ -84,7 +85,7 @@ TEST_F(Evaluate, ScoresModelAndGuessOnTheSameCases) {
   data::LabelMap corner{100, 80, std::vector<std::uint8_t>(8000, 0)};
   corner.labels[0] = 1;
   const std::vector<data::Case> cases{add("a", round), add("b", corner)};
-  const Evaluation perfect = evaluate(dataset, train, cases, threshold, options, stop).at(0);
+  const Evaluation perfect = evaluate(dataset, train, cases, threshold, options, listener).at(0);
   ASSERT_EQ(perfect.cases.size(), 2U);
   EXPECT_EQ(perfect.cases[0].id, "a");
   EXPECT_EQ(perfect.summary.class_mean[0].mean, 1.0);
@@ -93,7 +94,7 @@ TEST_F(Evaluate, ScoresModelAndGuessOnTheSameCases) {
   ASSERT_EQ(perfect.guess->dice.size(), 2U);
   EXPECT_GT(perfect.guess->dice[0].value(), 0.97);
   EXPECT_EQ(perfect.guess->dice[1], 0.0);
-  const Evaluation empty = evaluate(dataset, train, cases, nothing, options, stop).at(0);
+  const Evaluation empty = evaluate(dataset, train, cases, nothing, options, listener).at(0);
   EXPECT_EQ(empty.summary.classes.front().missed, 2);
   EXPECT_EQ(empty.summary.class_mean[0].mean, 0.0);
 }
@@ -101,7 +102,7 @@ TEST_F(Evaluate, ScoresModelAndGuessOnTheSameCases) {
 TEST_F(Evaluate, ScoresSeveralPredictorsAndProfiles) {
   const std::vector<data::Case> cases{add("a", rasterise({0.3, 0.3}, {20, 20}))};
   options.profiles = {"default", "medpy", "pooled"};
-  const auto both = evaluate(dataset, {}, cases, two, options, stop);
+  const auto both = evaluate(dataset, {}, cases, two, options, listener);
   ASSERT_EQ(both.size(), 2U);
   EXPECT_EQ(both[0].summary.class_mean[0].mean, 1.0);
   EXPECT_EQ(both[1].summary.class_mean[0].mean, 0.0);
@@ -121,11 +122,11 @@ TEST_F(Evaluate, SpacingMayDifferByCase) {
   write_file(file, "spacing_x,note,id,spacing_y\r\n1,x,a,1\r\n3,,\"b,b\",3\r\n");
   options.spacing = read_spacing(file);
   options.profiles = {"default", "medpy"};
-  const Evaluation got = evaluate(dataset, {}, cases, nothing, options, stop).at(0);
+  const Evaluation got = evaluate(dataset, {}, cases, nothing, options, listener).at(0);
   EXPECT_DOUBLE_EQ(got.cases[0].classes[0].hd95.value(), 50);
   EXPECT_DOUBLE_EQ(got.cases[1].classes[0].hd95.value(), 150);
   options.spacing.erase("a");
-  EXPECT_THROW(evaluate(dataset, {}, cases, nothing, options, stop), Error);
+  EXPECT_THROW(evaluate(dataset, {}, cases, nothing, options, listener), Error);
   for (const char* broken : {"", "id,spacing_x\na,1\n", "id,spacing_x,spacing_y\na,1\n",
                              "id,spacing_x,spacing_y\na,1,0\n", "id,spacing_x,spacing_y\na,1,y\n",
                              "id,spacing_x,spacing_y\na,1,1\na,1,1\n"}) {
@@ -136,21 +137,21 @@ TEST_F(Evaluate, SpacingMayDifferByCase) {
 
 TEST_F(Evaluate, WithoutTrainingMasksThereIsNoGuess) {
   const std::vector<data::Case> cases{add("a", rasterise({0.3, 0.3}, {20, 20}))};
-  EXPECT_FALSE(evaluate(dataset, {}, cases, threshold, options, stop).at(0).guess);
+  EXPECT_FALSE(evaluate(dataset, {}, cases, threshold, options, listener).at(0).guess);
 }
 
 TEST_F(Evaluate, RefusesAnEmptyPartAndStops) {
-  EXPECT_THROW(evaluate(dataset, {}, {}, threshold, options, stop), Error);
+  EXPECT_THROW(evaluate(dataset, {}, {}, threshold, options, listener), Error);
   const std::vector<data::Case> cases{add("a", rasterise({0.3, 0.3}, {20, 20}))};
-  stop = 2;
-  EXPECT_THROW(evaluate(dataset, {}, cases, threshold, options, stop), Stopped);
+  listener.stop = 2;
+  EXPECT_THROW(evaluate(dataset, {}, cases, threshold, options, listener), Stopped);
 }
 
 // A case that cannot be read ends the evaluation instead of silently leaving the mean.
 TEST_F(Evaluate, ABadCaseIsAnError) {
   const std::vector<data::Case> cases{add("a", rasterise({0.3, 0.3}, {20, 20}))};
   write_file(cases.front().images.front().file, "no image");
-  EXPECT_THROW(evaluate(dataset, {}, cases, threshold, options, stop), Error);
+  EXPECT_THROW(evaluate(dataset, {}, cases, threshold, options, listener), Error);
 }
 
 }  // namespace

@@ -9,6 +9,7 @@
 #include <string>
 
 #include "core/error.h"
+#include "core/model_description.h"
 #include "core/random.h"
 #include "judge/surface.h"
 
@@ -53,6 +54,17 @@ TEST(ScoreCase, OverlappingSquares) {
   EXPECT_EQ(s.volume_difference, 0.0);
   EXPECT_EQ(s.nsd, 1.0);                              // within 2 pixels
   EXPECT_DOUBLE_EQ(s.boundary_iou.value(), 1.0 / 3);  // the bands, 1 pixel wide, are the squares
+}
+
+// Class 1: TP 2, FP 2, FN 2, so 1/2. Class 2: predicted alone, so 0. Class 3: in neither, left out.
+// The pixel that the truth ignores counts nowhere.
+TEST(MeanDice, IsTheMeanOverClassesThatAreThere) {
+  const data::LabelMap truth = labels_of({".11?", ".11.", "...."});
+  const data::LabelMap prediction = labels_of({"..12", "..1.", "1122"});
+  EXPECT_DOUBLE_EQ(mean_dice("case", truth, prediction, 4).value(), 0.25);
+  EXPECT_EQ(mean_dice("case", truth, prediction, 4),
+            score_case("case", truth, prediction, 4).dice());
+  EXPECT_EQ(mean_dice("case", labels_of({".."}), labels_of({".."}), 2), std::nullopt);
 }
 
 // Distances 0, 1, ..., 20 from the prediction and 0 from the truth: up to 2 are 4 of 22, up to 5.5

@@ -86,7 +86,7 @@ TEST(Monai, LeavesOutWhatHasNoTruth) {
   EXPECT_EQ(table.mean("accuracy"), std::nullopt);
 }
 
-// One pixel against the one 2 to its right. A pixel's contour are its 4 corners, each half a
+// One pixel against the one 2 to its right. A pixel's contour is its 4 corners, each half a
 // diagonal long; the corners' distances to the other's are 1 (the near two) and 2.
 TEST(Deepmind, MeasuresBetweenCorners) {
   const ProfileTable table = judged("deepmind", {{{"1..."}, {"..1."}}, missed, nothing}, {{}, 1.0});
@@ -102,10 +102,10 @@ TEST(Deepmind, MeasuresBetweenCorners) {
 }
 
 // A 2 x 1 bar against a 4 x 1 bar, from the same corner, pixels 2 wide and 1 high. The truth's
-// contour: 4 corners of half a diagonal, sqrt 5 / 2, and 2 points on long sides, 2 each. Their
-// distances: all on the prediction's contour but the right two corners, which are too (the middle
-// of its long sides). So from the truth 0; from the prediction: 3 pairs of long-side points, at 1,
-// 2 and 3 pixels, of which the last is 2 away, and the right corners 4 away.
+// contour: 4 corners of half a diagonal, sqrt 5 / 2, and 2 points on long sides, 2 each. All of
+// them lie on the prediction's contour, the right two corners in the middle of its long sides: from
+// the truth all distances are 0. From the prediction: 3 pairs of long-side points, at 1, 2 and 3
+// pixels, of which the last is 2 away; the right corners are 4 away.
 TEST(Deepmind, WeighsByLength) {
   const ProfileTable table = judged("deepmind", {{{"11.."}, {"1111"}}}, {{2, 1}, 2.0});
   const double corner = std::sqrt(5.0) / 2;
@@ -131,7 +131,7 @@ TEST(TransUnet, GivesWhatHasNoTruthFullMarks) {
   EXPECT_EQ(table.unit_count(), "4 images");
 }
 
-// One volume of three slices, given out of order, beside a slice of another. The truth is one
+// A volume of four slices, given out of order, beside a slice of another volume. The truth is one
 // voxel in the first slice, the prediction the one three slices further: distance 3 whatever the
 // spacing; Dice 0. As slices by themselves none would have a distance.
 TEST(TransUnet, JudgesVolumesWhole) {

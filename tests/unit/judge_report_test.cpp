@@ -1,6 +1,6 @@
 // The report's files: numbers where the header says they are, every foreign text escaped, nothing
 // fetched from elsewhere.
-#include "judge/report.h"
+#include "judge/report/report.h"
 
 #include <gtest/gtest.h>
 
@@ -10,9 +10,9 @@
 #include <string>
 
 #include "core/files.h"
+#include "core/markup.h"
 #include "core/text.h"
-#include "judge/histogram.h"
-#include "judge/html.h"
+#include "judge/report/histogram.h"
 #include "support/html.h"
 
 namespace medurwkv::judge {
@@ -45,7 +45,7 @@ Report sample_report() {
   from.models.resize(1);
   from.models[0].file = "runs/<x>/best.model";
   from.models[0].network = "med-urwkv";
-  from.models[0].sha256 = std::string(64, 'a');
+  from.models[0].content_sha256 = std::string(64, 'a');
   from.subject = "best.model <x>";
   from.data_sha256 = std::string(64, 'd');
   from.split_sha256 = std::string(64, 'e');
@@ -101,7 +101,7 @@ TEST(SummaryJson, HasTheDocumentedKeys) {
   EXPECT_DOUBLE_EQ(json.at("mean_dice"), 0.75);
   EXPECT_DOUBLE_EQ(json.at("constant_guess"), 0.375);
   EXPECT_EQ(json.at("constant_guess_details").at("dice").at("used"), 2);
-  EXPECT_EQ(json.at("model").at("sha256"), std::string(64, 'a'));
+  EXPECT_EQ(json.at("model").at("content_sha256"), std::string(64, 'a'));
   EXPECT_EQ(json.at("data").at("sha256"), std::string(64, 'd'));
   EXPECT_TRUE(json.at("split").at("same_as_training").is_null());
   EXPECT_EQ(json.at("unit"), "px");
@@ -192,6 +192,42 @@ TEST(FailedCases, AreMissedAndHallucinated) {
   EXPECT_TRUE(failed[0].missed);
   EXPECT_EQ(failed[1].label, 2);
   EXPECT_FALSE(failed[1].missed);
+}
+
+// Warnings and remarks on the constant guess have the same words on the page and in the terminal.
+TEST(ReportText, SaysWhatThePageSays) {
+  struct Case {
+    std::string split, part, trained_on, remark;
+  };
+  const std::vector<Case> cases{
+      {"", "all", "", "the cases may include training cases"},
+      {"split.json", "all", "s", "holds the cases the model was trained on"},
+      {"split.json", "train", "s", "holds the cases the model was trained on"},
+      {"split.json", "test", "other", "was trained on another split file"},
+      {"split.json", "test", "s", ""}};
+  for (const Case& one : cases) {
+    Report report = sample_report();
+    report.provenance.split_file = one.split;
+    report.provenance.split_sha256 = one.split.empty() ? "" : "s";
+    report.provenance.part = one.part;
+    report.provenance.models[0].split_sha256 = one.trained_on;
+    const std::string page = report_html(report);
+    const std::string text = report_text(report);
+    for (const Case& other : cases) {
+      if (other.remark.empty()) continue;
+      const bool expected = other.remark == one.remark;
+      EXPECT_EQ(page.find(other.remark) != std::string::npos, expected) << other.remark;
+      EXPECT_EQ(text.find(other.remark) != std::string::npos, expected) << other.remark << text;
+    }
+  }
+  Report report = sample_report();
+  ASSERT_GT(report.classes.size(), 2U);
+  EXPECT_NE(report_text(report).find("mean Dice of all classes merged"), std::string::npos);
+  EXPECT_NE(report_html(report).find("mean Dice of all classes merged"), std::string::npos);
+  report.evaluation.guess->summary.mean = 0.99;
+  EXPECT_NE(report_text(report).find("no better than one ellipse"), std::string::npos);
+  report.evaluation.guess.reset();
+  EXPECT_NE(report_text(report).find("no training masks with foreground"), std::string::npos);
 }
 
 TEST(ReportText, ShowsUsedCounts) {

@@ -170,20 +170,56 @@ TEST_P(WkvOnIsa, HoldsAtExtremes) {
   }
 }
 
+/// The results on so many threads.
+Results run_on(int threads, const Arrays& arrays, WkvMode mode) {
+  const int kept = thread_count();
+  set_thread_count(threads);
+  Results out = run(arrays, mode);
+  set_thread_count(kept);
+  return out;
+}
+
+void expect_same_gradients(const Results& one, const Results& other, const std::string& what) {
+  EXPECT_EQ(one.decay, other.decay) << what;
+  EXPECT_EQ(one.first, other.first) << what;
+  EXPECT_EQ(one.key, other.key) << what;
+  EXPECT_EQ(one.value, other.value) << what;
+}
+
+// In whole sequences and in blocks of tokens, which begin at 2048; the last block is short.
 TEST_P(WkvOnIsa, IsTheSameOnAnyNumberOfThreads) {
   force_isa(GetParam());
-  const Arrays arrays = usual({.batch = 3, .tokens = 100, .channels = 40});
-  const int kept = thread_count();
-  for (const WkvMode mode : modes) {
-    set_thread_count(1);
-    const Results one = run(arrays, mode);
-    set_thread_count(3);
-    const Results three = run(arrays, mode);
-    EXPECT_EQ(one.y, three.y);
-    EXPECT_EQ(one.decay, three.decay);
-    EXPECT_EQ(one.key, three.key);
+  for (const std::int64_t tokens : {100, 2048, 2500}) {
+    // At least three strips on every instruction set.
+    const Arrays arrays = usual({.batch = 3, .tokens = tokens, .channels = 40});
+    for (const WkvMode mode : modes) {
+      const std::string what =
+          std::to_string(tokens) + " tokens, mode " + std::to_string(static_cast<int>(mode));
+      const Results one = run_on(1, arrays, mode);
+      for (const int threads : {2, 3}) {
+        const Results more = run_on(threads, arrays, mode);
+        EXPECT_EQ(one.y, more.y) << what << ", " << threads << " threads";
+        expect_same_gradients(one, more, what);
+      }
+    }
   }
-  set_thread_count(kept);
+}
+
+// One strip for three threads is split into blocks: the outputs keep their bits on that number of
+// threads, the gradients on any.
+TEST_P(WkvOnIsa, SplitSequencesKeepTheirBits) {
+  force_isa(GetParam());
+  const Arrays arrays = usual({.batch = 1, .tokens = 2500, .channels = 3});
+  for (const WkvMode mode : modes) {
+    const std::string what = "mode " + std::to_string(static_cast<int>(mode));
+    const Results split = run_on(3, arrays, mode);
+    for (int again = 0; again < 3; ++again) {
+      const Results other = run_on(3, arrays, mode);
+      EXPECT_EQ(split.y, other.y) << what;
+      expect_same_gradients(split, other, what);
+    }
+    expect_same_gradients(split, run_on(1, arrays, mode), what);
+  }
 }
 
 std::vector<Isa> vector_isas() {

@@ -1,5 +1,5 @@
 // Timing in turn: intervals against the tables of the binomial distribution, the order of rounds.
-#include "core/measure.h"
+#include "measure/in_turn.h"
 
 #include <gtest/gtest.h>
 
@@ -9,7 +9,7 @@
 #include <thread>
 #include <vector>
 
-namespace medurwkv {
+namespace medurwkv::measure {
 namespace {
 
 std::vector<double> shuffled(int count) {
@@ -88,6 +88,24 @@ TEST(MeasureInTurn, RepeatsWhatIsShort) {
   EXPECT_LT(times[0].seconds[0], 1e-4);
 }
 
+// Ten repetitions fill a round. Without the division by them a run would seem to last ten times as
+// long.
+TEST(MeasureInTurn, GivesTheTimeOfOneRun) {
+  const auto sleep = [] { std::this_thread::sleep_for(std::chrono::milliseconds(2)); };
+  const std::vector<Times> times =
+      measure_in_turn({{.name = "sleep", .run = sleep}}, {.rounds = 5, .seconds = 0.02});
+  const double median = estimate(times[0].seconds).median;
+  EXPECT_GE(median, 0.002);
+  EXPECT_LT(median, 0.01);
+}
+
+TEST(Rate, IsTheAmountOverTheTimeOfEveryRound) {
+  const Estimate found = rate({.name = "x", .seconds = {2, 1, 4}}, 12);
+  EXPECT_EQ(found.median, 6);
+  EXPECT_EQ(found.low, 3);
+  EXPECT_EQ(found.high, 12);
+}
+
 TEST(MeasureInTurn, EndsWhenItIsAskedTo) {
   int rounds = 0;
   const MeasureOptions options{.rounds = 100, .seconds = 0, .before_round = [&] {
@@ -98,4 +116,4 @@ TEST(MeasureInTurn, EndsWhenItIsAskedTo) {
 }
 
 }  // namespace
-}  // namespace medurwkv
+}  // namespace medurwkv::measure

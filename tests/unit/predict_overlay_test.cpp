@@ -8,6 +8,7 @@
 #include <limits>
 
 #include "core/error.h"
+#include "core/model_description.h"
 
 namespace medurwkv::predict {
 namespace {

@@ -9,6 +9,7 @@
 #include <limits>
 
 #include "core/error.h"
+#include "core/model_description.h"
 
 namespace medurwkv::predict {
 namespace {
@@ -123,16 +124,6 @@ TEST(PredictImage, EveryFitMapsBackToTheImage) {
       EXPECT_EQ(engine.seen_width, 96);
       EXPECT_EQ(engine.seen_height, 40);
     }
-  }
-}
-
-TEST(PredictImage, TilesAreRefusedByName) {
-  FakeEngine engine(8, 8, 2, above_half, Fit::tile);
-  try {
-    predict_image(engine, gray(9, 9, [](auto, auto) { return 0; }));
-    FAIL();
-  } catch (const Error& error) {
-    EXPECT_NE(std::string(error.what()).find("'tile'"), std::string::npos) << error.what();
   }
 }
 

@@ -7,13 +7,18 @@
 #include <cstring>
 #include <filesystem>
 #include <nlohmann/json.hpp>
+#include <set>
 #include <sstream>
 
 #include "core/error.h"
 #include "core/files.h"
+#include "core/folder_lock.h"
+#include "core/model_description.h"
+#include "data/codecs/read.h"
 #include "predict/inputs.h"
 #include "predict/outputs.h"
 #include "predict/runner.h"
+#include "support/listener.h"
 #include "support/paths.h"
 
 namespace medurwkv::predict {
@@ -26,7 +31,7 @@ class ThresholdEngine : public Engine {
   ThresholdEngine() {
     description_.input = {Fit::stretch, 8, 8, 1, {0}, {1}};
     description_.classes = {{"background", {}}, {"bright", {255, 0, 0}}};
-    description_.sha256 = std::string(64, '1');
+    description_.content_sha256 = std::string(64, '1');
   }
   [[nodiscard]] const ModelDescription& description() const override { return description_; }
   std::vector<float> logits(std::span<const float> input, std::int64_t, std::int64_t) override {
@@ -36,7 +41,7 @@ class ThresholdEngine : public Engine {
     return out;
   }
 
-  StopSignal* stop = nullptr;  ///< set when the first image is predicted, as a signal would
+  std::atomic<int>* stop = nullptr;  ///< set when the first image is predicted, as a signal would
 
  private:
   ModelDescription description_;
@@ -48,7 +53,6 @@ class PredictRun : public testing::Test {
     folder = fs::path(testing::TempDir()) / ("medurwkv_predict_" + std::to_string(::getpid()));
     fs::remove_all(folder);
     options.out = folder / "out";
-    options.quiet = true;
   }
   void TearDown() override { fs::remove_all(folder); }
 
@@ -69,9 +73,8 @@ class PredictRun : public testing::Test {
     return out;
   }
   RunResult run(const std::vector<fs::path>& inputs) {
-    return run_jobs(
-        engine, plan_outputs(inputs, options.out, options.outputs).jobs, options,
-        [this](const fs::path& input, const std::string&) { failed.push_back(input); }, stop);
+    return run_jobs(engine, plan_outputs(inputs, options.out, options.outputs).jobs, options,
+                    listener);
   }
   nlohmann::json manifest() const {
     return nlohmann::json::parse(read_file(options.out / manifest_name));
@@ -80,8 +83,7 @@ class PredictRun : public testing::Test {
   fs::path folder;
   RunOptions options;
   ThresholdEngine engine;
-  StopSignal stop{0};
-  std::vector<fs::path> failed;
+  test::KeepingListener listener;
 };
 
 using Names = std::vector<std::string>;
@@ -128,12 +130,65 @@ TEST_F(PredictRun, NeverOverwritesAnInput) {
   EXPECT_THROW(plan_outputs({folder / "in" / "a.png"}, folder / "other" / ".." / "in", {}), Error);
 }
 
-// A second run over a folder that holds the first one's output does not take masks for images.
-TEST_F(PredictRun, DoesNotSearchItsOwnOutput) {
+// Masks in a folder of images would be images to the next run.
+TEST_F(PredictRun, WritesIntoNoFolderThatIsRead) {
   add_image("in/a.png");
-  options.out = folder / "in" / "out";
-  run({folder / "in"});
-  EXPECT_EQ(masks({folder / "in"}), (Names{"a.png"}));
+  add_image("in/deep/in/b.png");
+  fs::create_directory_symlink(folder / "in", folder / "alias");
+  for (const char* out : {"in", "in/out", "alias/out", "other/../in/out"}) {
+    EXPECT_THROW(plan_outputs({folder / "in"}, folder / out, {}), Error) << out;
+  }
+  EXPECT_EQ(plan_outputs({folder / "in"}, folder, {}).jobs.size(), 2u) << "it may lie around it";
+  // The mask of in/in/c.png would be OUT/in/c.png, in the very folder that is read.
+  add_image("in/in/c.png");
+  EXPECT_THROW(plan_outputs({folder / "in"}, folder, {}), Error);
+  EXPECT_EQ(masks({folder / "in"}).size(), 3U);
+  EXPECT_FALSE(fs::exists(folder / "in" / "out"));
+}
+
+// Names that the file system just holds: their outputs are shortened, each case by its own hash.
+TEST_F(PredictRun, LongNamesAreShortened) {
+  const std::string long_name(250, 'n');
+  add_image("in/" + long_name + "1.png");
+  add_image("in/" + long_name + "2.png");
+  options.outputs.overlay = true;
+  EXPECT_EQ(run({folder / "in"}).done, 2);
+  std::set<std::string> files;
+  const auto images = manifest().at("images");
+  for (const auto& image : images) {
+    for (const auto& output : image.at("outputs")) {
+      files.insert(output.at("file"));
+      EXPECT_TRUE(fs::is_regular_file(options.out / output.at("file").get<std::string>()));
+    }
+  }
+  EXPECT_EQ(files.size(), 4U);
+  EXPECT_TRUE(files.contains(long_name + "1.png"));
+  options.go_on = true;
+  EXPECT_EQ(run({folder / "in"}).kept, 2);
+}
+
+// Latin-1 on an old disk. JSON holds the name with U+FFFD; the file keeps its own.
+TEST_F(PredictRun, NamesNeedNotBeUtf8) {
+  const std::string name =
+      "Gr\xf6\xdf"
+      "e";
+  add_image("in/" + name + ".png");
+  EXPECT_EQ(run({folder / "in"}).done, 1);
+  EXPECT_TRUE(fs::is_regular_file(options.out / (name + ".png")));
+  options.go_on = true;
+  EXPECT_EQ(run({folder / "in"}).kept, 1);
+}
+
+TEST_F(PredictRun, ASecondWriterIsRefused) {
+  add_image("in/a.png");
+  make_folder(options.out);
+  {
+    const FolderLock other(options.out);
+    EXPECT_THROW(run({folder / "in"}), Error);
+  }
+  EXPECT_TRUE(fs::is_empty(options.out));
+  EXPECT_EQ(run({folder / "in"}).done, 1);
+  EXPECT_FALSE(fs::exists(options.out / FolderLock::name));
 }
 
 TEST_F(PredictRun, WritesMasksAtTheInputsSizeAndAManifest) {
@@ -147,7 +202,7 @@ TEST_F(PredictRun, WritesMasksAtTheInputsSizeAndAManifest) {
   EXPECT_EQ(data::read_image_size(options.out / "a_overlay.png"), (data::ImageSize{13, 7}));
   const auto json = manifest();
   EXPECT_EQ(json.at("complete"), true);
-  EXPECT_EQ(json.at("models").at(0).at("sha256"), engine.description().sha256);
+  EXPECT_EQ(json.at("models").at(0).at("content_sha256"), engine.description().content_sha256);
   EXPECT_EQ(json.at("models").at(0).at("input").at("fit"), "stretch");
   EXPECT_FALSE(json.contains("planned"));
   const auto& image = json.at("images").at(0);
@@ -166,7 +221,9 @@ TEST_F(PredictRun, ListsABadFileAndGoesOn) {
   write_file(folder / "in" / "b.png", "this is no image");
   const RunResult result = run({folder / "in", folder / "missing.png"});
   EXPECT_EQ(result.done, 2);
-  EXPECT_EQ(failed, (std::vector<fs::path>{folder / "in" / "b.png", folder / "missing.png"}));
+  ASSERT_EQ(listener.failures.size(), 2U);
+  EXPECT_TRUE(listener.failures[0].starts_with((folder / "in" / "b.png").string()));
+  EXPECT_TRUE(listener.failures[1].starts_with((folder / "missing.png").string()));
   EXPECT_EQ(manifest().at("failed").size(), 2U);
   EXPECT_TRUE(fs::exists(options.out / "c.png"));
   EXPECT_FALSE(fs::exists(options.out / "b.png"));
@@ -188,7 +245,7 @@ TEST_F(PredictRun, OverwritesOnlyWhenForced) {
 TEST_F(PredictRun, StopsBetweenImages) {
   add_image("in/a.png");
   add_image("in/b.png");
-  engine.stop = &stop;
+  engine.stop = &listener.stop;
   EXPECT_THROW(run({folder / "in"}), Stopped);
   EXPECT_TRUE(fs::exists(options.out / "a.png"));
   EXPECT_FALSE(fs::exists(options.out / "b.png"));
@@ -216,10 +273,10 @@ TEST_F(PredictRun, JobsChangeNothing) {
 
 TEST_F(PredictRun, ContinuesWhereARunWasStopped) {
   for (const char* name : {"in/a.png", "in/b.png", "in/c.png"}) add_image(name);
-  engine.stop = &stop;
+  engine.stop = &listener.stop;
   EXPECT_THROW(run({folder / "in"}), Stopped);
   engine.stop = nullptr;
-  stop = 0;
+  listener.stop = 0;
   // Killed while it wrote: a whole file that no manifest tells of, but that was planned.
   write_file(options.out / "b.png", "of the killed run");
   EXPECT_THROW(run({folder / "in"}), Error) << "not without being asked for";

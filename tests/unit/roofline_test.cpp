@@ -1,12 +1,14 @@
 // The roofline of small plans against sums worked out by hand, and of a whole network against its
 // known multiply-adds and parameters.
-#include "plan/roofline.h"
+#include "measure/roofline.h"
 
 #include <gtest/gtest.h>
 
 #include <algorithm>
 #include <optional>
 #include <vector>
+
+#include <nlohmann/json.hpp>
 
 #include "net/presets.h"
 #include "plan/counting.h"
@@ -15,8 +17,10 @@
 namespace medurwkv {
 namespace {
 
-using plan::Extent;
-using plan::Work;
+using measure::Extent;
+using measure::network_work;
+using measure::roofline_seconds;
+using measure::Work;
 
 /// x (2 x 10 x 3) -> linear to 5 with bias -> relu -> times itself -> plus a row of 5.
 plan::Plan small_plan() {
@@ -33,24 +37,23 @@ plan::Plan small_plan() {
 
 TEST(Roofline, ForwardIsTheSumWorkedOutByHand) {
   const plan::Plan small = small_plan();
-  const std::vector<Work> works = plan::network_work(small, Extent::forward);
+  const std::vector<Work> works = network_work(small, Extent::forward);
   ASSERT_EQ(works.size(), 4U);
   // linear: x 60, weight 15, bias 5, y 100 floats; 2 * 20 * 3 * 5 operations.
   EXPECT_EQ(works[0].bytes, 4 * 180);
   EXPECT_EQ(works[0].flops, 600);
   EXPECT_EQ(works[1].bytes, 4 * 200);
-  EXPECT_EQ(works[1].flops, 100);
+  EXPECT_EQ(works[1].flops, 0) << "waits for memory";
   EXPECT_EQ(works[2].bytes, 4 * 200) << "one value read twice is read once";
   EXPECT_EQ(works[3].bytes, 4 * 205);
-  // 100 FLOP/s, 1000 bytes/s: the linear map is bound by arithmetic, the others by memory but for
-  // relu's, which is bound by its 100 operations.
-  EXPECT_DOUBLE_EQ(plan::roofline_seconds(works, {100, 1000}), 6 + 1 + 1 + 1);
-  EXPECT_DOUBLE_EQ(plan::roofline_seconds(works, {1e9, 1000}), 0.72 + 0.8 + 0.8 + 0.82);
+  // 100 FLOP/s, 1000 bytes/s: the linear map is bound by arithmetic, the others by memory.
+  EXPECT_DOUBLE_EQ(roofline_seconds(works, {100, 1000}), 6 + 0.8 + 0.8 + 0.82);
+  EXPECT_DOUBLE_EQ(roofline_seconds(works, {1e9, 1000}), 0.72 + 0.8 + 0.8 + 0.82);
 }
 
 TEST(Roofline, BackwardIsTheSumWorkedOutByHand) {
   const plan::Plan small = small_plan();
-  const std::vector<Work> works = plan::network_work(small, Extent::forward_backward);
+  const std::vector<Work> works = network_work(small, Extent::forward_backward);
   ASSERT_EQ(works.size(), 8U);
   // linear: the image wants no gradient; weight's and bias's: y's gradient 100, x 60, out 15 + 5.
   EXPECT_EQ(works[4].what, "linear");
@@ -65,9 +68,8 @@ TEST(Roofline, BackwardIsTheSumWorkedOutByHand) {
 TEST(Roofline, ATrainingStepAddsLossAndSevenPassesOverTheParameters) {
   plan::Plan small = small_plan();
   const double backward =
-      plan::roofline_seconds(plan::network_work(small, Extent::forward_backward), {1e12, 1});
-  const double step =
-      plan::roofline_seconds(plan::network_work(small, Extent::training_step), {1e12, 1});
+      roofline_seconds(network_work(small, Extent::forward_backward), {1e12, 1});
+  const double step = roofline_seconds(network_work(small, Extent::training_step), {1e12, 1});
   // Logits 2 x 10 x 5 (the second side is classes): 100 floats and 10 labels, twice, and 100 floats
   // written; 25 parameters.
   EXPECT_DOUBLE_EQ(step - backward, 2 * (400 + 80) + 400 + 7 * 4 * 25);
@@ -81,7 +83,7 @@ TEST(Roofline, ViewsAndLayersInTheMiddle) {
   const auto second = ops.param({.name = "second", .shape = {8, 4}});
   const auto map = ops.conv2d(out.input, first, std::nullopt, {});
   out.outputs = {ops.slice(ops.linear(ops.to_tokens(map), second, std::nullopt), 0, 2)};
-  const std::vector<Work> works = plan::network_work(out, Extent::forward_backward);
+  const std::vector<Work> works = network_work(out, Extent::forward_backward);
   // conv2d, view, linear, slice; conv2d's weight; linear's input and weight.
   ASSERT_EQ(works.size(), 7U);
   EXPECT_EQ(works[1].bytes, 0);
@@ -96,7 +98,7 @@ TEST(Roofline, CountsAWholeNetwork) {
   const plan::Cost cost = plan::count(tiny);
   double products = 0;
   double update = 0;
-  for (const Work& work : plan::network_work(tiny, Extent::training_step)) {
+  for (const Work& work : network_work(tiny, Extent::training_step)) {
     if (work.what == "linear" || work.what.starts_with("conv")) products += work.flops;
     if (work.what == "AdamW") update = work.bytes;
   }
@@ -107,13 +109,20 @@ TEST(Roofline, CountsAWholeNetwork) {
   EXPECT_DOUBLE_EQ(products, 6 * static_cast<double>(cost.multiply_adds) - 2 * on_image);
 }
 
-TEST(MatrixShapes, AreTheLinearMapsOnceEach) {
-  const plan::Plan small = small_plan();
-  EXPECT_EQ(plan::matrix_shapes(small),
-            (std::vector<plan::MatrixShape>{{.rows = 20, .inner = 3, .columns = 5}}));
-  const auto shapes = plan::matrix_shapes(plan::record(net::preset("tiny"), 1, 256, 256));
-  const plan::MatrixShape hidden{.rows = 256, .inner = 192, .columns = 768};
-  EXPECT_EQ(std::count(shapes.begin(), shapes.end(), hidden), 1);
+// 600 FLOP and 1200 bytes at (100 FLOP/s, 1000 bytes/s), (200, 1000), (200, 500): bounds of 6 +
+// 0.5, 3 + 0.5 and 3 + 1 seconds, against 13, 14 and 8 seconds.
+TEST(Figures, AShareIsTheRooflineOverTheTimeOfTheSameRound) {
+  const std::vector<Work> works{{.what = "linear", .flops = 600, .bytes = 700},
+                                {.what = "relu", .flops = 0, .bytes = 500}};
+  const nlohmann::json found = measure::figures(works, {.name = "x", .seconds = {13, 14, 8}},
+                                                {{100, 1000}, {200, 1000}, {200, 500}});
+  EXPECT_DOUBLE_EQ(found.at("seconds").at("median").get<double>(), 13);
+  EXPECT_DOUBLE_EQ(found.at("bound_seconds").get<double>(), 4);
+  EXPECT_DOUBLE_EQ(found.at("share").at("low").get<double>(), 3.5 / 14);
+  EXPECT_DOUBLE_EQ(found.at("share").at("median").get<double>(), 0.5);
+  EXPECT_DOUBLE_EQ(found.at("share").at("high").get<double>(), 0.5);
+  EXPECT_DOUBLE_EQ(found.at("gflop").get<double>(), 600e-9);
+  EXPECT_DOUBLE_EQ(found.at("gbyte").get<double>(), 1200e-9);
 }
 
 }  // namespace

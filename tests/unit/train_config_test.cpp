@@ -1,4 +1,4 @@
-// Configurations: what is refused and with what words, what is written and read back, regions.
+// Configurations: what is refused and in what words, what is written and read back, regions.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -12,7 +12,7 @@
 #include "core/text.h"
 #include "support/paths.h"
 #include "support/refusal.h"
-#include "train/config.h"
+#include "train/run/config.h"
 
 namespace medurwkv {
 namespace {

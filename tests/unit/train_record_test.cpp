@@ -14,8 +14,8 @@
 
 #include "core/files.h"
 #include "support/paths.h"
-#include "train/event_file.h"
-#include "train/run_record.h"
+#include "train/run/event_file.h"
+#include "train/run/record.h"
 
 namespace medurwkv {
 namespace {

@@ -3,7 +3,7 @@
 
 #include <cmath>
 
-#include "train/schedule.h"
+#include "train/run/schedule.h"
 
 namespace medurwkv {
 namespace {

@@ -305,8 +305,8 @@ TEST_F(ModelMetadata, ColoursAreThreeBytes) {
 TEST(InputContracts, EveryFitAndWindowReadsBack) {
   ModelInfo info;
   info.network = net::preset("nano", 2, 3);
-  info.classes.resize(2);
-  for (const Fit fit : {Fit::stretch, Fit::pad, Fit::native, Fit::tile}) {
+  info.classes = {{"background", {}}, {"lesion", {}}};
+  for (const Fit fit : {Fit::stretch, Fit::pad, Fit::native}) {
     for (const std::optional<Window>& window :
          {std::optional<Window>(), std::optional<Window>(Window{-160.5, 240})}) {
       info.input.fit = fit;
@@ -335,7 +335,7 @@ TEST(ModelConfigurations, OfEveryPresetReadBack) {
     info.input.channels = 1;
     info.input.mean = {0.449};
     info.input.deviation = {0.226};
-    info.classes.resize(4);
+    info.classes = {{"background", {}}, {"a", {}}, {"b", {}}, {"c", {}}};
     EXPECT_EQ(model_info("m", to_metadata(info)).network, info.network) << name;
     EXPECT_EQ(model_info("m", to_metadata(info)).input, info.input) << name;
   }

@@ -23,8 +23,8 @@ struct Corners {
   }
 };
 
-/// x and y in pixels of the level, pixel centres at whole numbers. A place that is no number, or
-/// beyond 2^40, lies outside.
+/// x and y in pixels of the level, pixel centres at whole numbers. A NaN, or a place beyond 2^40,
+/// lies outside.
 template <class Real>
 Corners<Real> corners_at(const DeformGrid& level, Real x, Real y) {
   Corners<Real> out{};
@@ -79,8 +79,8 @@ class PlainChannels {
     }
   }
 
-  /// Of one sample's corners, those at a row of at least 0: the result's gradient times factor
-  /// joins the row's; its product with the row's values goes to `dots`.
+  /// For each corner of one sample whose row is at least 0: adds the result's gradient times the
+  /// factor to the row's gradient, and writes its dot product with the row's values to `dots`.
   static void gradient(const Real* grad, const Real* values, const std::int64_t* rows,
                        const Real* factors, std::int64_t count, Real* grad_values, Real* dots) {
     for (int corner = 0; corner < 4; ++corner) {

@@ -13,8 +13,8 @@
 //       V_i = sum_{t<i} exp(E_i - (i-t) w - E_t) h_t = g_{i-1} (V_{i-1} + h_{i-1}),
 // h_t = grad_t / divisor_t. What the modes add is in kernels/bi_wkv.h. Limits on w and u (table.h)
 // keep e^w, e^u and the sums within float32; beyond them the caller takes the reference. In the
-// exact mode numerator and divisor are both less by the factor e^w that all weights but the token's
-// own have there.
+// exact mode all weights but the token's own have a factor e^w; numerator and divisor are both
+// divided by it.
 #pragma once
 
 #include "kernels/vector/simd.h"
@@ -41,13 +41,13 @@ inline Pair changed(Vector change, const Pair& x) {
   return {changed(change, x.a), changed(change, x.b)};
 }
 
-/// A sum that runs over many tokens, with what rounding has lost of it (Kahan): without that the
+/// A sum over many tokens, with what rounding has lost of it (Kahan). Without `lost`, the rounding
 /// errors of a thousand steps show.
 struct Running {
   Pair sum;
   Pair lost;
 
-  /// `added` joins, then the whole changes.
+  /// Adds `added`, then multiplies the sum by 1 + change.
   void step(Vector change, const Pair& added) { add(changed(change, added) + change * sum); }
   void add(const Pair& part) {
     const Pair whole = part + lost;
@@ -63,7 +63,7 @@ struct Columns {
   Vector own;    // a token's own weight: e^u, exact: e^(u - w)
   Vector extra;  // 1 - e^w
   Vector twice;  // e^-2w - 1
-  Vector front;  // the front pass's last
+  Vector front;  // the front pass's last value
   Vector first_envelope, last_envelope;
   float* envelope;
   float* e;
@@ -72,7 +72,7 @@ struct Columns {
   float* part_a;
   float* part_b;
   float* top;
-  // The gradient's arrays take over those that have been read by then.
+  // The gradient's arrays reuse arrays that have been read by then.
   float *h, *hy, *before_a, *before_b;
 
   explicit Columns(const WkvStrip& strip) : w(load(strip.decay)), u(load(strip.first)) {
@@ -105,8 +105,8 @@ struct Neighbours {
   }
 };
 
-/// max_{i<=t} (k_i - (t-i) w) of every token, from the front. Like the other passes over what may
-/// not be in the cache, it asks for the next block's token in time.
+/// max_{i<=t} (k_i - (t-i) w) of every token, from the front. Like the other passes over data that
+/// may not be in the cache, it prefetches the next block's token.
 inline void front_pass(const WkvStrip& strip, Columns& c) {
   Vector front = largest(Neighbours(strip.before, c.w).top, load(strip.key));
   store(c.envelope, front);
@@ -126,7 +126,7 @@ template <bool exact, bool with_top, bool for_gradient>
 inline void back_pass(const WkvStrip& strip, Columns& c) {
   const Neighbours behind(strip.behind, c.w);
   Running future;
-  Pair added;              // the one just behind
+  Pair added;              // the token just behind
   Vector back{};           // max_{i>=t} (k_i - (i-t) w)
   Vector last_envelope{};  // of the token just behind
   for (std::int64_t t = strip.tokens - 1; t >= 0; --t) {
@@ -226,7 +226,8 @@ inline void past_pass(const WkvStrip& strip, const Columns& c, const Take& take)
     take(t, sum.a / sum.b, sum.b);
   }
   if (strip.after != nullptr) {
-    // Where what comes is larger by e^80, the past will not count again (limits in table.h).
+    // Where the tokens behind are larger by e^80, the past will not count again (limits in
+    // table.h).
     const Vector off = c.last_envelope - c.front;
     const Vector scale = exponential(off < 80.F ? off : Vector{} + 80.F);
     const Pair past = scale * (older.sum + (exact ? added : recent));
@@ -241,8 +242,8 @@ struct SideSum {
   Vector top = all(WkvEdge::nothing);
   Pair sum;
 
-  /// Tokens begin .. end - 1 join: few, so that the second look at them finds them in the cache,
-  /// and for the sake of rounding.
+  /// Adds tokens begin .. end - 1. They are few, so that the second loop finds them in the cache
+  /// and rounding errors stay small.
   template <class Exponent>
   void add(const WkvStrip& strip, std::int64_t begin, std::int64_t end, const Exponent& exponent) {
     Vector larger = top;
@@ -270,7 +271,7 @@ template <bool both>
 inline void edges(const WkvStrip& strip, WkvEdge* before, WkvEdge& behind) {
   const Vector w = load(strip.decay);
   const std::int64_t last = strip.tokens - 1;
-  // An exponent as the token beyond the edge sees it, but for one step.
+  // Token t's exponent as the strip's first or last token sees it, `steps` away.
   const auto away = [&](std::int64_t t, std::int64_t steps) {
     return load(strip.key + t * strip.stride) - static_cast<float>(steps) * w;
   };
@@ -327,7 +328,7 @@ struct Walk {
   Pair steps;
 
   Walk() = default;
-  /// What an edge's outputs are to the token next to it, whose envelope that is. `counted`: the
+  /// An edge's sums as seen from the token next to it; `envelope` is that token's. `counted`: the
   /// step to it counts.
   Walk(const WkvEdge* edge, Vector w, Vector envelope, bool counted) {
     if (edge == nullptr) return;
@@ -339,8 +340,8 @@ struct Walk {
 
   [[nodiscard]] const Pair& sum() const { return running.sum; }
 
-  /// One token further. `added`, the former token's own output, joins the sum; `counted`: its first
-  /// step counts.
+  /// Goes one token further. Adds `added`, the former token's own output; `counted`: its first step
+  /// counts.
   void step(Vector change, const Pair& added, bool counted) {
     steps = changed(change, steps + (counted ? sum() + added : sum()));
     running.step(change, added);

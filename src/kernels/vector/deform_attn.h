@@ -1,5 +1,5 @@
-// Deformable attention of one head, a query's samples and a head's channels in vectors; compiled
-// once per instruction set.
+// Deformable attention of one head; compiled once per instruction set. Vectors run over a query's
+// samples and over a head's channels.
 #pragma once
 
 #include "kernels/deform_attn_loops.h"
@@ -83,8 +83,8 @@ class VectorChannels {
       to[i] = sum;
     }
   }
-  /// Of one sample's corners, those at a row of at least 0: the result's gradient times factor
-  /// joins the row's; its product with the row's values goes to `dots`.
+  /// For each corner of one sample whose row is at least 0: adds the result's gradient times the
+  /// factor to the row's gradient, and writes its dot product with the row's values to `dots`.
   static void gradient(const float* grad, const float* values, const std::int64_t* rows,
                        const float* factors, std::int64_t count, float* grad_values, float* dots) {
     float rest[4] = {};
@@ -112,7 +112,7 @@ class VectorChannels {
 
  private:
   /// Places along one axis: the pixel at or before each, how far each lies behind it, and whether
-  /// it and the next pixel are of the level. What is no number lies outside.
+  /// it and the next pixel lie in the level. A NaN lies outside.
   struct Step {
     Integers whole, inside, next_inside;
     Vector rest;
@@ -137,8 +137,7 @@ class VectorChannels {
     __builtin_memcpy(samples_.token + corner * samples_.stride + at, &known, sizeof known);
   }
 
-  /// Weights (less the largest of their query), offsets and places of all samples, one after
-  /// another.
+  /// Collects weights (less the largest of their query), offsets and places of all samples.
   void collect(const QueryGroup<float>& group) const {
     std::int64_t at = 0;
     for (std::int64_t n = 0; n < group.count; ++n) {

@@ -6,8 +6,8 @@
 
 namespace medurwkv::kernels::MEDURWKV_KERNEL_NAMESPACE {
 
-/// Chains of multiply-adds that do not wait for each other: as many as hide the latency on two
-/// units and fit in 16 registers beside their two factors.
+/// Independent chains of multiply-adds: enough to hide the latency on two units, few enough to fit
+/// in 16 registers beside `factor` and `term`.
 inline constexpr std::int64_t fma_chains = 12;
 
 /// steps x fma_chains x lanes multiply-adds, two operations each. The values stay near 1.

@@ -25,7 +25,7 @@ inline Vector load(const float* from) {
 inline void store(float* to, Vector value) {
   __builtin_memcpy(to, &value, sizeof value);
 }
-/// Soon wanted; a hint, for which any address will do.
+/// Hints that the address is read soon; any address is allowed.
 inline void prefetch(const float* from) {
   __builtin_prefetch(from);
 }
@@ -53,8 +53,8 @@ inline Vector keep_first(Vector value, std::int64_t count) {
 inline Vector all(float value) {
   return Vector{} + value;
 }
-/// The second where one is a NaN. By name for AVX2, where GCC 12 makes a comparison and a slow
-/// blend of some uses of the plain form.
+/// The larger one; `b` where one is a NaN. AVX2 takes the intrinsic: GCC 12 turns some uses of the
+/// plain form into a comparison and a slow blend.
 inline Vector largest(Vector a, Vector b) {
 #if MEDURWKV_LANES == 8
   return reinterpret_cast<Vector>(_mm256_max_ps(a, b));
@@ -66,7 +66,7 @@ inline float largest(float a, float b) {
   return a > b ? a : b;
 }
 
-/// Every other number of the two after one another, from the first or the second on.
+/// Every other number of `a` followed by `b`: from the first on (evens) or the second (odds).
 inline Vector evens(Vector a, Vector b) {
 #if MEDURWKV_LANES == 16
   return __builtin_shufflevector(a, b, 0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30);
@@ -95,7 +95,7 @@ inline Quad folded(Vector x) {
   for (std::int64_t i = 1; i < lanes / 4; ++i) sum = sum + parts[i];
   return sum;
 }
-/// Each one's sum over its lanes.
+/// The sums over the lanes of a, b, c and d.
 inline Quad added_up(Vector a, Vector b, Vector c, Vector d) {
   const Quad quads[4] = {folded(a), folded(b), folded(c), folded(d)};
   const Quad ab = __builtin_shufflevector(quads[0], quads[1], 0, 4, 1, 5) +
@@ -140,7 +140,7 @@ inline Power<Number> power(Number x) {
   return {from_bits((bits_of(shifted) << 23) + 0x3f800000), p * (r * r) + r};
 }
 
-/// What is below exp(-86.5) (2.7e-38) becomes that; x above 88 is not for it.
+/// exp(x), at least exp(-86.5) = 2.7e-38; x is at most 88.
 template <class Number>
 inline Number exponential(Number x) {
   const Power<Number> parts = power(largest(x, Number{} - 86.5F));

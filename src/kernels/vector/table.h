@@ -10,12 +10,12 @@
 
 namespace medurwkv::kernels {
 
-/// What lies on one side of a strip of tokens, per lane: sums over the tokens there, each with the
-/// exponential of an exponent less distance times decay, the distance counted from the token next
-/// to the strip. `top` is the largest of these exponents, and the sums are relative to it. Of
-/// tokens: their keys are the exponents; the sums with the values (a) and without (b). Of outputs,
-/// for the gradient: E (kernels/vector/bi_wkv.h) is their exponents' negative; the sums of h (a)
-/// and h y (b), and the same with each term times its distance.
+/// Sums over all tokens on one side of a strip, per lane. A term is the exponential of an exponent
+/// less distance times decay; the distance counts from the token next to the strip. `top` is the
+/// largest such exponent, and the sums are relative to it. Sums over tokens: the exponents are the
+/// keys; `a` is with the values, `b` without. Sums over outputs, for the gradient: the exponents
+/// are -E (kernels/vector/bi_wkv.h); `a` is of h, `b` of h y; `far_a` and `far_b` weight each term
+/// by its distance.
 struct WkvEdge {
   static constexpr std::int64_t most_lanes = 16;
   static constexpr float nothing = -1e30F;
@@ -42,11 +42,11 @@ struct WkvStrip {
   const WkvEdge* behind = nullptr;          ///< and behind them
   const WkvEdge* outputs_before = nullptr;  ///< backward: outputs before the tokens
   const WkvEdge* outputs_behind = nullptr;  ///< and behind them
-  WkvEdge* after = nullptr;  ///< forward writes what lies before the next token; null: not
+  WkvEdge* after = nullptr;  ///< forward writes the sums before the next token; or null
 };
 
-/// Factors a step are kept as their difference from 1, which says nothing of a factor near 0: hence
-/// the limit of the decay. Within these the strips' linear-domain sums stay within float32
+/// The factors of a step are stored as their difference from 1, which loses a factor near 0: hence
+/// the limit of the decay. Within the limits the strips' sums stay within float32
 /// (kernels/vector/bi_wkv.h). What grows with the distance is held to wkv_growth_limit over its
 /// whole reach: the released modes' extra term over a chunk, all weights over all tokens where the
 /// decay is negative.
@@ -59,10 +59,11 @@ struct VectorKernels {
   const char* name;
   std::int64_t lanes;
   void (*wkv_forward)(const WkvStrip& strip, float* y);
-  /// The strip's tokens as they are seen from in front (`behind`) and, where wanted, from behind
-  /// it (`before`).
+  /// Sums over the strip's tokens: `behind` for the tokens in front of the strip, `before`, unless
+  /// null, for those behind it.
   void (*wkv_edges)(const WkvStrip& strip, WkvEdge* before, WkvEdge& behind);
-  /// The strip's outputs as they are seen from behind it (`before`) and from in front (`behind`).
+  /// Sums over the strip's outputs: `before` for the tokens behind the strip, `behind` for those in
+  /// front of it.
   void (*wkv_output_edges)(const WkvStrip& strip, const float* grad_y, WkvEdge& before,
                            WkvEdge& behind);
   /// Adds to decay and first (`lanes` doubles each); key and value are written with the strip's

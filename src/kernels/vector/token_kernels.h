@@ -1,4 +1,4 @@
-// The loops over rows of channels on vectors; compiled once per instruction set.
+// The loops over rows of channels, in vectors; compiled once per instruction set.
 #pragma once
 
 #include "kernels/token_loops.h"
@@ -7,14 +7,14 @@
 namespace medurwkv::kernels::MEDURWKV_KERNEL_NAMESPACE {
 
 struct VectorRows {
-  /// The loop around it goes on vectors. Beyond 88, which is not for exp here, a sigmoid is 0 as
-  /// far as float32 can tell (6e-39).
+  /// The compiler vectorises the loop around it. exp here takes at most 88; beyond it a sigmoid is
+  /// 0 as far as float32 can tell (6e-39).
   static float exponential(float x) {
     return kernels::MEDURWKV_KERNEL_NAMESPACE::exponential(x < 88.F ? x : 88.F);
   }
   static float root(float x) { return __builtin_sqrtf(x); }
 
-  /// Sum over i of term(vectors of `count` numbers from i on); what is beyond the end counts 0.
+  /// Sum of term(i, n) over vectors of n numbers from i on. Lanes beyond the end must be 0 in term.
   template <class Term>
   static float total(std::int64_t count, const Term& term) {
     Vector sums{};

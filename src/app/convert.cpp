@@ -1,0 +1,50 @@
+#include "app/convert.h"
+
+#include "app/places.h"
+#include "core/error.h"
+#include "core/output.h"
+#include "core/text.h"
+#include "net/config.h"
+#include "plan/plan.h"
+
+namespace medurwkv::app {
+namespace {
+
+/// Applies a setting that names and shapes of a file do not tell.
+void apply(const std::string& setting, net::NetworkConfig& network) {
+  if (setting == "encoder.post_norm=true") {
+    network.encoder.post_norm = true;
+  } else if (setting == "encoder.post_norm=false") {
+    network.encoder.post_norm = false;
+  } else {
+    throw_usage(concat("--set ", setting,
+                       ": convert takes encoder.post_norm=true and encoder.post_norm=false"));
+  }
+}
+
+}  // namespace
+
+weights::Converted convert(const ConvertRequest& request) {
+  weights::Conversion conversion{.from = request.from,
+                                 .to = request.to,
+                                 .wkv = {},
+                                 .encoder = request.encoder,
+                                 .classes = request.classes,
+                                 .adjust = {},
+                                 .parameters_of = plan::parameters_of};
+  if (!request.wkv.empty()) conversion.wkv = net::wkv_mode_from(request.wkv);
+  if (request.width) conversion.width = *request.width;
+  if (request.height) conversion.height = *request.height;
+  if (!request.settings.empty()) {
+    conversion.adjust = [&](net::NetworkConfig& network) {
+      for (const std::string& setting : request.settings) apply(setting, network);
+    };
+  }
+  if (!request.force && is_there(request.to)) {
+    throw_usage(concat(request.to.string(), ": is there already; --force overwrites it"));
+  }
+  remove_leftovers(request.to.parent_path(), {request.to.filename().string()});
+  return weights::convert(conversion);
+}
+
+}  // namespace medurwkv::app

@@ -1,0 +1,37 @@
+// How images become masks: the models, and what is done with their answers. Predict and evaluate
+// share it. Relies on app/members.h, core/engine.h and predict/postprocess.h.
+#pragma once
+
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "app/members.h"
+#include "core/engine.h"
+#include "core/listener.h"
+#include "predict/postprocess.h"
+
+namespace medurwkv::app {
+
+struct Segmenting {
+  std::filesystem::path model;                ///< model file, or a run's folder
+  std::vector<std::filesystem::path> others;  ///< averaged with it
+  bool flips = false;                         ///< averaged over the mirror images, too
+  predict::PostOptions post{};
+  std::string device = "auto";  ///< cpu, cuda or auto
+  int threads = 0;              ///< 0: all cores
+};
+
+/// The models that the request names, those of a run's folder among them. Tells the listener which.
+/// Throws Error.
+std::vector<Member> members_of(const Segmenting& request, Listener& listener);
+
+/// The model files, ready to run. Throws Error naming the file.
+std::vector<std::unique_ptr<Engine>> open_engines(const Segmenting& request,
+                                                  const std::vector<Member>& members);
+
+/// As options of the commands: " --ensemble b.model --tta --threshold 0.3"; empty for none.
+std::string options_text(const Segmenting& request);
+
+}  // namespace medurwkv::app

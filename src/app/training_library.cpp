@@ -1,0 +1,176 @@
+#include "app/training_library.h"
+
+#include <dlfcn.h>
+
+#include <cstdlib>
+#include <optional>
+#include <utility>
+#include <vector>
+
+#include "core/error.h"
+#include "core/listener.h"
+#include "core/model_description.h"
+#include "core/text.h"
+#include "library/json.h"
+#include "library/requests.h"
+#include "library/training_library.h"
+#include "weights/model_file.h"
+
+namespace medurwkv::app {
+namespace {
+
+using nlohmann::json;
+namespace fs = std::filesystem;
+
+constexpr const char* library_name = "libmedurwkv_training.so";
+
+/// Beside the program in a build folder, in ../lib/medurwkv when installed.
+std::optional<fs::path> library_path() {
+  if (const char* chosen = std::getenv("MEDURWKV_TRAINING_LIBRARY")) return fs::path(chosen);
+  const fs::path program = fs::read_symlink("/proc/self/exe").parent_path();
+  for (const fs::path& place :
+       {program / library_name, program.parent_path() / "lib/medurwkv" / library_name}) {
+    if (std::error_code error; fs::exists(place, error)) return place;
+  }
+  return std::nullopt;
+}
+
+/// RTLD_LOCAL keeps LibTorch's symbols (its oneDNN among them) apart from the program's. The
+/// library stays open until the process ends: LibTorch's threads outlive any one call.
+const MedurwkvTrainingLibrary& opened_library() {
+  static const MedurwkvTrainingLibrary* opened = [] {
+    const auto path = library_path();
+    if (!path) {
+      throw_failure(concat("this command computes with LibTorch, but ", library_name,
+                           " is not beside the program; build it with `make build` (the runtime "
+                           "alone cannot train or run models yet)"));
+    }
+    void* handle = dlopen(path->c_str(), RTLD_NOW | RTLD_LOCAL | RTLD_DEEPBIND);
+    if (handle == nullptr) throw_failure(concat(path->string(), ": cannot be opened: ", dlerror()));
+    using Entry = const MedurwkvTrainingLibrary* (*)();
+    const auto entry = reinterpret_cast<Entry>(dlsym(handle, medurwkv_training_symbol));
+    if (entry == nullptr || entry()->abi != medurwkv_training_abi) {
+      throw_failure(concat(path->string(),
+                           ": is of another version than the program; build both "
+                           "together with `make build`"));
+    }
+    return entry();
+  }();
+  return *opened;
+}
+
+void throw_on_failure(const MedurwkvStatus& status) {
+  switch (status.outcome) {
+    case medurwkv_done: return;
+    case medurwkv_failure: throw Error(ErrorKind::failure, status.message);
+    case medurwkv_usage: throw Error(ErrorKind::usage, status.message);
+    case medurwkv_internal: throw Error(ErrorKind::internal, status.message);
+    case medurwkv_stopped: throw Stopped{status.signal};
+  }
+}
+
+/// The program's side of a call: what the library says goes to the listener, the answer is kept.
+class Host {
+ public:
+  explicit Host(Listener& listener) : listener_(listener) {
+    interface_ = {
+        .user = this,
+        .line = [](void* user, const char* text) { self(user).listener_.line(text); },
+        .progress =
+            [](void* user, const char* what, std::int64_t done, std::int64_t total,
+               const char* detail) { self(user).listener_.progress(what, done, total, detail); },
+        .deliver = [](void* user, const char* text) { self(user).answer_ = text; },
+        .stop_signal = [](void* user) { return self(user).listener_.stop_signal(); }};
+  }
+  [[nodiscard]] const MedurwkvHost* get() const { return &interface_; }
+  [[nodiscard]] json answer() const { return json::parse(answer_); }
+
+ private:
+  static Host& self(void* user) { return *static_cast<Host*>(user); }
+
+  Listener& listener_;
+  MedurwkvHost interface_{};
+  std::string answer_;
+};
+
+/// Makes a call that takes a request and delivers an answer.
+template <class Call>
+json answer_to(Call call, const std::string& request, const Host& host) {
+  MedurwkvStatus status{};
+  call(request.c_str(), host.get(), &status);
+  throw_on_failure(status);
+  return host.answer();
+}
+
+class LibraryEngine : public Engine {
+ public:
+  LibraryEngine(MedurwkvEngine* engine, ModelDescription description)
+      : engine_(engine, opened_library().close_engine), description_(std::move(description)) {}
+
+  [[nodiscard]] const ModelDescription& description() const override { return description_; }
+
+  std::vector<float> logits(std::span<const float> input, std::int64_t height,
+                            std::int64_t width) override {
+    const auto classes = static_cast<std::int64_t>(description_.classes.size());
+    std::vector<float> out(static_cast<std::size_t>(classes * height * width));
+    if (static_cast<std::int64_t>(input.size()) != description_.input.channels * height * width) {
+      throw_internal("an input of another size than stated was handed to the engine");
+    }
+    MedurwkvStatus status{};
+    opened_library().run_engine(engine_.get(), input.data(), height, width, out.data(), &status);
+    throw_on_failure(status);
+    return out;
+  }
+
+ private:
+  std::unique_ptr<MedurwkvEngine, void (*)(MedurwkvEngine*)> engine_;
+  ModelDescription description_;
+};
+
+}  // namespace
+
+bool has_training_library() {
+  return library_path().has_value();
+}
+
+json describe_training_library() {
+  const Host host(silence());
+  MedurwkvStatus status{};
+  opened_library().describe(host.get(), &status);
+  throw_on_failure(status);
+  return host.answer();
+}
+
+json train(const library::TrainRequest& request, Listener& listener) {
+  return answer_to(opened_library().train, library::to_text(request), Host(listener));
+}
+
+json features(const library::FeaturesRequest& request, Listener& listener) {
+  return answer_to(opened_library().features, library::to_text(request), Host(listener));
+}
+
+json bench(const library::BenchRequest& request, Listener& listener) {
+  return answer_to(opened_library().bench, library::to_text(request), Host(listener));
+}
+
+std::unique_ptr<Engine> open_engine(const library::EngineRequest& request) {
+  const Host host(silence());
+  MedurwkvStatus status{};
+  MedurwkvEngine* engine =
+      opened_library().open_engine(library::to_text(request).c_str(), host.get(), &status);
+  throw_on_failure(status);
+  const json answer = host.answer();
+  ModelDescription description;
+  description.input = weights::input_from_json(answer.at("input"));
+  description.network = answer.at("network");
+  description.file = request.model.string();
+  description.content_sha256 = answer.at("content_sha256");
+  description.split_sha256 = answer.at("split_sha256");
+  for (const json& one : answer.at("classes")) {
+    description.classes.push_back(
+        {one.at(0).get<std::string>(), one.at(1).get<std::array<std::uint8_t, 3>>()});
+  }
+  return std::make_unique<LibraryEngine>(engine, std::move(description));
+}
+
+}  // namespace medurwkv::app

@@ -1,0 +1,363 @@
+#include "data/feed/augment.h"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <numbers>
+#include <optional>
+#include <utility>
+
+#include "core/error.h"
+#include "core/model_description.h"
+#include "core/random.h"
+#include "core/text.h"
+#include "data/image/photometric.h"
+#include "data/image/warp.h"
+
+namespace medurwkv::data {
+namespace {
+
+constexpr AugmentSettings light{.flip_x = 0.5,
+                                .flip_y = 0.5,
+                                .rotation = 10,
+                                .scale = 0.1,
+                                .shift = 0.05,
+                                .contrast = 0.1,
+                                .brightness = 0.05};
+
+constexpr AugmentSettings medium{.flip_x = 0.5,
+                                 .flip_y = 0.5,
+                                 .quarter_turns = 1,
+                                 .rotation = 20,
+                                 .scale = 0.2,
+                                 .shift = 0.08,
+                                 .shear = 0.05,
+                                 .crop = 0.2,
+                                 .crop_chance = 0.2,
+                                 .elastic = 0.1,
+                                 .elastic_chance = 0.2,
+                                 .hue = 5,
+                                 .saturation = 0.2,
+                                 .contrast = 0.2,
+                                 .brightness = 0.1,
+                                 .gamma = 0.2,
+                                 .blur = 1,
+                                 .blur_chance = 0.1,
+                                 .noise = 0.02,
+                                 .noise_chance = 0.5};
+
+constexpr AugmentSettings strong{.flip_x = 0.5,
+                                 .flip_y = 0.5,
+                                 .quarter_turns = 1,
+                                 .rotation = 45,
+                                 .scale = 0.4,
+                                 .shift = 0.15,
+                                 .shear = 0.15,
+                                 .crop = 0.4,
+                                 .crop_chance = 0.3,
+                                 .elastic = 0.25,
+                                 .elastic_chance = 0.4,
+                                 .hue = 15,
+                                 .saturation = 0.4,
+                                 .contrast = 0.4,
+                                 .brightness = 0.2,
+                                 .gamma = 0.4,
+                                 .blur = 1.5,
+                                 .blur_chance = 0.2,
+                                 .noise = 0.05,
+                                 .noise_chance = 0.5,
+                                 .holes = 6,
+                                 .hole_side = 0.2,
+                                 .holes_chance = 0.3};
+
+constexpr std::int64_t elastic_cells = 4;
+
+/// Positions of the random numbers of one sample. Never reordered: seeds would mean other pictures.
+enum Draw : std::uint64_t {
+  draw_flip_x,
+  draw_flip_y,
+  draw_turn_chance,
+  draw_turn,
+  draw_rotation,
+  draw_scale,
+  draw_shift_x,
+  draw_shift_y,
+  draw_shear,
+  draw_crop_chance,
+  draw_crop_width,
+  draw_crop_height,
+  draw_crop_x,
+  draw_crop_y,
+  draw_elastic_chance,
+  draw_hue,
+  draw_saturation,
+  draw_contrast,
+  draw_brightness,
+  draw_gamma,
+  draw_blur_chance,
+  draw_blur,
+  draw_noise_chance,
+  draw_noise,
+  draw_holes_chance,
+  draw_hole_count,
+  draw_window_x,
+  draw_window_y,
+};
+
+/// One sample's random numbers: `scalars` at positions of Draw, streams of their own for what
+/// takes many.
+struct Draws {
+  Random scalars, elastic, noise, holes;
+
+  Draws(std::uint64_t seed, std::uint64_t epoch, std::uint64_t index)
+      : scalars({seed, epoch, index, fnv1a64("augment")}),
+        elastic({seed, epoch, index, fnv1a64("elastic")}),
+        noise({seed, epoch, index, fnv1a64("noise")}),
+        holes({seed, epoch, index, fnv1a64("holes")}) {}
+
+  [[nodiscard]] bool happens(Draw draw, double chance) const {
+    return scalars.uniform(draw) < chance;
+  }
+  [[nodiscard]] double either_way(Draw draw, double most) const {
+    return scalars.uniform(draw, -most, most);
+  }
+  /// 1 / (1 + most) .. 1 + most, as likely above as below 1.
+  [[nodiscard]] double ratio(Draw draw, double most) const {
+    return std::pow(1 + most, either_way(draw, 1));
+  }
+};
+
+/// Rotation, scale, shift and shear of the picture about its centre, in pixels of the input.
+Affine draw_affine(const Draws& draws, const AugmentSettings& settings, ImageSize input) {
+  const double angle = draws.either_way(draw_rotation, settings.rotation) * std::numbers::pi / 180;
+  const double scale = draws.ratio(draw_scale, settings.scale);
+  const double shear = draws.either_way(draw_shear, settings.shear);
+  const double cosine = std::cos(angle) / scale;
+  const double sine = std::sin(angle) / scale;
+  return {.xx = cosine,
+          .xy = shear * cosine - sine,
+          .yx = sine,
+          .yy = shear * sine + cosine,
+          .x0 = draws.either_way(draw_shift_x, settings.shift) * static_cast<double>(input.width),
+          .y0 = draws.either_way(draw_shift_y, settings.shift) * static_cast<double>(input.height)};
+}
+
+/// Enlarges a window of the picture to fill it.
+Affine draw_crop(const Draws& draws, const AugmentSettings& settings, ImageSize input) {
+  if (!draws.happens(draw_crop_chance, settings.crop_chance)) return {};
+  const double across = 1 - draws.scalars.uniform(draw_crop_width, 0, settings.crop);
+  const double down = 1 - draws.scalars.uniform(draw_crop_height, 0, settings.crop);
+  return {.xx = across,
+          .yy = down,
+          .x0 = draws.either_way(draw_crop_x, (1 - across) / 2) * static_cast<double>(input.width),
+          .y0 = draws.either_way(draw_crop_y, (1 - down) / 2) * static_cast<double>(input.height)};
+}
+
+/// Flips and quarter turns. A turned picture that is stretched to the input fills it again.
+Affine draw_symmetry(const Draws& draws, const AugmentSettings& settings,
+                     const InputContract& contract) {
+  Affine out{.xx = draws.happens(draw_flip_x, settings.flip_x) ? -1.0 : 1.0,
+             .yy = draws.happens(draw_flip_y, settings.flip_y) ? -1.0 : 1.0};
+  const std::uint64_t turns = draws.happens(draw_turn_chance, settings.quarter_turns)
+                                  ? draws.scalars.below(draw_turn, 4)
+                                  : 0;
+  const double aspect = contract.fit == Fit::stretch ? static_cast<double>(contract.width) /
+                                                           static_cast<double>(contract.height)
+                                                     : 1.0;
+  for (std::uint64_t i = 0; i < turns; ++i) {
+    out = out.after({.xx = 0, .xy = -aspect, .yx = 1 / aspect, .yy = 0});
+  }
+  return out;
+}
+
+/// As placement_of; for native a window of the contract's size at a drawn place.
+Placement training_placement(const InputContract& contract, ImageSize image, const Draws& draws) {
+  if (contract.fit != Fit::native) return placement_of(contract, image);
+  const auto start = [&](Draw draw, std::int64_t length, std::int64_t window) {
+    if (length <= window) return (window - length) / 2;
+    return -static_cast<std::int64_t>(
+        draws.scalars.below(draw, static_cast<std::uint64_t>(length - window + 1)));
+  };
+  return {.input = {contract.width, contract.height},
+          .content = image,
+          .left = start(draw_window_x, image.width, contract.width),
+          .top = start(draw_window_y, image.height, contract.height)};
+}
+
+/// From pixels of the input to pixels of the image.
+Affine to_source(const Placement& where, ImageSize image) {
+  const double across = static_cast<double>(image.width) / static_cast<double>(where.content.width);
+  const double down = static_cast<double>(image.height) / static_cast<double>(where.content.height);
+  return {.xx = across,
+          .yy = down,
+          .x0 = (0.5 - static_cast<double>(where.left)) * across - 0.5,
+          .y0 = (0.5 - static_cast<double>(where.top)) * down - 0.5};
+}
+
+Warp draw_warp(const Draws& draws, const AugmentSettings& settings, const InputContract& contract,
+               ImageSize image) {
+  const ImageSize input{contract.width, contract.height};
+  const Placement where = training_placement(contract, image, draws);
+  const double middle_x = static_cast<double>(input.width - 1) / 2;
+  const double middle_y = static_cast<double>(input.height - 1) / 2;
+  const Affine centred{.x0 = -middle_x, .y0 = -middle_y};
+  const Affine moved = draw_symmetry(draws, settings, contract)
+                           .after(draw_crop(draws, settings, input))
+                           .after(draw_affine(draws, settings, input))
+                           .after(centred);
+  Warp warp{
+      .to = input,
+      .map = to_source(where, image).after(Affine{.x0 = middle_x, .y0 = middle_y}).after(moved)};
+  if (draws.happens(draw_elastic_chance, settings.elastic_chance)) {
+    warp.elastic.emplace(input, elastic_cells, settings.elastic, draws.elastic);
+  }
+  return warp;
+}
+
+std::vector<Hole> draw_holes(const Draws& draws, const AugmentSettings& settings, ImageSize input) {
+  std::vector<Hole> out;
+  if (settings.holes < 1 || !draws.happens(draw_holes_chance, settings.holes_chance)) return out;
+  const auto count =
+      1 + static_cast<std::uint64_t>(draws.scalars.uniform(draw_hole_count, 0, settings.holes));
+  const auto side = [&](std::uint64_t draw, std::int64_t length) {
+    const double longest = settings.hole_side * static_cast<double>(length);
+    return std::clamp<std::int64_t>(std::llround(draws.holes.uniform(draw, longest / 4, longest)),
+                                    1, length);
+  };
+  const auto start = [&](std::uint64_t draw, std::int64_t free) {
+    return static_cast<std::int64_t>(draws.holes.below(draw, static_cast<std::uint64_t>(free + 1)));
+  };
+  for (std::uint64_t i = 0; i < count; ++i) {
+    const std::int64_t width = side(4 * i, input.width);
+    const std::int64_t height = side(4 * i + 1, input.height);
+    out.push_back({.left = start(4 * i + 2, input.width - width),
+                   .top = start(4 * i + 3, input.height - height),
+                   .width = width,
+                   .height = height});
+  }
+  return out;
+}
+
+/// Floats without a window may have any range: they are scaled to 0..1 for `change`, and back.
+template <class Change>
+void within_unit_range(std::vector<float>& values, bool any_range, const Change& change) {
+  if (!any_range) {
+    change();
+    return;
+  }
+  const auto [least, most] = std::minmax_element(values.begin(), values.end());
+  const float low = *least;
+  const float range = *most - low;
+  if (!(range > 0)) return;
+  for (float& value : values) value = (value - low) / range;
+  change();
+  for (float& value : values) value = low + value * range;
+}
+
+void change_values(Planes& planes, const Draws& draws, const AugmentSettings& settings) {
+  const auto factor = [&](Draw draw, double most) { return 1 + draws.either_way(draw, most); };
+  change_colors(planes, {.hue = draws.either_way(draw_hue, settings.hue),
+                         .saturation = factor(draw_saturation, settings.saturation),
+                         .contrast = factor(draw_contrast, settings.contrast),
+                         .brightness = draws.either_way(draw_brightness, settings.brightness),
+                         .gamma = draws.ratio(draw_gamma, settings.gamma)});
+  if (draws.happens(draw_blur_chance, settings.blur_chance)) {
+    const double sigma = draws.scalars.uniform(draw_blur, 0, settings.blur);
+    if (sigma > 0) blur(planes, sigma);
+  }
+  if (draws.happens(draw_noise_chance, settings.noise_chance)) {
+    add_noise(planes, draws.scalars.uniform(draw_noise, 0, settings.noise), draws.noise);
+  }
+  const std::vector<Hole> holes = draw_holes(draws, settings, planes.size);
+  if (!holes.empty()) cut_holes(planes, holes);
+}
+
+/// The planes as the network's channels, normalised.
+std::vector<float> network_channels(std::vector<float> values, std::int64_t channels,
+                                    const InputContract& contract) {
+  const std::size_t area = values.size() / static_cast<std::size_t>(channels);
+  for (std::int64_t c = channels; c < contract.channels; ++c) {  // gray, repeated
+    values.resize(values.size() + area);
+    std::copy_n(values.begin(), area, values.end() - static_cast<std::ptrdiff_t>(area));
+  }
+  normalise(values, contract);
+  return values;
+}
+
+void clear_uncovered(AugmentedSample& sample, const std::vector<std::uint8_t>& inside) {
+  for (std::size_t i = 0; i < sample.input.size(); ++i) {
+    if (inside[i % inside.size()] == 0) sample.input[i] = 0;
+  }
+  for (std::size_t i = 0; i < inside.size(); ++i) {
+    if (inside[i] == 0) sample.labels.labels[i] = ignore_label;
+  }
+}
+
+}  // namespace
+
+std::span<const AugmentField> augment_fields() {
+  using S = AugmentSettings;
+  static constexpr std::array<AugmentField, 23> fields{{{"flip_x", &S::flip_x, 1},
+                                                        {"flip_y", &S::flip_y, 1},
+                                                        {"quarter_turns", &S::quarter_turns, 1},
+                                                        {"rotation", &S::rotation, 180},
+                                                        {"scale", &S::scale, 4},
+                                                        {"shift", &S::shift, 1},
+                                                        {"shear", &S::shear, 1},
+                                                        {"crop", &S::crop, 0.9},
+                                                        {"crop_chance", &S::crop_chance, 1},
+                                                        {"elastic", &S::elastic, 0.45},
+                                                        {"elastic_chance", &S::elastic_chance, 1},
+                                                        {"hue", &S::hue, 180},
+                                                        {"saturation", &S::saturation, 1},
+                                                        {"contrast", &S::contrast, 1},
+                                                        {"brightness", &S::brightness, 1},
+                                                        {"gamma", &S::gamma, 4},
+                                                        {"blur", &S::blur, 20},
+                                                        {"blur_chance", &S::blur_chance, 1},
+                                                        {"noise", &S::noise, 1},
+                                                        {"noise_chance", &S::noise_chance, 1},
+                                                        {"holes", &S::holes, 1000},
+                                                        {"hole_side", &S::hole_side, 1},
+                                                        {"holes_chance", &S::holes_chance, 1}}};
+  return fields;
+}
+
+AugmentSettings augment_preset(const std::string& name) {
+  if (name == "none") return {};
+  if (name == "light") return light;
+  if (name == "medium") return medium;
+  if (name == "strong") return strong;
+  throw_usage(concat("augmentation '", name, "' is not known",
+                     suggestion(name, {"none", "light", "medium", "strong"})));
+}
+
+AugmentedSample make_training_sample(const Image& image, const LabelMap& labels,
+                                     const InputContract& contract, const AugmentSettings& settings,
+                                     std::uint64_t seed, std::uint64_t epoch, std::uint64_t index) {
+  if (settings == AugmentSettings{} && contract.fit != Fit::native) {
+    return {to_network_input(image, contract), to_network_labels(labels, contract)};
+  }
+  const Draws draws(seed, epoch, index);
+  const ImageSize size{image.width, image.height};
+  const Warp warp = draw_warp(draws, settings, contract, size);
+  const BlockSize blocks = block_size(warp.map);
+  // Gray is changed once and then repeated.
+  const bool repeat = channel_use(image.channels, contract.channels) == ChannelUse::repeat;
+  const std::int64_t channels = repeat ? 1 : contract.channels;
+  Planes planes{
+      .values = warp_planes(
+          image_planes(image, channels, contract.window, blocks.across, blocks.down), blocks, warp),
+      .channels = channels,
+      .size = warp.to};
+  if (settings != AugmentSettings{}) {
+    within_unit_range(planes.values, image.type == SampleType::f32 && !contract.window,
+                      [&] { change_values(planes, draws, settings); });
+  }
+  AugmentedSample out{network_channels(std::move(planes.values), channels, contract),
+                      warp_labels(labels, warp)};
+  if (contract.fit != Fit::stretch) clear_uncovered(out, covered(warp, size));
+  return out;
+}
+
+}  // namespace medurwkv::data

@@ -1,0 +1,129 @@
+#include "engine/torch_engine.h"
+
+#include <torch/cuda.h>
+
+#include <utility>
+
+#include "core/error.h"
+#include "core/model_description.h"
+#include "core/text.h"
+#include "engine/memory.h"
+#include "plan/plan.h"
+#include "predict/regions.h"
+#include "torch/torch_ops.h"
+#include "weights/contents.h"
+#include "weights/model_file.h"
+#include "weights/weights_source.h"
+
+namespace medurwkv::engine {
+namespace {
+
+/// An engine that owns its weights. Images may come at their own sizes; each is looked at before
+/// memory is taken for it.
+class FileEngine : public TorchEngine {
+ public:
+  FileEngine(const net::NetworkConfig& config, std::unique_ptr<torch_backend::ParameterStore> store,
+             ModelDescription description, Regions regions)
+      : TorchEngine(config, *store, std::move(description), std::move(regions)),
+        store_(std::move(store)) {}
+
+  std::vector<float> logits(std::span<const float> input, std::int64_t height,
+                            std::int64_t width) override {
+    if (const data::ImageSize size{width, height}; size != checked_) {
+      check_prediction_memory(
+          description().file,
+          {.network = config(), .size = size, .loaded = true, .device = store_->device()});
+      checked_ = size;
+    }
+    return TorchEngine::logits(input, height, width);
+  }
+
+ private:
+  std::unique_ptr<torch_backend::ParameterStore> store_;
+  data::ImageSize checked_{};
+};
+
+/// Weights of others, or ours without what a model file says beside them.
+[[noreturn]] void refuse_bare_weights(const weights::TensorIndex& file) {
+  const weights::Contents contents = weights::contents_of(file);
+  const std::string& name = file.file();
+  if (contents.kind == weights::Content::med_urwkv && contents.network) {
+    throw_usage(concat(
+        name,
+        ": is no model file, but holds a whole network; make one of it: ", "medurwkv convert ",
+        name, " ", std::filesystem::path(name).replace_extension(".model").string(),
+        " (--classes names its ", contents.network->classes, " classes, --size the input's side)"));
+  }
+  throw_usage(
+      concat(name, ": is no model file, and `medurwkv convert` cannot make one of it: ",
+             contents.problem.empty()
+                 ? concat("it holds a ", weights::to_string(contents.kind),
+                          ", an encoder without the rest; train a model from it: medurwkv train "
+                          "--pretrained ",
+                          name)
+                 : concat(contents.problem, "; `medurwkv inspect ", name, "` says what it holds")));
+}
+
+}  // namespace
+
+at::Device device_from(const std::string& name) {
+  const bool cuda = torch::cuda::is_available();
+  if (name == "cpu" || (name == "auto" && !cuda)) return at::kCPU;
+  if (!cuda) {
+    throw_usage("--device cuda: this LibTorch has no CUDA device; use --device cpu");
+  }
+  return at::kCUDA;
+}
+
+TorchEngine::TorchEngine(const net::NetworkConfig& config,
+                         const torch_backend::ParameterStore& store, ModelDescription description,
+                         Regions regions)
+    : config_(config),
+      store_(store),
+      description_(std::move(description)),
+      regions_(std::move(regions)) {}
+
+std::vector<float> TorchEngine::logits(std::span<const float> input, std::int64_t height,
+                                       std::int64_t width) {
+  const at::NoGradGuard no_grad;
+  // from_blob wants a mutable pointer; the input is only read.
+  const at::Tensor image = at::from_blob(const_cast<float*>(input.data()),
+                                         {1, config_.channels, height, width}, at::kFloat)
+                               .to(store_.device(), store_.type());
+  const auto out = torch_backend::run_network(config_, store_, {}, image);
+  const at::Tensor flat = out.logits.to(at::kCPU, at::kFloat).contiguous();
+  std::vector<float> planes(flat.data_ptr<float>(), flat.data_ptr<float>() + flat.numel());
+  return regions_.empty() ? planes : predict::class_logits(planes, regions_);
+}
+
+std::unique_ptr<Engine> open_model(const std::filesystem::path& path, const at::Device& device) {
+  if (std::filesystem::is_directory(path)) {
+    throw_usage(concat(path.string(), ": is a folder, expected a model file; that of a run is ",
+                       (path / "best.model").string()));
+  }
+  const auto file = weights::WeightsSource::open(path);
+  weights::ModelInfo info;
+  std::unique_ptr<torch_backend::ParameterStore> store;
+  torch_backend::Destinations destinations;
+  file.understood([&] {
+    if (!weights::is_model(file.metadata())) refuse_bare_weights(file);
+    info = weights::model_info(path.string(), file.metadata());
+    check_prediction_memory(
+        path.string(),
+        {.network = info.network, .size = {info.input.width, info.input.height}, .device = device});
+    store = std::make_unique<torch_backend::ParameterStore>(plan::parameters_of(info.network),
+                                                            std::nullopt, at::kFloat, device);
+    destinations = store->destinations(file);
+  });
+  const std::string content = torch_backend::read_into(file, destinations);
+  ModelDescription description{.input = info.input,
+                               .classes = info.classes,
+                               .network = info.network.preset,
+                               .file = path.string(),
+                               .content_sha256 = content,
+                               .split_sha256 = info.provenance.value("split_sha256", "")};
+  return std::make_unique<FileEngine>(info.network, std::move(store), std::move(description),
+                                      info.regions);
+}
+
+}  // namespace medurwkv::engine

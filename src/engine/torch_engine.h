@@ -1,0 +1,47 @@
+// Runs a network with LibTorch behind the interface that predict and evaluate know. Relies on
+// core/engine.h and torch/torch_ops.h.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "core/engine.h"
+#include "core/model_description.h"
+#include "core/regions.h"
+#include "net/config.h"
+#include "torch/parameter_store.h"
+
+namespace medurwkv::engine {
+
+/// "cpu", "cuda" or "auto" (CUDA where LibTorch has a device). Throws Error for cuda without one.
+at::Device device_from(const std::string& name);
+
+class TorchEngine : public Engine {
+ public:
+  /// Runs `store` in evaluation mode; the store must outlive the engine and may change meanwhile.
+  /// With regions the network's outputs are theirs, and what logits() gives is that of the classes.
+  TorchEngine(const net::NetworkConfig& config, const torch_backend::ParameterStore& store,
+              ModelDescription description, Regions regions = {});
+
+  [[nodiscard]] const ModelDescription& description() const override { return description_; }
+  std::vector<float> logits(std::span<const float> input, std::int64_t height,
+                            std::int64_t width) override;
+
+ protected:
+  [[nodiscard]] const net::NetworkConfig& config() const { return config_; }
+
+ private:
+  net::NetworkConfig config_;
+  const torch_backend::ParameterStore& store_;
+  ModelDescription description_;
+  Regions regions_;
+};
+
+/// A model file with its weights. Throws Error naming the file.
+std::unique_ptr<Engine> open_model(const std::filesystem::path& path, const at::Device& device);
+
+}  // namespace medurwkv::engine

@@ -1,0 +1,404 @@
+#include "train/run/config.h"
+
+#include <toml++/toml.h>
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <functional>
+#include <sstream>
+#include <type_traits>
+#include <utility>
+#include <variant>
+
+#include "core/error.h"
+#include "core/files.h"
+#include "core/random.h"
+#include "core/text.h"
+#include "core/toml_text.h"
+#include "net/presets.h"
+
+namespace medurwkv::train {
+namespace {
+
+/// Naming a preset of augmentation sets every augment.* setting.
+constexpr const char* preset_key = "input.augment";
+
+/// A setting's place in the configuration, with the range of numbers.
+struct Field {
+  std::string key;
+  std::variant<std::int64_t*, std::uint64_t*, double*, bool*, std::string*, std::optional<bool>*,
+               std::optional<double>*, std::vector<double>*>
+      value;
+  double least = 0;
+  double most = 1e18;
+};
+
+/// The one list that reading, overriding and writing share.
+std::vector<Field> fields_of(Config& c) {
+  std::vector<Field> out{
+      {"network.preset", &c.network.preset},
+      {"network.channels", &c.network.channels, 1, 1024},
+      {"network.wkv", &c.network.wkv},
+      {"network.drop_path", &c.network.drop_path, 0, 0.9},
+      {"encoder.post_norm", &c.encoder.post_norm},
+      {"encoder.key_norm", &c.encoder.key_norm},
+      {"encoder.layer_scale", &c.encoder.layer_scale, 0, 1000},
+      {"encoder.frozen_epochs", &c.encoder.frozen_epochs, 0, 1e6},
+      {"encoder.rate_decay", &c.encoder.rate_decay, 0, 1},
+      {"input.width", &c.input.width, 1, 16384},
+      {"input.height", &c.input.height, 1, 16384},
+      {"input.fit", &c.input.fit},
+      {"input.window_low", &c.input.window_low, -1e9, 1e9},
+      {"input.window_high", &c.input.window_high, -1e9, 1e9},
+      {"input.augment", &c.input.augment},
+      {"optimizer.rate", &c.optimizer.rate, 0, 10},
+      {"optimizer.beta1", &c.optimizer.beta1, 0, 0.999999},
+      {"optimizer.beta2", &c.optimizer.beta2, 0, 0.999999},
+      {"optimizer.weight_decay", &c.optimizer.weight_decay, 0, 10},
+      {"optimizer.clip_norm", &c.optimizer.clip_norm, 1e-9, 1e18},
+      {"optimizer.warmup_steps", &c.optimizer.warmup_steps, 0, 1e9},
+      {"optimizer.accumulate", &c.optimizer.accumulate, 1, 4096},
+      {"optimizer.ema", &c.optimizer.ema, 0, 0.999999},
+      {"loss.cross_entropy", &c.loss.cross_entropy, 0, 1e6},
+      {"loss.dice", &c.loss.dice, 0, 1e6},
+      {"loss.focal", &c.loss.focal, 0, 1e6},
+      {"loss.tversky", &c.loss.tversky, 0, 1e6},
+      {"loss.boundary", &c.loss.boundary, 0, 1e6},
+      {"loss.focal_gamma", &c.loss.focal_gamma, 0, 100},
+      {"loss.tversky_alpha", &c.loss.tversky_alpha, 0, 100},
+      {"loss.tversky_beta", &c.loss.tversky_beta, 0, 100},
+      {"loss.class_weights", &c.loss.class_weights, 0, 1e6},
+      {"loss.regions", &c.loss.regions},
+      {"loss.deep_supervision", &c.loss.deep_supervision},
+      {"run.epochs", &c.run.epochs, 1, 1e6},
+      {"run.batch", &c.run.batch, 1, 4096},
+      {"run.seed", &c.run.seed, 0, static_cast<double>(largest_seed)},
+      {"run.patience", &c.run.patience, 0, 1e6},
+      {"run.pictures", &c.run.pictures, 0, 64},
+      {"run.precision", &c.run.precision},
+      {"run.fold", &c.run.fold, 0, 1000},
+  };
+  for (const data::AugmentField& field : data::augment_fields()) {
+    out.push_back({concat("augment.", field.name), &(c.augment.*field.value), 0, field.most});
+  }
+  return out;
+}
+
+Field& find(std::vector<Field>& fields, const std::string& key) {
+  std::vector<std::string> known;
+  for (Field& field : fields) {
+    if (field.key == key) return field;
+    known.push_back(field.key);
+  }
+  throw_usage(concat("setting '", shown(key), "' is not known", suggestion(key, known)));
+}
+
+template <class Place, class Number>
+void set_number(const Field& field, Place* place, Number value) {
+  const auto real = static_cast<double>(value);
+  if (!(real >= field.least && real <= field.most)) {
+    throw_usage(concat("setting ", field.key, " = ", value, " is out of range (", field.least,
+                       " to ", field.most, ")"));
+  }
+  *place = value;
+}
+
+void set_list(const Field& field, std::vector<double>* place, const toml::node& node) {
+  const toml::array* list = node.as_array();
+  if (list == nullptr) throw_usage(concat("setting ", field.key, " wants a list of numbers"));
+  std::vector<double> out;
+  for (const toml::node& one : *list) {
+    const auto number = one.value<double>();
+    if (!number) throw_usage(concat("setting ", field.key, " wants a list of numbers"));
+    set_number(field, &out.emplace_back(), *number);
+  }
+  *place = std::move(out);
+}
+
+void set_from_toml(const Field& field, const toml::node& node) {
+  std::visit(
+      [&](auto* place) {
+        using Value = std::remove_pointer_t<decltype(place)>;
+        if constexpr (std::is_same_v<Value, std::string>) {
+          const auto text = node.value_exact<std::string>();
+          if (!text) throw_usage(concat("setting ", field.key, " wants a text"));
+          *place = *text;
+        } else if constexpr (std::is_same_v<Value, bool> ||
+                             std::is_same_v<Value, std::optional<bool>>) {
+          const auto flag = node.value_exact<bool>();
+          if (!flag) throw_usage(concat("setting ", field.key, " wants true or false"));
+          *place = *flag;
+        } else if constexpr (std::is_same_v<Value, std::vector<double>>) {
+          set_list(field, place, node);
+        } else if constexpr (std::is_same_v<Value, double> ||
+                             std::is_same_v<Value, std::optional<double>>) {
+          const auto number = node.value<double>();
+          if (!number) throw_usage(concat("setting ", field.key, " wants a number"));
+          set_number(field, place, *number);
+        } else {
+          const auto number = node.value_exact<std::int64_t>();
+          if (!number || *number < 0) {
+            throw_usage(concat("setting ", field.key, " wants a whole number of at least 0"));
+          }
+          set_number(field, place, static_cast<Value>(*number));
+        }
+      },
+      field.value);
+}
+
+/// Settings lie in sections, [section] with key = value; what is deeper is none of ours.
+void read_table(const std::string& file, const toml::table& table, const std::string& section,
+                std::vector<Field>& fields) {
+  for (const auto& [key, node] : table) {
+    const std::string name = section + std::string(key.str());
+    if (const toml::table* inner = node.as_table(); inner != nullptr && section.empty()) {
+      read_table(file, *inner, name + ".", fields);
+      continue;
+    }
+    try {
+      set_from_toml(find(fields, name), node);
+    } catch (const Error& error) {
+      throw_usage(concat(file, ": line ", key.source().begin.line, ": ", error.what()));
+    }
+  }
+}
+
+/// "key=value" as a line of TOML; a bare word is taken as a text. Returns the key.
+std::string apply_setting(const std::string& setting, std::vector<Field>& fields) {
+  const std::size_t equals = setting.find('=');
+  if (equals == std::string::npos) {
+    throw_usage(concat("--set wants key=value, got '", setting, "'"));
+  }
+  Field& field = find(fields, trim(setting.substr(0, equals)));
+  std::string value = trim(setting.substr(equals + 1));
+  if (std::holds_alternative<std::string*>(field.value) && !value.starts_with('"')) {
+    value = concat('"', value, '"');
+  }
+  try {
+    const toml::table parsed = toml::parse(concat("value = ", value));
+    set_from_toml(field, *parsed.get("value"));
+  } catch (const toml::parse_error&) {
+    throw_usage(concat("setting ", field.key, " cannot take '", value, "'"));
+  }
+  return field.key;
+}
+
+std::string toml_text(const std::string& text) {
+  std::ostringstream out;
+  out << toml::value<std::string>(text);
+  return out.str();
+}
+
+std::string toml_text(bool flag) {
+  return flag ? "true" : "false";
+}
+
+/// The shortest text that reads back as the same number. A floating one keeps a point or an
+/// exponent, so that TOML takes it for one.
+template <class Number>
+std::string toml_text(Number number) {
+  std::array<char, 32> buffer{};
+  const auto result = std::to_chars(buffer.data(), buffer.data() + buffer.size(), number);
+  std::string text(buffer.data(), result.ptr);
+  if (std::is_floating_point_v<Number> && text.find_first_of(".e") == std::string::npos) {
+    text += ".0";
+  }
+  return text;
+}
+
+std::string toml_text(const std::vector<double>& numbers) {
+  std::vector<std::string> texts;
+  for (const double number : numbers) texts.push_back(toml_text(number));
+  return concat("[", join(texts, ", "), "]");
+}
+
+/// Empty for what is not set.
+template <class Value>
+std::string toml_text(const std::optional<Value>& value) {
+  return value ? toml_text(*value) : std::string();
+}
+
+std::string text_of(const Field& field) {
+  return std::visit([](const auto* place) { return toml_text(*place); }, field.value);
+}
+
+/// Settings that say something only together, or only in certain words.
+void check(const Config& config) {
+  const std::vector<std::string> precisions{"float32", "bfloat16"};
+  const std::string& precision = config.run.precision;
+  if (std::find(precisions.begin(), precisions.end(), precision) == precisions.end()) {
+    throw_usage(concat("setting run.precision = ", precision, " is not known",
+                       suggestion(precision, precisions)));
+  }
+  const Config::Loss& loss = config.loss;
+  if (loss.cross_entropy + loss.dice + loss.focal + loss.tversky + loss.boundary <= 0) {
+    throw_usage("every part of the loss has the weight 0: nothing would be learned");
+  }
+  const std::vector<double>& weights = loss.class_weights;
+  if (!weights.empty() &&
+      std::all_of(weights.begin(), weights.end(), [](double w) { return w == 0; })) {
+    throw_usage("setting loss.class_weights: every class has the weight 0");
+  }
+}
+
+void read_text(const std::string& text, const std::string& name, Config& config) {
+  std::vector<Field> fields = fields_of(config);
+  const toml::table table = data::parse_toml(name, text, ErrorKind::usage);
+  read_table(name, table, "", fields);
+  // Once more, so that what the file says of [augment] comes after its preset.
+  try {
+    config.augment = data::augment_preset(config.input.augment);
+  } catch (const Error& error) {
+    throw_usage(concat(name, ": ", preset_key, ": ", error.what()));
+  }
+  read_table(name, table, "", fields);
+}
+
+/// The classes that a region "1+2+3" is the union of.
+std::vector<std::int64_t> region_from(const std::string& text) {
+  std::vector<std::int64_t> out;
+  for (const std::string& word : split(text, '+')) {
+    const std::string digits = trim(word);
+    std::int64_t value = 0;
+    const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), value);
+    if (error != std::errc() || end != digits.data() + digits.size()) {
+      throw_usage(
+          concat("setting loss.regions wants classes like \"1+2+3, 2+3, 3\", or "
+                 "\"separate\"; got '",
+                 trim(text), "'"));
+    }
+    out.push_back(value);
+  }
+  std::sort(out.begin(), out.end());
+  return out;
+}
+
+}  // namespace
+
+Config load_config(const std::filesystem::path& file, const std::vector<std::string>& settings,
+                   const Config& defaults) {
+  Config config = defaults;
+  if (!file.empty()) read_text(read_file(file, data::longest_toml), file.string(), config);
+  std::vector<Field> fields = fields_of(config);
+  for (const std::string& setting : settings) {
+    if (apply_setting(setting, fields) == preset_key) {
+      config.augment = data::augment_preset(config.input.augment);
+    }
+  }
+  check(config);
+  return config;
+}
+
+Config parse_config(const std::string& text, const std::string& name) {
+  Config config;
+  read_text(text, name, config);
+  check(config);
+  return config;
+}
+
+std::vector<Difference> differences(const Config& was, const Config& now) {
+  Config before = was;
+  Config after = now;
+  const std::vector<Field> old_fields = fields_of(before);
+  const std::vector<Field> new_fields = fields_of(after);
+  std::vector<Difference> out;
+  for (std::size_t i = 0; i < old_fields.size(); ++i) {
+    Difference one{old_fields[i].key, text_of(old_fields[i]), text_of(new_fields[i])};
+    if (one.was != one.now) out.push_back(std::move(one));
+  }
+  return out;
+}
+
+std::vector<Setting> settings() {
+  Config config;
+  std::vector<Setting> out;
+  for (const Field& field : fields_of(config)) {
+    const bool number = std::holds_alternative<std::int64_t*>(field.value) ||
+                        std::holds_alternative<std::uint64_t*>(field.value) ||
+                        std::holds_alternative<double*>(field.value) ||
+                        std::holds_alternative<std::optional<double>*>(field.value) ||
+                        std::holds_alternative<std::vector<double>*>(field.value);
+    out.push_back({.key = field.key,
+                   .value = text_of(field),
+                   .number = number,
+                   .least = field.least,
+                   .most = field.most});
+  }
+  return out;
+}
+
+Regions regions_of(const Config& config, std::int64_t classes) {
+  Regions out;
+  const std::string& text = config.loss.regions;
+  if (text == "separate") {
+    for (std::int64_t i = 1; i < classes; ++i) out.push_back({i});
+  } else if (!text.empty()) {
+    for (const std::string& part : medurwkv::split(text, ',')) out.push_back(region_from(part));
+  }
+  if (out.empty()) return out;
+  if (const std::string wrong = wrong_regions(out, classes); !wrong.empty()) {
+    throw_usage(concat("setting loss.regions ", wrong));
+  }
+  return out;
+}
+
+std::string to_toml(const Config& config) {
+  Config copy = config;
+  std::string out =
+      "# The complete configuration of this run, as used. What [augment] says wins over the "
+      "preset\n"
+      "# input.augment.\n";
+  std::string section;
+  for (const Field& field : fields_of(copy)) {
+    const std::string value = text_of(field);
+    if (value.empty()) continue;
+    const std::size_t dot = field.key.find('.');
+    if (field.key.substr(0, dot) != section) {
+      section = field.key.substr(0, dot);
+      out += concat("\n[", section, "]\n");
+    }
+    out += concat(field.key.substr(dot + 1), " = ", value, "\n");
+  }
+  return out;
+}
+
+void apply(const Config::Encoder& settings, net::EncoderConfig& encoder) {
+  if (settings.post_norm) encoder.post_norm = *settings.post_norm;
+  if (settings.key_norm) encoder.key_norm = *settings.key_norm;
+  if (settings.layer_scale) {
+    encoder.layer_scale = *settings.layer_scale > 0 ? settings.layer_scale : std::nullopt;
+  }
+}
+
+net::NetworkConfig resolve_network(Config& config, std::int64_t classes) {
+  if (classes < 2) throw_usage("a segmentation needs at least 2 classes (background included)");
+  const Regions regions = regions_of(config, classes);
+  if (!config.loss.class_weights.empty() && std::ssize(config.loss.class_weights) != classes) {
+    throw_usage(concat("setting loss.class_weights has ", config.loss.class_weights.size(),
+                       " numbers, the set has ", classes, " classes, the background counted"));
+  }
+  const std::int64_t outputs = regions.empty() ? classes : std::ssize(regions);
+  net::NetworkConfig out = net::preset(config.network.preset, outputs, config.network.channels);
+  out.wkv = net::wkv_mode_from(config.network.wkv);
+  out.encoder.drop_path = config.network.drop_path;
+  Config::Encoder& encoder = config.encoder;
+  if (out.architecture != net::Architecture::med_urwkv) {
+    if (encoder.post_norm || encoder.key_norm || encoder.layer_scale) {
+      throw_usage(concat("settings of encoder have no meaning for ", config.network.preset,
+                         ", which has none"));
+    }
+    if (config.loss.deep_supervision) {
+      throw_usage(concat("setting loss.deep_supervision has no meaning for ", config.network.preset,
+                         ": its decoder has no stages with heads"));
+    }
+    return out;
+  }
+  apply(encoder, out.encoder);
+  encoder.post_norm = out.encoder.post_norm;
+  encoder.key_norm = out.encoder.key_norm;
+  encoder.layer_scale = out.encoder.layer_scale.value_or(0);
+  return out;
+}
+
+}  // namespace medurwkv::train

@@ -1,0 +1,120 @@
+// A training run's complete configuration: TOML in, `--set key=value` over it, TOML out as used.
+// What each setting means is in docs/train.md. Relies on core, net and data/feed/augment.h; toml++
+// for parsing.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "core/regions.h"
+#include "data/feed/augment.h"
+#include "net/config.h"
+
+namespace medurwkv::train {
+
+/// Every setting with its default (docs/architecture.md, "Training").
+struct Config {
+  struct Network {
+    std::string preset = "tiny";
+    std::int64_t channels = 3;
+    std::string wkv = "exact";
+    double drop_path = 0.1;
+  } network;
+  /// Where the encoder is another one than the preset's; unset: the preset's.
+  struct Encoder {
+    std::optional<bool> post_norm;
+    std::optional<bool> key_norm;
+    std::optional<double> layer_scale;  ///< start value of the gammas; 0 = no layer scale
+    /// With --pretrained alone: epochs in which the file's tensors stay as they are, and the factor
+    /// of the rate from one block to the block before it afterwards.
+    std::int64_t frozen_epochs = 5;
+    double rate_decay = 0.95;
+  } encoder;
+  struct Input {
+    std::int64_t width = 256;
+    std::int64_t height = 256;
+    std::string fit = "stretch";  ///< stretch, pad, native
+    double window_low = 0;        ///< stored values that become 0 and 1; equal: no window
+    double window_high = 0;
+    std::string augment = "medium";  ///< preset of [augment]: none, light, medium or strong
+  } input;
+  /// Naming a preset sets all of them; single ones may follow.
+  data::AugmentSettings augment = data::augment_preset("medium");
+  struct Optimizer {
+    double rate = 5e-4;
+    double beta1 = 0.9;
+    double beta2 = 0.999;
+    double weight_decay = 0.01;
+    double clip_norm = 1;
+    std::int64_t warmup_steps = 500;  ///< at most; never more than one epoch
+    std::int64_t accumulate = 1;      ///< batches whose gradients make one step
+    double ema =
+        0;  ///< decay of the moving average of the weights that is judged and kept; 0: none
+  } optimizer;
+  /// Weights of the parts; a part of weight 0 is not computed.
+  struct Loss {
+    double cross_entropy = 1;
+    double dice = 1;
+    double focal = 0;
+    double tversky = 0;
+    double boundary = 0;
+    double focal_gamma = 2;
+    double tversky_alpha = 0.3;         ///< weight of false positives
+    double tversky_beta = 0.7;          ///< weight of false negatives
+    std::vector<double> class_weights;  ///< of cross-entropy and focal; empty: all 1
+    std::string regions;  ///< empty: one class per pixel; "separate", or "1+2+3, 2+3, 3"
+    bool deep_supervision = false;
+  } loss;
+  struct Run {
+    std::int64_t epochs = 200;
+    std::int64_t batch = 8;
+    std::uint64_t seed = 0;
+    std::int64_t patience = 0;  ///< epochs without a better validation Dice that end it; 0: any
+    std::int64_t pictures = 4;  ///< validation cases in the strip of each better epoch
+    std::string precision = "float32";  ///< or bfloat16: of linear maps and convolutions
+    std::int64_t fold = 0;  ///< of a split with folds the one that is val, from 1; else 0
+  } run;
+};
+
+/// `defaults`, then `file` (when not empty), then `settings` ("optimizer.rate=1e-3"). Throws a
+/// usage Error that names the nearest known key, or the key whose value has the wrong type or
+/// range.
+Config load_config(const std::filesystem::path& file, const std::vector<std::string>& settings,
+                   const Config& defaults = {});
+
+/// Overrides what is set.
+void apply(const Config::Encoder& settings, net::EncoderConfig& encoder);
+
+/// The network that is to be trained on a set of `classes`; the settings of `config.encoder` that
+/// were unset are filled in. Throws a usage Error for a network that cannot be.
+net::NetworkConfig resolve_network(Config& config, std::int64_t classes);
+
+/// The complete configuration as TOML that load_config reads back.
+std::string to_toml(const Config& config);
+
+/// The text of a configuration file over the defaults; `name` stands for the file in messages.
+/// Throws as load_config.
+Config parse_config(const std::string& text, const std::string& name);
+
+/// A setting as the documentation lists it: its default as TOML (empty: the preset's) and range.
+struct Setting {
+  std::string key, value;
+  bool number = false;
+  double least = 0, most = 0;
+};
+std::vector<Setting> settings();
+
+/// A setting that two configurations have differently, its values as TOML (empty: the preset's).
+struct Difference {
+  std::string key, was, now;
+};
+std::vector<Difference> differences(const Config& was, const Config& now);
+
+/// What `loss.regions` says for a set of `classes`, the background counted
+/// (core/regions.h); empty for one class per pixel. Throws a usage Error.
+Regions regions_of(const Config& config, std::int64_t classes);
+
+}  // namespace medurwkv::train

@@ -1,0 +1,601 @@
+// Every kind of fault is planted, its remedy is applied as `data check` words it, and the fault is
+// gone. Before that, every command refuses the set or counts what it leaves out.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <filesystem>
+#include <functional>
+#include <map>
+#include <regex>
+#include <set>
+#include <string>
+#include <vector>
+
+#include <nlohmann/json.hpp>
+
+#include "core/files.h"
+#include "core/listener.h"
+#include "core/text.h"
+#include "data/check/faults.h"
+#include "data/check/repair.h"
+#include "data/codecs/read.h"
+#include "data/split/split.h"
+#include "support/images.h"
+#include "support/jpeg_files.h"
+#include "support/paths.h"
+#include "support/planted_set.h"
+#include "support/refusal.h"
+
+namespace medurwkv::data {
+namespace {
+
+namespace fs = std::filesystem;
+using test::make_image;
+
+constexpr std::int64_t side = test::planted_side;
+using World = test::PlantedSet;
+
+Image blobs(std::uint64_t seed, std::int64_t width = side, std::int64_t height = side) {
+  return test::planted_image(seed, width, height);
+}
+Image disc(std::uint64_t seed, int inside = 255, std::int64_t width = side,
+           std::int64_t height = side, std::int64_t channels = 1) {
+  return test::planted_disc(seed, inside, width, height, channels);
+}
+
+/// What to do about a fault: the options or the folder to check afterwards.
+struct Applied {
+  CheckOptions options{};
+  fs::path root{};  ///< where it is another folder
+};
+
+struct Plant {
+  std::string kind;
+  std::string words;  ///< the remedy must say this, as a regular expression
+  std::function<CheckOptions(const World&)> plant;
+  std::function<Applied(const World&, const Fault&)> remedy;
+  bool only_check = false;  ///< of a split file or another set: commands open the set all the same
+};
+
+void PrintTo(const Plant& plant, std::ostream* out) {
+  *out << plant.kind << ": " << plant.words;
+}
+
+/// Every --mask-encoding that a remedy offers.
+std::vector<std::string> offered_encodings(const std::string& remedy) {
+  std::vector<std::string> out;
+  const std::regex option("--mask-encoding ([a-z-]+)");
+  for (std::sregex_iterator it(remedy.begin(), remedy.end(), option), end; it != end; ++it) {
+    out.push_back((*it)[1]);
+  }
+  return out;
+}
+
+Applied fixed_copy(const World& world, const CheckOptions& options = {}) {
+  const fs::path copy = world.beside("copy");
+  write_repaired(examine(world.root(), options.dataset, silence()), copy, silence());
+  return {.options = {}, .root = copy};
+}
+
+using Doing = std::function<void(const World&)>;
+
+/// A plant of files into the set, and what is done to them.
+Plant files(const std::string& kind, const std::string& words, const Doing& plant,
+            const Doing& remedy) {
+  return {kind, words,
+          [=](const World& world) {
+            world.sound(8);
+            plant(world);
+            return CheckOptions{};
+          },
+          [=](const World& world, const Fault&) {
+            remedy(world);
+            return Applied{};
+          }};
+}
+
+Plant masks_fixed(const std::string& kind, const Doing& plant) {
+  return {kind, "--fix",
+          [=](const World& world) {
+            world.sound(8);
+            plant(world);
+            return CheckOptions{};
+          },
+          [](const World& world, const Fault&) { return fixed_copy(world); }};
+}
+
+/// Masks whose meaning is unclear: each option that the remedy names makes it clear.
+Plant encoding(const std::string& words, const Doing& plant, const std::string& class_lines = {}) {
+  return {"unclear-encoding", words,
+          [=](const World& world) {
+            plant(world);
+            return CheckOptions{};
+          },
+          [=](const World& world, const Fault& fault) {
+            for (const std::string& name : offered_encodings(fault.remedy)) {
+              const auto report =
+                  check_dataset(world.root(), {dataset_options(name, {})}, silence());
+              EXPECT_EQ(report.errors(), 0) << name << " of: " << fault.remedy;
+            }
+            if (class_lines.empty()) {
+              const auto offered = offered_encodings(fault.remedy);
+              EXPECT_FALSE(offered.empty()) << fault.remedy;
+              return Applied{.options = {dataset_options(offered.front(), {})}};
+            }
+            EXPECT_NE(fault.remedy.find("--classes"), std::string::npos) << fault.remedy;
+            const fs::path file = world.beside("classes.txt");
+            write_file(file, class_lines);
+            return Applied{.options = {dataset_options("", {}, file)}};
+          }};
+}
+
+std::vector<Plant> plants_of_names() {
+  const auto pair = [](const World& world) { world.add("bad", 7); };
+  return {
+      {"no-pairs", "images/ .*masks/",
+       [](const World& world) {
+         world.put("notes.txt", "nothing");
+         return CheckOptions{};
+       },
+       [](const World& world, const Fault&) {
+         world.sound(8);
+         return Applied{};
+       }},
+      files(
+          "broken-layout", "correct",
+          [](const World& world) {
+            world.put("train.txt", "s1\ns2\n");
+            world.put("test.txt", "s2\ns3\n");
+          },
+          [](const World& world) { world.put("test.txt", "s3\n"); }),
+      files(
+          "image-without-mask", "all-black",
+          [](const World& world) { world.image("bad", blobs(7)); },
+          [](const World& world) { world.mask("bad", disc(7, 0)); }),
+      files(
+          "image-without-mask", "remove", [](const World& world) { world.image("bad", blobs(7)); },
+          [](const World& world) { world.remove_pair("bad"); }),
+      files(
+          "mask-without-image", "add its image or remove",
+          [](const World& world) { world.mask("bad", disc(7)); },
+          [](const World& world) { world.image("bad", blobs(7)); }),
+      files(
+          "same-name-twice", "keep one",
+          [=](const World& world) {
+            pair(world);
+            world.put("images/bad.jpg", test::jpeg_bytes(blobs(8)));
+          },
+          [](const World& world) { world.remove("images/bad.jpg"); }),
+      files(
+          "unread-format", "remove",
+          [](const World& world) { world.put("images/scan.nii.gz", "\x1f\x8b"); },
+          [](const World& world) { world.remove("images/scan.nii.gz"); }),
+      files(
+          "list-of-absent", "correct the list",
+          [](const World& world) { world.put("train.txt", "s1\ns2\ns3\nnobody\n"); },
+          [](const World& world) { world.put("train.txt", "s1\ns2\ns3\n"); }),
+      files(
+          "cases-in-no-list", "add them to a list",
+          [](const World& world) {
+            world.put("train.txt", "s0\ns1\ns2\ns3\n");
+            world.put("test.txt", "s4\ns5\n");
+          },
+          [](const World& world) { world.put("test.txt", "s4\ns5\ns6\ns7\n"); }),
+      files(
+          "train-by-rest", "add train.txt",
+          [](const World& world) { world.put("test.txt", "s4\ns5\n"); },
+          [](const World& world) { world.put("train.txt", "s0\ns1\ns2\ns3\ns6\ns7\n"); }),
+      files(
+          "cases-without-group", "add them to the table",
+          [](const World& world) { world.put("groups.csv", "name,patient\ns0,a\ns1,a\n"); },
+          [](const World& world) {
+            std::string table = "name,patient\n";
+            for (int i = 0; i < 8; ++i) table += concat("s", i, ",", i / 2, "\n");
+            world.put("groups.csv", table);
+          }),
+      files(
+          "pictures-passed", "folder of images",
+          [](const World& world) { world.put("other/n.png", encode_png(blobs(7))); },
+          [](const World& world) {
+            world.rename("other/n.png", "images/n.png");
+            world.mask("n", disc(7));
+          }),
+      files(
+          "field-of-view", "move the other masks out",
+          [](const World& world) {
+            for (int i = 0; i < 8; ++i) {
+              world.put(concat("labels/s", i, ".png"), encode_png(disc(99)));
+            }
+          },
+          [](const World& world) { fs::remove_all(world.root() / "labels"); }),
+      files(
+          "name-not-utf8", "rename", [](const World& world) { world.add("na\xefve", 7); },
+          [](const World& world) {
+            for (const char* part : {"images/", "masks/"}) {
+              world.rename(std::string(part) + "na\xefve.png", std::string(part) + "naive.png");
+            }
+          }),
+      files(
+          "names-differ-by-case", "rename one", [](const World& world) { world.add("S1", 7); },
+          [](const World& world) {
+            for (const char* part : {"images/", "masks/"}) {
+              world.rename(std::string(part) + "S1.png", std::string(part) + "t1.png");
+            }
+          }),
+  };
+}
+
+std::vector<Plant> plants_of_files() {
+  const auto pair = [](const World& world) { world.add("bad", 7); };
+  const auto away = [](const World& world) { world.remove_pair("bad"); };
+  return {
+      files(
+          "broken-link", "copy what it pointed to",
+          [=](const World& world) {
+            pair(world);
+            world.remove("images/bad.png");
+            fs::create_symlink(world.beside("gone.png"), world.root() / "images/bad.png");
+          },
+          [](const World& world) {
+            world.remove("images/bad.png");
+            world.image("bad", blobs(7));
+          }),
+      files(
+          "empty-file", "remove it with its partner",
+          [=](const World& world) {
+            pair(world);
+            world.put("masks/bad.png", "");
+          },
+          away),
+      files(
+          "lfs-pointer", "git lfs pull",
+          [=](const World& world) {
+            pair(world);
+            world.put("images/bad.png",
+                      "version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n");
+          },
+          [](const World& world) { world.image("bad", blobs(7)); }),
+      files(
+          "unreadable-image", "replace the file, or remove it together",
+          [=](const World& world) {
+            pair(world);
+            world.put("images/bad.png", encode_png(blobs(7)).substr(0, 300));
+          },
+          away),
+      files(
+          "unreadable-mask", "replace the file, or remove it together",
+          [=](const World& world) {
+            pair(world);
+            world.put("masks/bad.png", "see the other folder");
+          },
+          away),
+      files(
+          "wrong-suffix", "rename it",
+          [=](const World& world) {
+            pair(world);
+            world.put("images/bad.png", test::jpeg_bytes(blobs(7)));
+          },
+          [](const World& world) { world.rename("images/bad.png", "images/bad.jpg"); }),
+      masks_fixed("size-mismatch",
+                  [=](const World& world) {
+                    pair(world);
+                    world.mask("bad", disc(7, 255, 2 * side, 2 * side));
+                  }),
+      files(
+          "turned-mask", "turn the mask",
+          [](const World& world) {
+            world.image("bad", blobs(7, side, side + 20));
+            world.mask("bad", disc(7, 255, side + 20, side));
+          },
+          [](const World& world) { world.mask("bad", disc(7, 255, side, side + 20)); }),
+      files(
+          "image-is-mask", "real image",
+          [=](const World& world) {
+            pair(world);
+            world.image("bad", disc(7));
+          },
+          [](const World& world) { world.image("bad", blobs(7)); }),
+      files(
+          "dark-16-bit", "0\\.\\.65535",
+          [](const World& world) {
+            for (int i = 0; i < 8; ++i) {
+              world.put(concat("images/s", i, ".png"),
+                        test::planted_gray16(16, test::sound_seed(i)));
+            }
+          },
+          [](const World& world) {
+            for (int i = 0; i < 8; ++i) {
+              world.put(concat("images/s", i, ".png"),
+                        test::planted_gray16(257, test::sound_seed(i)));
+            }
+          }),
+      files(
+          "duplicate-image", "remove one", [](const World& world) { world.add("bad", 101); }, away),
+      files(
+          "duplicate-other-mask", "remove the other pair",
+          [](const World& world) {
+            world.image("bad", blobs(101));
+            world.mask("bad", disc(7));
+          },
+          away),
+      masks_fixed("duplicate-other-mask",
+                  [](const World& world) {
+                    world.image("bad", blobs(101));
+                    world.mask("bad", disc(7));
+                  }),
+  };
+}
+
+std::vector<Plant> plants_of_masks() {
+  return {
+      masks_fixed("mixed-encoding", [](const World& world) { world.add("bad", 7, 1); }),
+      masks_fixed("mixed-encoding",
+                  [](const World& world) {
+                    for (int i = 0; i < 4; ++i) {
+                      world.mask(concat("s", i), disc(test::sound_seed(i), 1));
+                    }
+                  }),
+      masks_fixed("lossy-masks",
+                  [](const World& world) {
+                    world.image("bad", blobs(7));
+                    world.put("masks/bad.jpg", test::jpeg_bytes(disc(7)));
+                  }),
+      {"value-without-class", "name a class",
+       [](const World& world) {
+         world.sound(8, 1);
+         world.add("bad", 7, 3);
+         return CheckOptions{dataset_options("", {"background", "a", "b"})};
+       },
+       [](const World&, const Fault&) {
+         return Applied{.options = {dataset_options("", {"background", "a", "b", "c"})}};
+       }},
+      files(
+          "unclear-labels", "correct the mask",
+          [](const World& world) {
+            for (int i = 0; i < 8; ++i) {
+              const auto seed = test::sound_seed(i);
+              world.remove(concat("masks/s", i, ".png"));
+              world.put(concat("masks/0/s", i, ".png"), encode_png(disc(seed)));
+              world.put(concat("masks/1/s", i, ".png"), encode_png(disc(i == 3 ? seed : 7, 0)));
+            }
+            world.put("masks/1/s3.png", encode_png(disc(103)));
+          },
+          [](const World& world) { world.put("masks/1/s3.png", encode_png(disc(103, 0))); }),
+      encoding("--mask-encoding index .*--mask-encoding binary",
+               [](const World& world) {
+                 world.sound(8, 1);
+                 for (int i = 0; i < 8; ++i) {
+                   Image mask = disc(test::sound_seed(i), 1);
+                   mask.bytes[0] = 255;
+                   world.mask(concat("s", i), mask);
+                 }
+               }),
+      encoding(
+          "--classes FILE",
+          [](const World& world) {
+            for (int i = 0; i < 8; ++i) {
+              world.add(concat("s", i), test::sound_seed(i), i % 2 == 0 ? 127 : 255);
+            }
+          },
+          "background:0,0,0\na:127,127,127\nb:255,255,255\n"),
+      encoding("--mask-encoding instances", [](const World& world) { world.sound(8, 100); }),
+      encoding("--mask-encoding binary",
+               [](const World& world) {
+                 for (int i = 0; i < 8; ++i) {
+                   world.image(concat("s", i), blobs(test::sound_seed(i)));
+                   world.mask(concat("s", i), make_image(side, side, 1, [&](auto x, auto y, auto) {
+                                const double away = std::abs(static_cast<double>(x) - 20 - i -
+                                                             0.3 * static_cast<double>(y));
+                                return static_cast<int>(255 * std::exp(-away * away / 6));
+                              }));
+                 }
+               }),
+      encoding(
+          "--classes FILE .*--mask-encoding instances",
+          [](const World& world) {
+            world.sound(8);
+            for (int i = 0; i < 8; ++i) {
+              world.mask(concat("s", i), disc(test::sound_seed(i), 200, side, side, 3));
+            }
+          },
+          "background:0,0,0\na:200,0,0\n"),
+      encoding("--mask-encoding index or --mask-encoding instances",
+               [](const World& world) {
+                 for (int i = 0; i < 8; ++i) {
+                   world.image(concat("s", i), blobs(test::sound_seed(i)));
+                   world.mask(concat("s", i), make_image(side, side, 1, [&](auto x, auto y, auto) {
+                                const bool first = x < 10 && y < 10;
+                                const bool second = i % 2 == 0 && x > 30 && y > 30;
+                                return second ? 2 : first ? 1 : 0;
+                              }));
+                 }
+               }),
+  };
+}
+
+std::vector<Plant> plants_of_parts() {
+  const auto in_parts = [](const World& world) {
+    for (int i = 0; i < 12; ++i) {
+      const std::string part = i < 9 ? "train" : "test";
+      world.put(concat(part, "/images/s", i, ".png"), encode_png(blobs(test::sound_seed(i))));
+      world.put(concat(part, "/masks/s", i, ".png"), encode_png(disc(test::sound_seed(i))));
+    }
+  };
+  const auto split_again = [](const World& world, const Fault&) {
+    return Applied{.options = {.split = world.split({.official = true})}};
+  };
+  const auto leak = [=](const char* kind, int percent) {
+    return Plant{kind, "`data split`",
+                 [=](const World& world) {
+                   in_parts(world);
+                   Image copy = blobs(102);
+                   for (unsigned char& byte : copy.bytes) {
+                     byte = static_cast<unsigned char>(byte * percent / 100);
+                   }
+                   world.put("test/images/bad.png", encode_png(copy));
+                   world.put("test/masks/bad.png", encode_png(disc(102)));
+                   return CheckOptions{};
+                 },
+                 split_again, true};
+  };
+  const auto edited = [](const std::string& kind,
+                         const std::function<void(nlohmann::json&)>& edit) {
+    return Plant{kind, "split again",
+                 [=](const World& world) {
+                   world.sound(12);
+                   const fs::path file = world.split();
+                   nlohmann::json split = nlohmann::json::parse(read_file(file));
+                   edit(split);
+                   write_file(file, split.dump());
+                   return CheckOptions{.split = file};
+                 },
+                 [](const World& world, const Fault&) {
+                   return Applied{.options = {.split = world.split()}};
+                 },
+                 true};
+  };
+  return {
+      {"list-against-folders", "correct the list",
+       [=](const World& world) {
+         in_parts(world);
+         world.put("test.txt", "s9\ns10\ns11\ns1\n");
+         return CheckOptions{};
+       },
+       [](const World& world, const Fault&) {
+         world.put("test.txt", "s9\ns10\ns11\n");
+         return Applied{};
+       }},
+      leak("leak-duplicate", 100),
+      leak("leak-near-duplicate", 70),
+      {"leak-group", "`data split`",
+       [=](const World& world) {
+         in_parts(world);
+         for (const char* name : {"train/images/patient001_a", "test/images/patient001_b"}) {
+           const std::uint64_t seed = std::string(name).size() + 40;
+           world.put(std::string(name) + ".png", encode_png(blobs(seed)));
+           const std::string mask = std::regex_replace(name, std::regex("images"), "masks");
+           world.put(mask + ".png", encode_png(disc(seed)));
+         }
+         return CheckOptions{};
+       },
+       split_again, true},
+      edited("split-unknown-case", [](nlohmann::json& split) { split["train"][0] = "nobody"; }),
+      edited("split-listed-twice",
+             [](nlohmann::json& split) { split["test"].push_back(split["train"][0]); }),
+      edited("split-leaves-out", [](nlohmann::json& split) { split["train"].erase(0); }),
+      edited("split-changed",
+             [](nlohmann::json& split) {
+               split["case_sha256"][split["train"][0].get<std::string>()] = "0";
+             }),
+      {"unknown-patients", "--group-by",
+       [](const World& world) {
+         for (int i = 0; i < 12; ++i) {
+           world.add(concat("knee_P", i / 4, "_", i % 4), 500U + static_cast<std::uint64_t>(i));
+         }
+         return CheckOptions{};
+       },
+       [](const World& world, const Fault& fault) {
+         std::smatch pattern;
+         EXPECT_TRUE(std::regex_search(fault.remedy, pattern, std::regex("--group-by '([^']+)'")));
+         std::vector<Case> cases = find_layout(world.root()).cases;
+         group_by(cases, pattern[1]);
+         std::map<std::string, int> sizes;
+         for (const Case& item : cases) ++sizes[item.group];
+         EXPECT_EQ(sizes.size(), 3U) << "patients";
+         for (const auto& [group, size] : sizes) EXPECT_EQ(size, 4) << group;
+         return Applied{.options = {.split = world.split({.group_by = pattern[1]})}};
+       }},
+      {"overlap", "remove it from one",
+       [](const World& world) {
+         world.sound(8);
+         const World other(world.beside("other"));
+         other.add("s1", 101);
+         other.add("mine", 55);
+         return CheckOptions{.against = other.root()};
+       },
+       [](const World& world, const Fault&) {
+         const World other(world.beside("other"));
+         other.remove_pair("s1");
+         return Applied{.options = {.against = other.root()}};
+       },
+       true},
+  };
+}
+
+std::vector<Plant> all_plants() {
+  std::vector<Plant> out;
+  for (const auto& some :
+       {plants_of_names(), plants_of_files(), plants_of_masks(), plants_of_parts()}) {
+    out.insert(out.end(), some.begin(), some.end());
+  }
+  return out;
+}
+
+class Remedies : public ::testing::TestWithParam<Plant> {};
+
+TEST_P(Remedies, Work) {
+  const Plant& plant = GetParam();
+  const test::TemporaryFolder folder;
+  const World world(folder.path());
+  const CheckOptions options = plant.plant(world);
+  const auto faults_of_kind = [&](const fs::path& root, const CheckOptions& how) {
+    std::vector<Fault> out = check_dataset(root, how, silence()).faults;
+    std::erase_if(out, [&](const Fault& fault) { return fault.kind != plant.kind; });
+    return out;
+  };
+  const std::vector<Fault> found = faults_of_kind(world.root(), options);
+  ASSERT_FALSE(found.empty()) << "was not found";
+  const Fault& fault = found.front();
+  EXPECT_TRUE(std::regex_search(fault.remedy, std::regex(plant.words))) << fault.remedy;
+  if (fault.severity == Severity::error && !plant.only_check) {
+    std::vector<std::string> notes;
+    const auto refused = test::refusal_of([&] {
+      notes = open_examined(world.root(), options.dataset, silence()).dataset.notes;
+      return 0;
+    });
+    const bool said = std::any_of(notes.begin(), notes.end(), [](const std::string& note) {
+      return note.starts_with("1 ") && note.find("left out") != std::string::npos;
+    });
+    EXPECT_TRUE(refused || said) << "the other commands neither refuse nor count it";
+    if (refused) {
+      EXPECT_TRUE(refused->names(fault.what)) << refused->message;
+    }
+  }
+  const Applied applied = plant.remedy(world, fault);
+  const fs::path root = applied.root.empty() ? world.root() : applied.root;
+  for (const Fault& left : faults_of_kind(root, applied.options)) {
+    ADD_FAILURE() << "still there: " << left.where << ": " << left.what;
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Planted, Remedies, ::testing::ValuesIn(all_plants()));
+
+/// Kinds whose remedy is to look; name-leads-out is a pack's alone (io/pack_test.cpp).
+const std::set<std::string> to_look_at{
+    "missing-class",  "rare-class",     "empty-mask",   "full-mask",
+    "inverted-mask",  "outline-mask",   "specks",       "copied-mask",
+    "blank-image",    "small-image",    "float-range",  "mixed-depth",
+    "mixed-channels", "near-duplicate", "near-overlap", "name-leads-out"};
+
+TEST(Remedies, CoverEveryKindOfTheDocumentation) {
+  std::set<std::string> planted;
+  for (const Plant& plant : all_plants()) planted.insert(plant.kind);
+  const std::string page = read_file(test::source_folder() / "docs/check-data.md");
+  std::istringstream lines(page.substr(page.find("## What it finds"), page.find("## Leaks")));
+  const std::regex name("`([a-z0-9-]+)`");
+  std::size_t kinds = 0;
+  for (std::string line; std::getline(lines, line);) {
+    if (!line.starts_with("| `")) continue;
+    const std::string cell = line.substr(0, line.find('|', 2));
+    for (std::sregex_iterator it(cell.begin(), cell.end(), name), end; it != end; ++it) {
+      ++kinds;
+      const std::string kind = (*it)[1];
+      EXPECT_TRUE(planted.contains(kind) || to_look_at.contains(kind)) << kind << " is not planted";
+    }
+  }
+  EXPECT_GE(kinds, 45U);
+}
+
+}  // namespace
+}  // namespace medurwkv::data
