@@ -1,12 +1,12 @@
 // What the trainer does with a network's logits, for benchmarks: loss, clipping, AdamW. Relies on
-// train/loss.h, train/optimizer.h and torch/parameter_store.h.
+// train/segmentation/loss.h, train/optimizer.h and torch/parameter_store.h.
 #pragma once
 
 #include "torch/aten.h"
 
 #include "torch/parameter_store.h"
-#include "train/loss.h"
 #include "train/optimizer.h"
+#include "train/segmentation/loss.h"
 
 namespace medurwkv::bench {
 

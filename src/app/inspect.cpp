@@ -51,7 +51,9 @@ void describe_model(const weights::TensorFile& file, Inspected& out) {
   const weights::ModelInfo info = weights::model_info(file.file(), file.metadata());
   out.input = info.input;
   json classes = json::array();
-  for (const ClassInfo& one : info.classes) classes.push_back(one.name);
+  for (const Head& head : info.heads) {
+    for (const ClassInfo& one : head.classes) classes.push_back(one.name);
+  }
   out.about["classes"] = classes;
   out.about["provenance"] = info.provenance;
   if (!file.metadata().contains("checkpoint")) return;

@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <map>
+#include <utility>
 
 #include "core/error.h"
 #include "core/text.h"
@@ -15,6 +16,22 @@ const char* to_string(Fit fit) {
     case Fit::native: return "native";
   }
   throw_internal("unknown fit");
+}
+
+const char* to_string(HeadKind kind) {
+  switch (kind) {
+    case HeadKind::softmax: return "softmax";
+    case HeadKind::sigmoid: return "sigmoid";
+    case HeadKind::label: return "label";
+  }
+  throw_internal("unknown kind of a head");
+}
+
+Head segmentation_head(std::vector<ClassInfo> classes, Regions regions) {
+  return {.name = "segmentation",
+          .kind = regions.empty() ? HeadKind::softmax : HeadKind::sigmoid,
+          .classes = std::move(classes),
+          .regions = std::move(regions)};
 }
 
 std::vector<std::string> names_of(const std::vector<ClassInfo>& classes) {

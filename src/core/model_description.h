@@ -1,5 +1,5 @@
 // What a model file says beside its weights: how images become input, and what the classes are.
-// Relies on core/error.h and core/text.h.
+// Relies on core/regions.h, core/error.h and core/text.h.
 #pragma once
 
 #include <array>
@@ -7,6 +7,8 @@
 #include <optional>
 #include <string>
 #include <vector>
+
+#include "core/regions.h"
 
 namespace medurwkv {
 
@@ -66,6 +68,33 @@ std::string wrong_class_names(const std::vector<std::string>& names);
 
 /// Label of pixels that are neither trained on nor judged.
 inline constexpr std::uint8_t ignore_label = 255;
+
+/// What an output means.
+enum class HeadKind {
+  softmax,  ///< per pixel one class, the background first
+  sigmoid,  ///< per pixel regions, which may overlap
+  label,    ///< per image one class
+};
+
+/// "softmax", "sigmoid", "label".
+const char* to_string(HeadKind kind);
+
+/// One output of a network; its numbers are neighbours among the network's.
+struct Head {
+  std::string name;  ///< "segmentation"
+  HeadKind kind = HeadKind::softmax;
+  std::vector<ClassInfo> classes = {};
+  Regions regions = {};  ///< of a sigmoid head
+
+  /// How many numbers it has per pixel or image.
+  [[nodiscard]] std::int64_t outputs() const {
+    return kind == HeadKind::sigmoid ? std::ssize(regions) : std::ssize(classes);
+  }
+  bool operator==(const Head&) const = default;
+};
+
+/// With regions a sigmoid head.
+Head segmentation_head(std::vector<ClassInfo> classes, Regions regions = {});
 
 /// What a running model tells about itself.
 struct ModelDescription {

@@ -103,11 +103,13 @@ std::unique_ptr<Engine> open_model(const std::filesystem::path& path, const at::
   }
   const auto file = weights::WeightsSource::open(path);
   weights::ModelInfo info;
+  Head head;
   std::unique_ptr<torch_backend::ParameterStore> store;
   torch_backend::Destinations destinations;
   file.understood([&] {
     if (!weights::is_model(file.metadata())) refuse_bare_weights(file);
     info = weights::model_info(path.string(), file.metadata());
+    head = weights::segmentation_of(path.string(), info);
     check_prediction_memory(
         path.string(),
         {.network = info.network, .size = {info.input.width, info.input.height}, .device = device});
@@ -117,13 +119,13 @@ std::unique_ptr<Engine> open_model(const std::filesystem::path& path, const at::
   });
   const std::string content = torch_backend::read_into(file, destinations);
   ModelDescription description{.input = info.input,
-                               .classes = info.classes,
+                               .classes = head.classes,
                                .network = info.network.preset,
                                .file = path.string(),
                                .content_sha256 = content,
                                .split_sha256 = info.provenance.value("split_sha256", "")};
   return std::make_unique<FileEngine>(info.network, std::move(store), std::move(description),
-                                      info.regions);
+                                      head.regions);
 }
 
 }  // namespace medurwkv::engine

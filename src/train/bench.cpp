@@ -18,7 +18,8 @@
 #include "measure/roofline.h"
 #include "net/presets.h"
 #include "train/learner.h"
-#include "train/memory.h"
+#include "train/segmentation/objective.h"
+#include "train/task/memory.h"
 #include "weights/model_file.h"
 #include "weights/weights_source.h"
 
@@ -43,7 +44,10 @@ Subject subject_of(const BenchRequest& request) {
       std::make_shared<const weights::WeightsSource>(weights::WeightsSource::open(request.model));
   const weights::ModelInfo info = file->understood(
       [&] { return weights::model_info(request.model.string(), file->metadata()); });
-  return {info.network, info.regions, {info.input.width, info.input.height}, file};
+  return {info.network,
+          weights::segmentation_of(request.model.string(), info).regions,
+          {info.input.width, info.input.height},
+          file};
 }
 
 /// The file's weights in place of start values.
@@ -58,9 +62,10 @@ void load(const Subject& subject, const torch_backend::ParameterStore& store) {
 class Training {
  public:
   Training(const Subject& subject, data::ImageSize size, std::int64_t batch)
-      : learner_(config_, subject.network, {.regions = subject.regions}, at::kCPU),
+      : objective_(subject.network, {.regions = subject.regions}, false),
+        learner_(config_, subject.network, objective_, at::kCPU),
         batch_{.images = at::randn({batch, subject.network.channels, size.height, size.width}),
-               .labels = at::randint(0, 2, {batch, size.height, size.width}, at::kLong),
+               .targets = {at::randint(0, 2, {batch, size.height, size.width}, at::kLong)},
                .ids = {}} {
     load(subject, learner_.store());
   }
@@ -73,6 +78,7 @@ class Training {
 
  private:
   Config config_;
+  SegmentationObjective objective_;
   Learner learner_;
   Batch batch_;
 };

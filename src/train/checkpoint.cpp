@@ -2,11 +2,13 @@
 
 #include <string>
 #include <system_error>
+#include <unordered_set>
 #include <utility>
 #include <vector>
 
 #include "core/error.h"
 #include "core/text.h"
+#include "plan/plan.h"
 #include "weights/weights_source.h"
 
 namespace medurwkv::train {
@@ -101,9 +103,12 @@ Resumed read_checkpoint(const std::filesystem::path& path, Learner& learner,
 PreparedModel prepare_model(const weights::ModelInfo& info, const Learner& learner) {
   PreparedModel out;
   out.tensors = learner.judged().views(out.keep_alive);
-  std::erase_if(out.tensors, [](const weights::TensorView& tensor) {
-    return tensor.name.starts_with("deep_supervision.");
-  });
+  std::unordered_set<std::string> network;
+  for (net::ParameterSpec& spec : plan::parameters_of(info.network)) {
+    network.insert(std::move(spec.name));
+  }
+  std::erase_if(out.tensors,
+                [&](const weights::TensorView& tensor) { return !network.contains(tensor.name); });
   out.metadata = weights::to_metadata(info);
   out.checksum = weights::content_sha256(out.metadata, out.tensors);
   return out;

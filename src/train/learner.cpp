@@ -4,8 +4,6 @@
 #include <cmath>
 #include <utility>
 
-#include "core/model_description.h"
-#include "core/text.h"
 #include "plan/plan.h"
 #include "torch/torch_ops.h"
 #include "train/run/schedule.h"
@@ -13,26 +11,13 @@
 namespace medurwkv::train {
 namespace {
 
-using net::Grid;
 using net::ParameterSpec;
 
-/// Heads of deep supervision stand on the decoder's stages at strides 16 and 8. Their weights in
-/// the loss halve from stage to stage. Source: nnU-Net (Isensee et al. 2021).
-constexpr std::size_t supervised_stages = 2;
-
-std::string head_name(std::size_t stage, const char* leaf) {
-  return concat("deep_supervision.", stage, ".", leaf);
-}
-
-std::vector<ParameterSpec> trained_specs(const Config& config, const net::NetworkConfig& network) {
+std::vector<ParameterSpec> trained_specs(const net::NetworkConfig& network,
+                                         const Objective& objective) {
   std::vector<ParameterSpec> out = plan::parameters_of(network);
-  if (!config.loss.deep_supervision) return out;
-  for (std::size_t stage = 0; stage < supervised_stages; ++stage) {
-    out.push_back({.name = head_name(stage, "weight"),
-                   .shape = {network.classes, network.encoder.width >> stage},
-                   .init = net::Init::linear_normal});
-    out.push_back({.name = head_name(stage, "bias"), .shape = {network.classes}});
-  }
+  const std::vector<ParameterSpec> own = objective.own_parameters();
+  out.insert(out.end(), own.begin(), own.end());
   return out;
 }
 
@@ -52,28 +37,14 @@ class Stopwatch {
   std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
 };
 
-std::int64_t padded(std::int64_t side) {
-  return (side + 31) / 32 * 32;
-}
-
 }  // namespace
 
-LossOptions loss_options(const Config& config, std::int64_t classes) {
-  const Config::Loss& loss = config.loss;
-  return {.weights = {loss.cross_entropy, loss.dice, loss.focal, loss.tversky, loss.boundary},
-          .class_weights = loss.class_weights,
-          .focal_gamma = loss.focal_gamma,
-          .tversky_alpha = loss.tversky_alpha,
-          .tversky_beta = loss.tversky_beta,
-          .regions = regions_of(config, classes)};
-}
-
-Learner::Learner(const Config& config, const net::NetworkConfig& network, LossOptions loss,
-                 const at::Device& device, at::ScalarType type)
+Learner::Learner(const Config& config, const net::NetworkConfig& network,
+                 const Objective& objective, const at::Device& device, at::ScalarType type)
     : config_(config),
       network_(network),
-      loss_(std::move(loss)),
-      store_(trained_specs(config, network), config.run.seed, type, device),
+      objective_(objective),
+      store_(trained_specs(network, objective), config.run.seed, type, device),
       optimizer_({.beta1 = config.optimizer.beta1, .beta2 = config.optimizer.beta2}) {
   for (const ParameterSpec& spec : store_.specs()) {
     if (spec.buffer) continue;
@@ -114,42 +85,7 @@ void Learner::begin_step(std::int64_t step) {
   }
 }
 
-at::Tensor Learner::stage_logits(const at::Tensor& tokens, std::size_t stage,
-                                 const at::Tensor& labels) {
-  const std::int64_t stride = 16 >> stage;
-  const Grid grid{padded(labels.size(1)) / stride, padded(labels.size(2)) / stride};
-  const at::Tensor logits = at::linear(tokens, store_.at(head_name(stage, "weight")),
-                                       store_.at(head_name(stage, "bias")));
-  return torch_backend::TorchOps::to_map(logits, grid);
-}
-
-Loss Learner::loss_of(const net::NetworkOutput<at::Tensor>& out, const at::Tensor& labels) {
-  Loss loss = segmentation_loss(out.logits, labels, loss_);
-  if (!config_.loss.deep_supervision) return loss;
-  // The label in the middle of each token's pixels; beyond the image nothing counts.
-  const std::int64_t height = labels.size(1);
-  const std::int64_t width = labels.size(2);
-  const at::Tensor whole = at::constant_pad_nd(
-      labels, {0, padded(width) - width, 0, padded(height) - height}, loss_.ignore_label);
-  double weight = 1;
-  double sum = 1;
-  for (std::size_t up = 0; up < supervised_stages; ++up) {
-    const std::size_t stage = supervised_stages - 1 - up;
-    const std::int64_t stride = 16 >> stage;
-    const at::Tensor coarse = whole.slice(1, stride / 2, c10::nullopt, stride)
-                                  .slice(2, stride / 2, c10::nullopt, stride)
-                                  .contiguous();
-    weight /= 2;
-    sum += weight;
-    const Loss of_stage =
-        segmentation_loss(stage_logits(out.decoder[stage], stage, labels), coarse, loss_);
-    loss.total = loss.total + weight * of_stage.total;
-  }
-  loss.total = loss.total / sum;
-  return loss;
-}
-
-BatchLoss Learner::learn(const Batch& batch, std::int64_t index, double share) {
+BatchLoss Learner::learn(Batch batch, std::int64_t index, double share) {
   const torch_backend::RunMode mode{.training = true,
                                     .seed = config_.run.seed,
                                     .step = static_cast<std::uint64_t>(index),
@@ -158,25 +94,25 @@ BatchLoss Learner::learn(const Batch& batch, std::int64_t index, double share) {
                                     .group = group_,
                                     .first_sample = batch.first,
                                     .counts = batch.counts};
-  if (group_ != nullptr) {
-    loss_.gather = [this, weight = batch.counts ? 1.0 : 0.0](const at::Tensor& sums) {
-      return group_->differentiable_sum(sums * weight);
-    };
-  }
+  const Gather gather = [this, weight = batch.counts ? 1.0 : 0.0](const at::Tensor& sums) {
+    return group_ == nullptr ? sums : group_->differentiable_sum(sums * weight);
+  };
   const at::Device device = store_.device();
+  batch.images = batch.images.to(device);
+  for (at::Tensor& target : batch.targets) target = target.to(device);
   net::NetworkOutput<at::Tensor> out;
   {
     const Stopwatch watch(seconds_.forward);
-    out = torch_backend::run_network(network_, store_, mode, batch.images.to(device));
+    out = objective_.forward(network_, store_, mode, batch);
   }
   BatchLoss result;
   Loss loss;
   {
     const Stopwatch watch(seconds_.loss);
-    loss = loss_of(out, batch.labels.to(device));
+    loss = objective_.loss(store_, out, batch, gather);
     result.total = loss.total.item().toDouble();
-    for (std::size_t i = 0; i < result.parts.size(); ++i) {
-      if (loss.parts[i].defined()) result.parts[i] = loss.parts[i].item().toDouble();
+    for (const at::Tensor& part : loss.parts) {
+      result.parts.push_back(part.defined() ? part.item().toDouble() : 0);
     }
   }
   if (std::isfinite(result.total)) {

@@ -1,8 +1,8 @@
 // The network that is being trained: weights, loss, gradients, steps, the moving average. One step
 // is one or more calls of learn(), then update(). Where several processes train together they meet
-// in three places: the sums of the loss (LossOptions::gather), the batch normalisations
-// (torch/torch_ops.h), and the gradients, at the beginning of update(). Relies on torch,
-// train/loss.h, train/optimizer.h, train/run/schedule.h.
+// in three places: the sums of the loss (Gather), the batch normalisations (torch/torch_ops.h), and
+// the gradients, at the beginning of update(). Relies on torch, train/task/objective.h,
+// train/optimizer.h, train/run/schedule.h.
 #pragma once
 
 #include "torch/aten.h"
@@ -13,14 +13,12 @@
 #include <vector>
 
 #include "net/config.h"
-#include "net/med_urwkv.h"
 #include "torch/frozen.h"
 #include "torch/parameter_store.h"
 #include "torch/process_group.h"
-#include "train/loss.h"
 #include "train/optimizer.h"
 #include "train/run/config.h"
-#include "train/samples.h"
+#include "train/task/objective.h"
 
 namespace medurwkv::train {
 
@@ -33,28 +31,25 @@ struct ComputeSeconds {
 /// What a batch cost.
 struct BatchLoss {
   double total = 0;
-  LossParts parts{};
+  std::vector<double> parts;  ///< 0 for what is not computed
 };
-
-/// What is optimised, as the configuration says it for a set of `classes`.
-LossOptions loss_options(const Config& config, std::int64_t classes);
 
 class Learner {
  public:
-  /// Random start values.
-  Learner(const Config& config, const net::NetworkConfig& network, LossOptions loss,
+  /// Random start values. The objective outlives the learner.
+  Learner(const Config& config, const net::NetworkConfig& network, const Objective& objective,
           const at::Device& device, at::ScalarType type = at::kFloat);
 
   /// From now on this process learns its part of every batch, the rest is learned by the others of
   /// the group, which outlives the learner. All ranks call learn() and update() together.
   void set_group(const torch_backend::ProcessGroup* group) { group_ = group; }
 
-  /// The network's tensors and, with deep supervision, those of the heads that only training has.
+  /// The network's tensors and those that only training has.
   [[nodiscard]] torch_backend::ParameterStore& store() { return store_; }
   [[nodiscard]] AdamW& optimizer() { return optimizer_; }
   /// The moving average of the network's tensors; null without one.
   [[nodiscard]] torch_backend::ParameterStore* average() { return average_ ? &*average_ : nullptr; }
-  /// What is judged and kept: the average where there is one.
+  /// The network's tensors as they are judged and kept: of the average where there is one.
   [[nodiscard]] const torch_backend::ParameterStore& judged() const {
     return average_ ? *average_ : store_;
   }
@@ -69,7 +64,7 @@ class Learner {
 
   /// Forward, loss and backward of batch number `index` of the run; its gradients are added with
   /// the weight `share`. What it gives may be not finite: then there are no gradients of it.
-  BatchLoss learn(const Batch& batch, std::int64_t index, double share);
+  BatchLoss learn(Batch batch, std::int64_t index, double share);
 
   /// In a group: the mean of all ranks' gradients in the place of each one's own. update() begins
   /// with it.
@@ -82,14 +77,11 @@ class Learner {
   [[nodiscard]] const ComputeSeconds& seconds() const { return seconds_; }
 
  private:
-  [[nodiscard]] Loss loss_of(const net::NetworkOutput<at::Tensor>& out, const at::Tensor& labels);
-  [[nodiscard]] at::Tensor stage_logits(const at::Tensor& tokens, std::size_t stage,
-                                        const at::Tensor& labels);
   void follow();
 
   const Config& config_;
   const net::NetworkConfig& network_;
-  LossOptions loss_;
+  const Objective& objective_;
   torch_backend::ParameterStore store_;
   std::optional<torch_backend::ParameterStore> average_;
   AdamW optimizer_;

@@ -15,23 +15,20 @@
 #include "core/text.h"
 #include "core/threads.h"
 #include "core/version.h"
-#include "data/check/open.h"
-#include "data/split/split.h"
-#include "engine/torch_engine.h"
 #include "kernels/isa.h"
 #include "plan/counting.h"
 #include "train/checkpoint.h"
 #include "train/learner.h"
 #include "train/meeting.h"
-#include "train/memory.h"
 #include "train/run/config.h"
 #include "train/run/event_file.h"
 #include "train/run/folder.h"
 #include "train/run/schedule.h"
 #include "train/run_setup.h"
 #include "train/run_start.h"
-#include "train/samples.h"
-#include "train/validation.h"
+#include "train/segmentation/task.h"
+#include "train/task/memory.h"
+#include "train/task/task.h"
 
 namespace medurwkv::train {
 namespace {
@@ -63,12 +60,9 @@ class Run {
         listener_(listener),
         initial_(initial_weights_of(request)),
         config_(configuration_of(request, initial_)),
-        dataset_(data::open_dataset(request.data, split_options_of(request))),
-        split_(data::read_split(request.split, dataset_, fold_of(config_))),
-        split_sha256_(sha256_file(request.split)),
-        info_(described(config_, dataset_, split_, split_sha256_)),
-        cases_(dataset_, split_, config_.network.channels),
-        schedule_({.samples = static_cast<std::int64_t>(cases_.train),
+        task_(segmentation_task(request, config_)),
+        info_(task_->info()),
+        schedule_({.samples = task_->samples(),
                    .batch = config_.run.batch,
                    .accumulate = config_.optimizer.accumulate,
                    .epochs = config_.run.epochs}),
@@ -76,18 +70,12 @@ class Run {
                                   : nullptr),
         device_(device_of(request)),
         meeting_(meeting_of(request, device_)),
-        memory_(expected_memory(request, config_, info_, cases_, device_)),
-        cache_(cases_.count(), cases_.reader, memory_.cache_budget),
-        loader_(cache_, {.contract = info_.input,
-                         .augment = config_.augment,
-                         .cases = static_cast<std::int64_t>(cases_.train),
-                         .batch = config_.run.batch,
-                         .steps = schedule_.total_batches(),
-                         .seed = config_.run.seed,
-                         .workers = thread_count(),
-                         .part = meeting_.rank(),
-                         .parts = meeting_.world()}),
-        learner_(config_, info_.network, loss_options(config_, class_count()), device_) {
+        memory_(expected_memory(request, config_, *task_, device_)),
+        learner_(config_, info_.network, task_->objective(), device_) {
+    task_->open({.batches = schedule_.total_batches(),
+                 .cache_budget = memory_.cache_budget,
+                 .rank = meeting_.rank(),
+                 .world = meeting_.world()});
     learner_.set_group(meeting_.group());
   }
 
@@ -118,9 +106,10 @@ class Run {
       }
     }
     if (out_of_patience() && state().step < schedule_.total_steps()) {
-      listener_.line(concat("ended after epoch ", state().rows.size(),
-                            ": validation Dice has not risen for ", config_.run.patience,
-                            " epochs (run.patience)"));
+      listener_.line(concat("ended after epoch ", state().rows.size(), ": ",
+                            columns().chooses().label, " has not ",
+                            columns().chooses().higher_is_better ? "risen" : "fallen", " for ",
+                            config_.run.patience, " epochs (run.patience)"));
     }
     save();
     if (meeting_.leads()) {
@@ -133,13 +122,13 @@ class Run {
  private:
   [[nodiscard]] RunState& state() { return beginning_.state; }
   [[nodiscard]] const RunState& state() const { return beginning_.state; }
-  [[nodiscard]] std::int64_t class_count() const { return std::ssize(dataset_.classes); }
+  [[nodiscard]] const Columns& columns() const { return task_->columns(); }
 
   [[nodiscard]] RunStart start() const {
     return {.folder = *folder_,
             .config = config_,
-            .split = request_.split,
-            .split_sha256 = split_sha256_,
+            .split = task_->source().split,
+            .split_sha256 = task_->source().split_sha256,
             .initial = initial_,
             .list_names = request_.names,
             .environment = environment(),
@@ -169,7 +158,7 @@ class Run {
       info_.provenance["raised_epochs"] = beginning_.raised_epochs;
     }
     if (!request_.resume) {
-      write_file(folder_->to("split.json"), read_file(request_.split));
+      write_file(folder_->to("split.json"), read_file(task_->source().split));
       write_run();
     }
     if (request_.resume) settle_best();
@@ -192,11 +181,11 @@ class Run {
       return true;
     };
     if (!state().rows.empty()) {
-      differs("log.csv", log_csv(state().rows, weights_of_loss()), folder_->checkpoint().string());
+      differs("log.csv", log_csv(state().rows, columns()), folder_->checkpoint().string());
     }
     write_curves();
-    const std::string split = read_file(request_.split);
-    if (differs("split.json", split, request_.split.string())) {
+    const std::string split = read_file(task_->source().split);
+    if (differs("split.json", split, task_->source().split.string())) {
       write_file(folder_->to("split.json"), split);
     }
   }
@@ -217,10 +206,11 @@ class Run {
 
   /// "best.model of epoch 3 (validation Dice 0.8125) is gone".
   [[nodiscard]] std::string best_text(const std::string& problem) const {
-    return concat(
-        (*folder_ / "best.model").string(), " of epoch ", state().best_epoch,
-        state().best_dice < 0 ? "" : concat(" (validation Dice ", fixed(state().best_dice, 4), ")"),
-        " ", problem);
+    return concat((*folder_ / "best.model").string(), " of epoch ", state().best_epoch,
+                  std::isfinite(state().best)
+                      ? concat(" (", columns().chooses().label, " ", fixed(state().best, 4), ")")
+                      : "",
+                  " ", problem);
   }
 
   /// The checkpoint knows its best.model. It is written after the checkpoint, so that a run killed
@@ -282,8 +272,8 @@ class Run {
   /// Every rank goes on from where the leader stands, with the same data and settings.
   void begin_together() {
     const json mine{{"configuration", to_toml(config_)},
-                    {"split", split_sha256_},
-                    {"data", split_.data_sha256},
+                    {"split", task_->source().split_sha256},
+                    {"data", task_->source().data_sha256},
                     {"version of medurwkv", medurwkv::version}};
     const json leaders = meeting_.from_leader(mine);
     for (const auto& [what, value] : leaders.items()) {
@@ -309,18 +299,17 @@ class Run {
   }
 
   void announce() const {
-    for (const std::string& note : dataset_.notes) listener_.line("note: " + note);
+    for (const std::string& note : task_->notes()) listener_.line("note: " + note);
     const plan::Cost cost =
         plan::count(plan::record(info_.network, 1, info_.input.height, info_.input.width));
     listener_.line(concat(info_.network.preset, ": ", with_thousands(cost.parameters),
                           " parameters, ", fixed(static_cast<double>(cost.multiply_adds) * 1e-9, 2),
                           " G multiply-adds at ", info_.input.width, " x ", info_.input.height));
     const std::int64_t accumulate = config_.optimizer.accumulate;
-    listener_.line(
-        concat(cases_.train, " training and ", cases_.val, " validation images, ",
-               config_.run.epochs, " epochs of ", schedule_.steps_per_epoch(), " steps, ",
-               accumulate > 1 ? concat(accumulate, " batches of ") : "batch ", config_.run.batch,
-               ", ", device_.str(), ", ", thread_count(), " threads"));
+    listener_.line(concat(
+        task_->counts(), ", ", config_.run.epochs, " epochs of ", schedule_.steps_per_epoch(),
+        " steps, ", accumulate > 1 ? concat(accumulate, " batches of ") : "batch ",
+        config_.run.batch, ", ", device_.str(), ", ", thread_count(), " threads"));
     if (!beginning_.initial_tensors.empty() && config_.encoder.frozen_epochs > 0 &&
         beginning_.initial_weights.value("option", "") == InitialWeights::pretrained) {
       listener_.line(concat("the ", beginning_.initial_tensors.size(),
@@ -371,65 +360,64 @@ class Run {
   /// that one that cannot be read finds the run as it was after the step before.
   void step() {
     const Clock::time_point begin = Clock::now();
-    const double waited = loader_.waited_seconds();
+    const double waited = task_->waited_seconds();
     const std::int64_t first = schedule_.first_batch(state().step);
     const std::int64_t count = schedule_.batches_of(state().step);
     std::vector<Batch> batches;
     std::vector<std::string> ids;
     for (std::int64_t i = 0; i < count; ++i) {
-      batches.push_back(reading([&] { return to_tensors(loader_.take(first + i), info_.input); }));
+      batches.push_back(reading([&] { return task_->take(first + i); }));
       ids.insert(ids.end(), batches.back().ids.begin(), batches.back().ids.end());
     }
-    epoch_.waited += loader_.waited_seconds() - waited;
+    epoch_.waited += task_->waited_seconds() - waited;
     learner_.begin_step(state().step);
-    BatchLoss sums;
+    std::vector<BatchLoss> losses;
     for (std::int64_t i = 0; i < count; ++i) {
-      const Batch batch = std::move(batches[static_cast<std::size_t>(i)]);
-      const BatchLoss loss = learner_.learn(batch, first + i, 1 / static_cast<double>(count));
-      if (!std::isfinite(loss.total)) refuse_step("loss", loss.total, batch.ids);
-      sums.total += loss.total;
-      for (std::size_t part = 0; part < sums.parts.size(); ++part) {
-        sums.parts[part] += loss.parts[part];
-      }
+      Batch batch = std::move(batches[static_cast<std::size_t>(i)]);
+      const std::vector<std::string> of_batch = batch.ids;
+      losses.push_back(learner_.learn(std::move(batch), first + i, 1 / static_cast<double>(count)));
+      if (!std::isfinite(losses.back().total)) refuse_step("loss", losses.back().total, of_batch);
     }
     rate_ = rate_of(state().step, schedule_.total_steps());
     const double norm = learner_.update(rate_);
     if (!std::isfinite(norm)) refuse_step("gradient", norm, ids);
     ++state().step;
-    state().sum_loss += sums.total;
-    for (std::size_t part = 0; part < sums.parts.size(); ++part) {
-      state().sums[part] += sums.parts[part];
+    double sum = 0;
+    for (const BatchLoss& loss : losses) {
+      sum += loss.total;
+      add_batch(state(), loss.total, loss.parts);
     }
     epoch_.steps += seconds_since(begin);
     if (!meeting_.leads()) return;
     listener_.progress("training step", state().step, schedule_.total_steps(),
-                       concat("loss ", fixed(sums.total / static_cast<double>(count), 3)));
+                       concat("loss ", fixed(sum / static_cast<double>(count), 3)));
   }
 
   void finish_epoch() {
     const Clock::time_point begin = Clock::now();
-    const Validated validated = reading([&] { return validated_now(); });
-    const double used = meeting_.sum(static_cast<double>(validated.used));
-    const double sum = meeting_.sum(validated.sum);
+    const Judgement judgement = reading([&] { return task_->judge(learner_.judged()); });
+    std::vector<double> figures;
+    for (const Figure& figure : judgement.figures) {
+      const double count = meeting_.sum(figure.count);
+      const double sum = meeting_.sum(figure.sum);
+      figures.push_back(count > 0 ? sum / count : RunState::none);
+    }
     seconds_.validation += seconds_since(begin);
-    const bool best =
-        train::finish_epoch(state(), schedule_.batches_per_epoch(), rate_,
-                            used > 0 ? sum / used : std::numeric_limits<double>::quiet_NaN());
+    const bool best = train::finish_epoch(state(), columns(), schedule_.batches_per_epoch(), rate_,
+                                          std::move(figures));
     if (!meeting_.leads()) return;
     const Clock::time_point saving = Clock::now();
     const EpochRow& row = state().rows.back();
     write_curves();
-    if (!validated.strip.empty()) {
-      write_file(folder_->to("validation.png"), validated.strip);
-      if (best) write_file(folder_->to("best.png"), validated.strip);
+    if (!judgement.pictures.empty()) {
+      write_file(folder_->to("validation.png"), judgement.pictures);
+      if (best) write_file(folder_->to("best.png"), judgement.pictures);
     }
     events_->add(scalar_event(now(), row.epoch, scalars(row)));
     seconds_.saving += seconds_since(saving);
     if (best) save_best();
     listener_.line(concat("epoch ", row.epoch, "/", config_.run.epochs, "  loss ",
-                          fixed(row.loss, 4), "  validation Dice ",
-                          std::isfinite(row.validation_dice) ? fixed(row.validation_dice, 4) : "-",
-                          "  waiting for data ",
+                          fixed(row.loss, 4), figures_text(row), "  waiting for data ",
                           fixed(epoch_.steps > 0 ? 100 * epoch_.waited / epoch_.steps : 0, 1), " %",
                           best ? "  (best so far)" : ""));
     seconds_.steps += epoch_.steps;
@@ -449,41 +437,34 @@ class Run {
 
   void write_curves() const {
     if (state().rows.empty()) return;
-    write_file(folder_->to("log.csv"), log_csv(state().rows, weights_of_loss()));
-    write_file(folder_->to("curves.svg"), curves_svg(state().rows));
+    write_file(folder_->to("log.csv"), log_csv(state().rows, columns()));
+    write_file(folder_->to("curves.svg"), curves_svg(state().rows, columns()));
   }
 
-  [[nodiscard]] LossParts weights_of_loss() const {
-    return loss_options(config_, class_count()).weights;
-  }
-
-  [[nodiscard]] Scalars scalars(const EpochRow& row) const {
-    Scalars out{{"rate", row.rate}, {"loss/total", row.loss}};
-    const LossParts weights = weights_of_loss();
-    for (std::size_t i = 0; i < weights.size(); ++i) {
-      if (weights[i] > 0) out.emplace_back(concat("loss/", loss_names[i]), row.parts[i]);
+  /// "  validation Dice 0.8125", for each figure.
+  [[nodiscard]] std::string figures_text(const EpochRow& row) const {
+    std::string out;
+    for (std::size_t i = 0; i < row.figures.size(); ++i) {
+      out += concat("  ", columns().figures.at(i).label, " ",
+                    std::isfinite(row.figures[i]) ? fixed(row.figures[i], 4) : "-");
     }
-    if (std::isfinite(row.validation_dice))
-      out.emplace_back("validation/dice", row.validation_dice);
     return out;
   }
 
-  Validated validated_now() {
-    engine::TorchEngine engine(info_.network, learner_.judged(),
-                               {.input = info_.input,
-                                .classes = info_.classes,
-                                .network = {},
-                                .file = {},
-                                .content_sha256 = {},
-                                .split_sha256 = {}},
-                               info_.regions);
-    return validate(
-        engine, cache_,
-        {.first = cases_.train,
-         .count = cases_.val,
-         .pictures = meeting_.leads() ? static_cast<std::size_t>(config_.run.pictures) : 0,
-         .part = static_cast<std::size_t>(meeting_.rank()),
-         .parts = static_cast<std::size_t>(meeting_.world())});
+  /// The names of TensorBoard have groups: validation_dice is validation/dice.
+  [[nodiscard]] Scalars scalars(const EpochRow& row) const {
+    Scalars out{{"rate", row.rate}, {"loss/total", row.loss}};
+    for (std::size_t i = 0; i < row.parts.size(); ++i) {
+      const PartColumn& part = columns().parts.at(i);
+      if (part.used) out.emplace_back(concat("loss/", part.name), row.parts[i]);
+    }
+    for (std::size_t i = 0; i < row.figures.size(); ++i) {
+      if (!std::isfinite(row.figures[i])) continue;
+      std::string name = columns().figures.at(i).name;
+      if (const std::size_t line = name.find('_'); line != std::string::npos) name[line] = '/';
+      out.emplace_back(std::move(name), row.figures[i]);
+    }
+    return out;
   }
 
   [[nodiscard]] json environment() const {
@@ -506,7 +487,7 @@ class Run {
   /// Seconds of the whole run, resumed time included, by what they went into.
   [[nodiscard]] json seconds_by_part() const {
     const ComputeSeconds& compute = learner_.seconds();
-    const double waited = loader_.waited_seconds();
+    const double waited = task_->waited_seconds();
     const double steps = seconds_.steps + epoch_.steps;
     json out{{"forward", compute.forward},        {"loss", compute.loss},
              {"backward", compute.backward},      {"optimiser", compute.update},
@@ -545,7 +526,8 @@ class Run {
             {"curves", has_epoch() ? json((request_.out / "curves.svg").path().string()) : json()},
             {"epochs", state().rows.size()},
             {"best_epoch", state().best_epoch},
-            {"best_validation_dice", state().best_dice < 0 ? json() : json(state().best_dice)},
+            {concat("best_", columns().chooses().name),
+             std::isfinite(state().best) ? json(state().best) : json()},
             {"ended", finished()},
             {"seconds", total_seconds()}};
   }
@@ -562,18 +544,13 @@ class Run {
   Listener& listener_;
   std::optional<InitialWeights> initial_;  ///< until they are in the learner
   Config config_;
-  data::Dataset dataset_;
-  data::Split split_;
-  std::string split_sha256_;
-  weights::ModelInfo info_;
-  RunCases cases_;
+  std::unique_ptr<Task> task_;
+  weights::ModelInfo info_;  ///< the task's, with what is known of the run
   Schedule schedule_;
   std::unique_ptr<RunFolder> folder_;  ///< the leader's
   at::Device device_;
   Meeting meeting_;
   ExpectedMemory memory_;
-  data::CaseCache cache_;  ///< of the training part, then of the validation part
-  data::BatchLoader loader_;
   Learner learner_;
   Beginning beginning_;
   json earlier_ = json::object();  ///< what run.json said of the time before

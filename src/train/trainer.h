@@ -10,8 +10,8 @@ namespace medurwkv::train {
 
 using library::TrainRequest;
 
-/// Predicts the memory of the run (train/memory.h) and refuses what does not fit; then trains until
-/// the last epoch, max_minutes or the listener (then throws Stopped after saving). Returns a
+/// Predicts the memory of the run (train/task/memory.h) and refuses what does not fit; then trains
+/// until the last epoch, max_minutes or the listener (then throws Stopped after saving). Returns a
 /// summary: epochs, best epoch, best validation Dice, files (null where there is none yet), whether
 /// it has ended. best.model is opened before it is named. Of several runs
 /// (train/series.h) it is one. Throws Error.

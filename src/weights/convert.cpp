@@ -159,11 +159,12 @@ void make_model(const TensorFile& file, const Contents& contents, const Conversi
   }
   const net::NetworkConfig& network = *result.network;
   add_network(file, contents, network, conversion.parameters_of(network), out);
-  out.metadata = to_metadata({.network = network,
-                              .input = input_of(conversion, network.channels),
-                              .classes = class_infos(file.file(), conversion, network.classes),
-                              .provenance = {{"converted_from_sha256", file.file_sha256()},
-                                             {"medurwkv", medurwkv::version}}});
+  out.metadata = to_metadata(
+      {.network = network,
+       .input = input_of(conversion, network.channels),
+       .heads = {segmentation_head(class_infos(file.file(), conversion, network.classes))},
+       .provenance = {{"converted_from_sha256", file.file_sha256()},
+                      {"medurwkv", medurwkv::version}}});
 }
 
 /// The encoder under the names that Vision-RWKV's code gives it.

@@ -18,6 +18,7 @@ using nlohmann::json;
 
 constexpr const char* format_name = "medurwkv-model";
 constexpr const char* tensors_format_name = "medurwkv-tensors";
+constexpr int tensors_format_version = 1;
 constexpr const char* checksum_key = "content_sha256";
 
 json encoder_to_json(const net::EncoderConfig& encoder) {
@@ -111,32 +112,19 @@ Window window_from_json(const json& from) {
   return out;
 }
 
-/// Heads are a list so that several outputs fit later; today there is one.
-json heads_to_json(const std::vector<ClassInfo>& classes, const Regions& regions) {
-  json list = json::array();
-  for (const ClassInfo& one : classes) list.push_back({{"name", one.name}, {"color", one.color}});
-  json head{{"name", "segmentation"}, {"kind", "softmax"}, {"classes", list}};
-  if (!regions.empty()) {
-    head["kind"] = "sigmoid";
-    head["regions"] = regions;
+json head_to_json(const Head& head) {
+  json classes = json::array();
+  for (const ClassInfo& one : head.classes) {
+    json& item = classes.emplace_back(json{{"name", one.name}});
+    if (head.kind != HeadKind::label) item["color"] = one.color;
   }
-  return json::array({head});
+  json out{{"name", head.name}, {"kind", to_string(head.kind)}, {"classes", classes}};
+  if (head.kind == HeadKind::sigmoid) out["regions"] = head.regions;
+  return out;
 }
 
-const json& one_head(const json& heads) {
-  if (heads.size() != 1 || (heads[0].at("kind") != "softmax" && heads[0].at("kind") != "sigmoid")) {
-    throw_failure(
-        "models with other than one head of softmax or sigmoid are not known to this version");
-  }
-  return heads[0];
-}
-
-Regions regions_from_json(const json& heads) {
-  const json& head = one_head(heads);
+Regions regions_from_json(const json& list, std::int64_t classes) {
   Regions out;
-  if (head.at("kind") == "softmax") return out;
-  const json& list = head.at("regions");
-  const auto classes = static_cast<std::int64_t>(head.at("classes").size());
   if (!list.is_array()) throw_failure("heads.regions is no list");
   for (const json& one : list) {
     std::vector<std::int64_t>& region = out.emplace_back();
@@ -148,22 +136,64 @@ Regions regions_from_json(const json& heads) {
   return out;
 }
 
-std::vector<ClassInfo> classes_from_json(const json& heads) {
-  std::vector<ClassInfo> out;
-  for (const json& one : one_head(heads).at("classes")) {
-    ClassInfo info{.name = one.at("name").get<std::string>(), .color = {}};
-    const json& color = one.at("color");
-    if (!color.is_array() || color.size() != info.color.size()) {
-      throw_failure("a class's color is not red, green and blue");
-    }
-    for (std::size_t i = 0; i < color.size(); ++i) {
-      info.color[i] = static_cast<std::uint8_t>(whole(color[i], "a class's color", 0, 255));
-    }
-    out.push_back(std::move(info));
+ClassInfo class_from_json(const json& from, bool colored) {
+  ClassInfo out{.name = from.at("name").get<std::string>(), .color = {}};
+  if (!colored) return out;
+  const json& color = from.at("color");
+  if (!color.is_array() || color.size() != out.color.size()) {
+    throw_failure("a class's color is not red, green and blue");
   }
-  const std::string wrong = wrong_class_names(names_of(out));
-  if (!wrong.empty()) throw_failure(wrong);
+  for (std::size_t i = 0; i < color.size(); ++i) {
+    out.color[i] = static_cast<std::uint8_t>(whole(color[i], "a class's color", 0, 255));
+  }
   return out;
+}
+
+HeadKind kind_from(const std::string& name) {
+  for (const HeadKind kind : {HeadKind::softmax, HeadKind::sigmoid, HeadKind::label}) {
+    if (name == to_string(kind)) return kind;
+  }
+  throw_failure(concat("a head of kind '", shown(name), "' is not known to this version"));
+}
+
+Head head_from_json(const json& from) {
+  Head out{.name = from.at("name").get<std::string>(),
+           .kind = kind_from(from.at("kind").get<std::string>())};
+  for (const json& one : from.at("classes")) {
+    out.classes.push_back(class_from_json(one, out.kind != HeadKind::label));
+  }
+  const std::string wrong = wrong_class_names(names_of(out.classes));
+  if (!wrong.empty()) throw_failure(wrong);
+  if (out.kind == HeadKind::sigmoid) {
+    out.regions = regions_from_json(from.at("regions"), std::ssize(out.classes));
+  }
+  return out;
+}
+
+std::vector<Head> heads_from_json(const json& from) {
+  if (!from.is_array()) throw_failure("heads is no list");
+  std::vector<Head> out;
+  for (const json& one : from) out.push_back(head_from_json(one));
+  return out;
+}
+
+/// Heads give what the network gives: classes of images, pixels, or nothing.
+void check_heads(const std::string& file, const ModelInfo& info) {
+  std::int64_t outputs = 0;
+  for (const Head& head : info.heads) {
+    outputs += head.outputs();
+    const bool of_images = info.network.architecture == net::Architecture::classifier;
+    if (of_images != (head.kind == HeadKind::label)) {
+      throw_failure(concat(file, ": a network of architecture ",
+                           net::to_string(info.network.architecture), " cannot have heads of kind ",
+                           to_string(head.kind)));
+    }
+  }
+  const bool headless = info.network.architecture == net::Architecture::encoder;
+  if (outputs != (headless ? 0 : info.network.classes)) {
+    throw_failure(concat(file, ": its heads have ", outputs, " outputs, its network has ",
+                         headless ? 0 : info.network.classes));
+  }
 }
 
 const std::string& entry(const std::string& file, const Metadata& metadata,
@@ -192,11 +222,13 @@ json json_of(const std::string& text) {
   return json::parse(text, watch);
 }
 
-void check_version(const std::string& file, const Metadata& metadata) {
+void check_version(const std::string& file, const Metadata& metadata, int newest) {
   const std::string& version = entry(file, metadata, "format_version");
-  if (version == std::to_string(model_format_version)) return;
+  for (int known = 1; known <= newest; ++known) {
+    if (version == std::to_string(known)) return;
+  }
   throw_failure(concat(file, ": is of model format ", shown(version), "; medurwkv ",
-                       medurwkv::version, " reads format ", model_format_version,
+                       medurwkv::version, " reads format ", newest, " and earlier ones",
                        "; use a newer medurwkv"));
 }
 
@@ -214,6 +246,17 @@ auto parsed(const std::string& file, const std::string& key, const std::string& 
     why = error.what();
   }
   throw_failure(concat(file, ": its metadata '", key, "': ", shown(why)));
+}
+
+/// What `needs` lists must be understood; every other key that is not known may be passed over.
+void refuse_unknown_needs(const std::string& file, const Metadata& metadata) {
+  const auto found = metadata.find("needs");
+  if (found == metadata.end()) return;
+  const auto needs = parsed(file, "needs", found->second,
+                            [](const json& all) { return all.get<std::vector<std::string>>(); });
+  if (needs.empty()) return;
+  throw_failure(concat(file, ": needs ", shown(needs.front()), ", which medurwkv ",
+                       medurwkv::version, " does not know; use a newer medurwkv"));
 }
 
 /// A .pth of ours as what was written into it.
@@ -316,11 +359,13 @@ InputContract input_from_json(const json& from) {
 }
 
 Metadata to_metadata(const ModelInfo& info) {
+  json heads = json::array();
+  for (const Head& head : info.heads) heads.push_back(head_to_json(head));
   return {{"format", format_name},
           {"format_version", std::to_string(model_format_version)},
           {"network", to_json(info.network).dump()},
           {"input", to_json(info.input).dump()},
-          {"heads", heads_to_json(info.classes, info.regions).dump()},
+          {"heads", heads.dump()},
           {"provenance", info.provenance.dump()}};
 }
 
@@ -354,24 +399,37 @@ ModelInfo model_info(const std::string& file, const Metadata& metadata) {
     throw_failure(
         concat(file, ": is not a medurwkv model (format '", shown(metadata.at("format")), "')"));
   }
-  check_version(file, metadata);
+  check_version(file, metadata, model_format_version);
+  refuse_unknown_needs(file, metadata);
   const auto read = [&](const char* key, const auto& from_json) {
     return parsed(file, key, entry(file, metadata, key), from_json);
   };
   ModelInfo out{.network = read("network", network_from_json),
                 .input = read("input", input_from_json),
-                .classes = read("heads", classes_from_json),
-                .regions = read("heads", regions_from_json),
+                .heads = read("heads", heads_from_json),
                 .provenance = metadata_json(file, metadata, "provenance")};
   if (!out.provenance.is_object()) {
     throw_failure(concat(file, ": its metadata 'provenance' are no object"));
   }
-  const std::int64_t outputs =
-      out.regions.empty() ? std::ssize(out.classes) : std::ssize(out.regions);
-  if (outputs != out.network.classes || out.input.channels != out.network.channels) {
-    throw_failure(concat(file, ": its classes or channels disagree with its network"));
+  check_heads(file, out);
+  if (out.input.channels != out.network.channels) {
+    throw_failure(concat(file, ": its input has ", out.input.channels, " channels, its network ",
+                         out.network.channels));
   }
   return out;
+}
+
+const Head& segmentation_of(const std::string& file, const ModelInfo& info) {
+  if (info.heads.size() == 1 && info.heads.front().kind != HeadKind::label) {
+    return info.heads.front();
+  }
+  if (info.heads.size() > 1) {
+    throw_failure(concat(file, ": has ", info.heads.size(), " heads, medurwkv ", medurwkv::version,
+                         " segments with one"));
+  }
+  throw_usage(concat(file, ": holds ", info.heads.empty() ? "an encoder" : "a classifier of images",
+                     ", not a segmentation; train one from it: medurwkv train --pretrained ",
+                     file));
 }
 
 bool is_model(const Metadata& metadata) {
@@ -381,7 +439,7 @@ bool is_model(const Metadata& metadata) {
 
 Metadata to_metadata(const net::NetworkConfig& network) {
   return {{"format", tensors_format_name},
-          {"format_version", std::to_string(model_format_version)},
+          {"format_version", std::to_string(tensors_format_version)},
           {"network", to_json(network).dump()}};
 }
 
@@ -392,7 +450,8 @@ std::optional<net::NetworkConfig> stated_network(const std::string& file,
       (format->second != format_name && format->second != tensors_format_name)) {
     return std::nullopt;
   }
-  check_version(file, metadata);
+  check_version(file, metadata,
+                format->second == format_name ? model_format_version : tensors_format_version);
   return parsed(file, "network", entry(file, metadata, "network"), network_from_json);
 }
 

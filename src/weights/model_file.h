@@ -13,21 +13,21 @@
 
 #include "core/model_description.h"
 #include "core/output.h"
-#include "core/regions.h"
 #include "net/config.h"
 #include "net/parameters.h"
 #include "weights/tensor_file.h"
 
 namespace medurwkv::weights {
 
-inline constexpr int model_format_version = 1;
+/// Every version up to this one is read; docs/formats.md says what each added.
+inline constexpr int model_format_version = 2;
 
 /// What the metadata of a model file says.
 struct ModelInfo {
   net::NetworkConfig network;
   InputContract input;
-  std::vector<ClassInfo> classes;
-  Regions regions = {};  ///< with a sigmoid head
+  /// In the order of the network's outputs; an encoder has none.
+  std::vector<Head> heads;
   /// How the weights came about: data and split hashes, seed, epochs, versions. No clock, host or
   /// path.
   nlohmann::json provenance = nlohmann::json::object();
@@ -45,9 +45,12 @@ Metadata to_metadata(const net::NetworkConfig& network);
 /// name none. Throws Error naming the file as model_info does.
 std::optional<net::NetworkConfig> stated_network(const std::string& file, const Metadata& metadata);
 
-/// Throws Error naming the file when it is no model file, is of a newer version (both named) or
-/// says something we do not know.
+/// Throws Error naming the file when it is no model file, is of a newer version (both named), needs
+/// what this version does not know, or is wrong.
 ModelInfo model_info(const std::string& file, const Metadata& metadata);
+
+/// The model's one head, of a segmentation. Throws Error naming the file where it has another.
+const Head& segmentation_of(const std::string& file, const ModelInfo& info);
 
 /// One of the metadata as JSON: at most 2 MiB of text, nested at most 32 deep. Throws Error naming
 /// file and key.

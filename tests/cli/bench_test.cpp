@@ -206,7 +206,7 @@ TEST(Bench, MeasuresAModelFile) {
   }
   weights::ModelInfo info{.network = network,
                           .input = {.width = 96, .height = 64, .channels = 1},
-                          .classes = {{"background"}, {"left"}, {"right"}}};
+                          .heads = {segmentation_head({{"background"}, {"left"}, {"right"}})}};
   info.input.mean = {0.4};
   info.input.deviation = {0.2};
   const test::TemporaryFolder folder;

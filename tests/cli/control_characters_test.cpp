@@ -216,7 +216,7 @@ TEST_F(ControlCharacters, OfModels) {
   weights::ModelInfo info;
   info.network = net::preset("nano", 2, 3);
   info.network.preset = planted;
-  info.classes = {{"background", {}}, {"lesion", {}}};
+  info.heads = {segmentation_head({{"background", {}}, {"lesion", {}}})};
   info.provenance = {{planted, planted}, {"configuration", planted}, {"split_sha256", planted}};
   test::WeightFile().add(info.network).write(path("odd.model"), weights::to_metadata(info));
   const std::string odd = file("odd.model");
@@ -225,7 +225,7 @@ TEST_F(ControlCharacters, OfModels) {
   run({"convert", odd, file("odd.copy.model")});
   run({"predict", odd, data() + "/images", "--out", file("odd predicted")});
   run({"evaluate", odd, "--data", data(), "--split", split(), "--out", file("odd judged")});
-  info.classes[1].name = planted;
+  info.heads[0].classes[1].name = planted;
   test::WeightFile().add(info.network).write(path("named.model"), weights::to_metadata(info));
   refuse({"predict", file("named.model"), data() + "/images", "--out", file("p")}, 1);
   refuse({"inspect", file("named.model")}, 1);

@@ -114,9 +114,9 @@ TEST_F(HostileFiles, OfWeights) {
   const std::string good = read_file(path("good.safetensors"));
   weights::ModelInfo info;
   info.network = net::preset("nano", 2, 3);
-  info.classes = {{"background", {}}, {"lesion", {}}};
+  info.heads = {segmentation_head({{"background", {}}, {"lesion", {}}})};
   weights::Metadata metadata = weights::to_metadata(info);
-  metadata["format_version"] = "2";
+  metadata["format_version"] = "3";
   test::WeightFile().add(info.network).write(path("newer.model"), metadata);
   std::vector<Sample> samples{{"newer.model", read_file(path("newer.model"))}};
   for (const auto& part : {pickles(), lies("encoder.safetensors", good)}) {

@@ -217,8 +217,9 @@ TEST_F(TrainingStates, AnotherEnvironmentIsSaidAndGoesOn) {
   }
 }
 
-/// As if other versions had written it.
-void write_as_others(const fs::path& checkpoint) {
+/// The checkpoint with what `change` makes of its metadata.
+template <class Change>
+void rewrite(const fs::path& checkpoint, const Change& change) {
   const fs::path old = checkpoint.string() + ".old";
   fs::rename(checkpoint, old);
   const TensorFile file = weights::read_checked(old);
@@ -229,12 +230,45 @@ void write_as_others(const fs::path& checkpoint) {
   }
   weights::Metadata metadata = file.metadata();
   json state = json::parse(metadata.at("checkpoint"));
-  json& environment = state.at("started_with").at("environment");
-  ASSERT_TRUE(environment.contains("medurwkv") && environment.contains("libtorch"));
-  environment["medurwkv"] = "0.0.9";
-  environment["libtorch"] = "1.2.3";
+  change(metadata, state);
   metadata["checkpoint"] = state.dump();
   weights::write_model_file(checkpoint, tensors, std::move(metadata));
+}
+
+/// As if other versions had written it.
+void write_as_others(const fs::path& checkpoint) {
+  rewrite(checkpoint, [](weights::Metadata& /*metadata*/, json& state) {
+    json& environment = state.at("started_with").at("environment");
+    ASSERT_TRUE(environment.contains("medurwkv") && environment.contains("libtorch"));
+    environment["medurwkv"] = "0.0.9";
+    environment["libtorch"] = "1.2.3";
+  });
+}
+
+/// As model format 1 had it: one figure, validation Dice, -1 where nothing was judged.
+void write_as_format_1(const fs::path& checkpoint) {
+  rewrite(checkpoint, [](weights::Metadata& metadata, json& all) {
+    ASSERT_EQ(metadata.at("format_version"), "2");
+    metadata["format_version"] = "1";
+    json& state = all.at("state");
+    state["best_dice"] = state.at("best").is_null() ? json(-1) : state.at("best");
+    state.erase("best");
+    for (json& row : state.at("rows")) row[4] = json(row[4].at(0));
+  });
+}
+
+// What an earlier version has begun ends as if this one had begun it.
+TEST_F(TrainingStates, ARunOfModelFormat1GoesOnToTheSameBits) {
+  for (const char* name : {"now", "earlier"}) {
+    ASSERT_EQ(run_program(world->training(name, {"--epochs", "2"})).code, 0);
+    if (std::string(name) == "earlier") write_as_format_1(path("earlier/last.ckpt"));
+    const Outcome outcome =
+        run_program({"train", "--data", world->data().string(), "--out", path(name).string(),
+                     "--threads", "1", "--resume", "--epochs", "4"});
+    ASSERT_EQ(outcome.code, 0) << outcome.err;
+  }
+  EXPECT_EQ(read_file(path("earlier/best.model")), read_file(path("now/best.model")));
+  EXPECT_EQ(read_file(path("earlier/log.csv")), read_file(path("now/log.csv")));
 }
 
 TEST_F(TrainingStates, OtherVersionsAreSaidAndGoOn) {

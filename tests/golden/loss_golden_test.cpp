@@ -8,7 +8,7 @@
 #include "net/parameters.h"
 #include "support/golden.h"
 #include "support/tensors.h"
-#include "train/loss.h"
+#include "train/segmentation/loss.h"
 
 namespace medurwkv {
 namespace {

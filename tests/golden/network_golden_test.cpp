@@ -16,8 +16,8 @@
 #include "support/golden.h"
 #include "support/tensors.h"
 #include "torch/torch_ops.h"
-#include "train/loss.h"
 #include "train/optimizer.h"
+#include "train/segmentation/loss.h"
 
 namespace medurwkv {
 namespace {

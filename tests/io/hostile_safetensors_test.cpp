@@ -161,7 +161,7 @@ TEST(HostileSafetensors, AreRefused) {
 std::string model_with(const std::string& key, const std::optional<std::string>& value = {}) {
   ModelInfo info;
   info.network = net::preset("nano", 2, 3);
-  info.classes = {{"background", {0, 0, 0}}, {"lesion", {255, 0, 0}}};
+  info.heads = {segmentation_head({{"background", {0, 0, 0}}, {"lesion", {255, 0, 0}}})};
   Metadata metadata = to_metadata(info);
   metadata.erase(key);
   if (value) metadata[key] = *value;

@@ -207,7 +207,7 @@ TEST_F(TensorBytes, DataOfAnotherSizeThanTheShapeIsOurBug) {
 TEST_F(TensorBytes, ModelFilesOfOtherVersionsAreRefusedByName) {
   ModelInfo info;
   info.network = net::preset("unet_small", 2, 3);
-  info.classes = {{"background", {}}, {"lesion", {9, 9, 9}}};
+  info.heads = {segmentation_head({{"background", {}}, {"lesion", {9, 9, 9}}})};
   const auto refused = [&](const Metadata& metadata) {
     write_tensor_file(path(), {{"t", DType::u8, {1}, "x"}}, metadata);
     const TensorFile file = TensorFile::read(path());
@@ -219,8 +219,8 @@ TEST_F(TensorBytes, ModelFilesOfOtherVersionsAreRefusedByName) {
   newer["format_version"] = std::to_string(model_format_version + 1);
   const auto of_newer = refused(newer);
   ASSERT_TRUE(of_newer);
-  EXPECT_TRUE(of_newer->names(path().string()) && of_newer->names("format 2") &&
-              of_newer->names("reads format 1") && of_newer->names("newer"))
+  EXPECT_TRUE(of_newer->names(path().string()) && of_newer->names("format 3") &&
+              of_newer->names("reads format 2") && of_newer->names("newer"))
       << of_newer->message;
   Metadata foreign = good;
   foreign["format"] = "pt";

@@ -162,7 +162,8 @@ ModelInfo some_model() {
   info.input.channels = 1;
   info.input.mean = {0.4};
   info.input.deviation = {0.2};
-  info.classes = {{"background", {0, 0, 0}}, {"left", {1, 2, 3}}, {"right", {4, 5, 6}}};
+  info.heads = {
+      segmentation_head({{"background", {0, 0, 0}}, {"left", {1, 2, 3}}, {"right", {4, 5, 6}}})};
   info.provenance = {{"seed", 5}};
   return info;
 }
@@ -172,7 +173,7 @@ TEST(ModelFiles, MetadataReadsBack) {
   const ModelInfo read = model_info("m", to_metadata(info));
   EXPECT_EQ(read.network, info.network);
   EXPECT_EQ(read.input, info.input);
-  EXPECT_EQ(read.classes, info.classes);
+  EXPECT_EQ(read.heads, info.heads);
   EXPECT_EQ(read.provenance, info.provenance);
 }
 
@@ -191,8 +192,8 @@ TEST(ModelFiles, AreRefusedWithTheReason) {
   EXPECT_EQ(refusal(good), "");
   EXPECT_NE(refusal({}), "") << "any safetensors file";
   Metadata newer = good;
-  newer["format_version"] = "2";
-  EXPECT_TRUE(contains(refusal(newer), "2") && contains(refusal(newer), "1")) << refusal(newer);
+  newer["format_version"] = "3";
+  EXPECT_TRUE(contains(refusal(newer), "3") && contains(refusal(newer), "2")) << refusal(newer);
   for (const std::string key : {"network", "input", "heads"}) {
     Metadata without = good;
     without.erase(key);

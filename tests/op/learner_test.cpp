@@ -14,6 +14,7 @@
 #include "support/tensors.h"
 #include "torch/torch_ops.h"
 #include "train/learner.h"
+#include "train/segmentation/objective.h"
 
 namespace medurwkv {
 namespace {
@@ -34,7 +35,7 @@ train::Batch batch_of(std::int64_t count, double shift) {
   const at::Tensor index = at::arange(count * 3 * side * side, at::kFloat);
   const at::Tensor where = at::arange(count * side * side, at::kLong);
   return {.images = at::sin(index * 0.37 + shift).reshape({count, 3, side, side}),
-          .labels = (where.floor_divide(7) % 2).reshape({count, side, side}),
+          .targets = {(where.floor_divide(7) % 2).reshape({count, side, side})},
           .ids = {}};
 }
 
@@ -96,18 +97,20 @@ TEST(Frozen, EndsWithTheObject) {
   EXPECT_TRUE(weight.requires_grad());
 }
 
-/// A configuration and a network that outlive their learner.
+/// What a learner is made of, and outlives it.
 struct World {
   explicit World(const std::vector<std::string>& settings)
-      : config(train::load_config({}, settings)), network(train::resolve_network(config, 2)) {
-    learner =
-        std::make_unique<train::Learner>(config, network, train::loss_options(config, 2), at::kCPU);
+      : config(train::load_config({}, settings)),
+        network(train::resolve_network(config, 2)),
+        objective(config, network, 2) {
+    learner = std::make_unique<train::Learner>(config, network, objective, at::kCPU);
   }
   [[nodiscard]] at::Tensor grad(const std::string& name) const {
     return learner->store().at(name).grad();
   }
   train::Config config;
   net::NetworkConfig network;
+  train::SegmentationObjective objective;
   std::unique_ptr<train::Learner> learner;
 };
 
@@ -189,7 +192,7 @@ TEST(Learner, DeepSupervisionAddsTheStagesAtHalfWeights) {
   const auto loss_of = [&](const at::Tensor& logits, const at::Tensor& labels) {
     return train::segmentation_loss(logits, labels, options).total.item().toDouble();
   };
-  double expected = loss_of(out.logits, batch.labels);
+  double expected = loss_of(out.logits, batch.targets.front());
   for (const auto& [stage, stride, weight] :
        {std::tuple<std::size_t, std::int64_t, double>{1, 8, 0.5}, {0, 16, 0.25}}) {
     const std::string head = "deep_supervision." + std::to_string(stage);
@@ -200,7 +203,7 @@ TEST(Learner, DeepSupervisionAddsTheStagesAtHalfWeights) {
                                .reshape({2, grid, grid, 2})
                                .permute({0, 3, 1, 2});
     const at::Tensor middle = at::arange(grid, at::kLong) * stride + stride / 2;
-    const at::Tensor labels = batch.labels.index_select(1, middle).index_select(2, middle);
+    const at::Tensor labels = batch.targets.front().index_select(1, middle).index_select(2, middle);
     expected +=
         weight *
         loss_of(map + world.learner->store().at(head + ".bias").reshape({1, 2, 1, 1}), labels);

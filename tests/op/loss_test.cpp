@@ -11,7 +11,7 @@
 #include <vector>
 
 #include "support/tensors.h"
-#include "train/loss.h"
+#include "train/segmentation/loss.h"
 
 namespace medurwkv {
 namespace {

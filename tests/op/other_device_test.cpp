@@ -14,6 +14,7 @@
 #include "support/other_device.h"
 #include "support/tensors.h"
 #include "train/learner.h"
+#include "train/segmentation/objective.h"
 
 namespace medurwkv {
 namespace {
@@ -22,7 +23,7 @@ train::Batch batch_of(std::int64_t side) {
   const at::Tensor index = at::arange(2 * 3 * side * side, at::kDouble);
   const at::Tensor where = at::arange(2 * side * side, at::kLong);
   return {.images = at::sin(index * 0.37).reshape({2, 3, side, side}),
-          .labels = (where.floor_divide(7) % 2).reshape({2, side, side}),
+          .targets = {(where.floor_divide(7) % 2).reshape({2, side, side})},
           .ids = {}};
 }
 
@@ -44,11 +45,11 @@ TEST_P(OtherDeviceTraining, LearnsWhatTheCpuLearns) {
   settings.insert(settings.end(), GetParam().begin(), GetParam().end());
   train::Config config = train::load_config({}, settings);
   const net::NetworkConfig network = train::resolve_network(config, 2);
-  const train::LossOptions loss = train::loss_options(config, 2);
+  const train::SegmentationObjective objective(config, network, 2);
   const std::int64_t side = network.architecture == net::Architecture::unet ? 32 : 64;
   const train::Batch batch = batch_of(side);
-  train::Learner here(config, network, loss, at::kCPU, at::kDouble);
-  train::Learner there(config, network, loss, test::other_device(), at::kDouble);
+  train::Learner here(config, network, objective, at::kCPU, at::kDouble);
+  train::Learner there(config, network, objective, test::other_device(), at::kDouble);
   for (std::int64_t step = 0; step < 2; ++step) {
     SCOPED_TRACE(step);
     const double total = here.learn(batch, step, 1).total;

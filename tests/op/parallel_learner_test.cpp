@@ -13,6 +13,7 @@
 #include "support/free_port.h"
 #include "torch/process_group.h"
 #include "train/learner.h"
+#include "train/segmentation/objective.h"
 
 namespace medurwkv::train {
 namespace {
@@ -39,8 +40,9 @@ World make_world() {
   for (std::int64_t i = 0; i < steps; ++i) {
     at::Tensor labels = at::randint(0, classes, {batch_size, 64, 64}, at::kLong);
     labels.narrow(1, 0, 8).fill_(255);  // ignored
-    out.batches.push_back(
-        {.images = at::randn({batch_size, 3, 64, 64}, at::kDouble), .labels = labels, .ids = {}});
+    out.batches.push_back({.images = at::randn({batch_size, 3, 64, 64}, at::kDouble),
+                           .targets = {labels},
+                           .ids = {}});
   }
   return out;
 }
@@ -48,8 +50,8 @@ World make_world() {
 /// The losses of all steps; `part` of `parts` of every batch.
 std::vector<double> losses(const World& world, bool adamw,
                            const torch_backend::ProcessGroup* group) {
-  Learner learner(world.config, world.network, loss_options(world.config, classes), at::kCPU,
-                  at::kDouble);
+  const SegmentationObjective objective(world.config, world.network, classes);
+  Learner learner(world.config, world.network, objective, at::kCPU, at::kDouble);
   learner.set_group(group);
   const std::int64_t part = group != nullptr ? group->rank() : 0;
   const std::int64_t parts = group != nullptr ? group->world() : 1;
@@ -59,7 +61,7 @@ std::vector<double> losses(const World& world, bool adamw,
   for (std::int64_t step = 0; step < steps; ++step) {
     const Batch& whole = world.batches[static_cast<std::size_t>(step)];
     const Batch mine{.images = whole.images.narrow(0, first, count),
-                     .labels = whole.labels.narrow(0, first, count),
+                     .targets = {whole.targets.front().narrow(0, first, count)},
                      .ids = {},
                      .first = first};
     out.push_back(learner.learn(mine, step, 1).total);

@@ -62,7 +62,9 @@ const std::map<std::string, std::set<std::string>>& named_folders() {
       {"library", {"core"}},
       {"train/run", {"net", "data/feed"}},
       {"engine", {"library", "torch", "predict", "train/run"}},
-      {"train", {"engine", "data/check", "judge", "measure"}},
+      {"train/task", {"torch", "library", "data/feed", "train/run"}},
+      {"train/segmentation", {"train/task", "engine", "data/check", "judge"}},
+      {"train", {"train/segmentation", "measure"}},
       {"entry", {"train"}},
       {"app",
        {"library", "native", "measure", "judge/report", "predict", "data/check", "data/feed"}},
@@ -87,7 +89,9 @@ struct Library {
 
 const std::vector<Library>& libraries() {
   static const std::vector<Library> list{
-      {"LibTorch", {"torch/", "ATen/", "c10/", "caffe2/"}, {"torch", "engine", "train", "entry"}},
+      {"LibTorch",
+       {"torch/", "ATen/", "c10/", "caffe2/"},
+       {"torch", "engine", "train/task", "train/segmentation", "train", "entry"}},
       {"oneDNN", {"oneapi/dnnl/", "dnnl"}, {"native", "torch"}},
       {"an image codec", {"png.h", "jpeglib.h", "jerror.h", "tiff", "gif_lib.h"}, {"data/codecs"}},
       {"HDF5", {"hdf5", "H5"}, {"data/codecs"}},

@@ -24,12 +24,16 @@ using train::RunState;
 
 constexpr double none = std::numeric_limits<double>::quiet_NaN();
 
+/// A loss of three parts, one of them not used, and a figure.
+const train::Columns columns{.parts = {{"cross_entropy"}, {"dice_loss"}, {"focal_loss", false}},
+                             .figures = {{.name = "validation_dice", .label = "validation Dice"}}};
+
 RunState three_epochs() {
   RunState state;
   for (const double dice : {0.25, 0.75, 0.5}) {
-    state.sum_loss = 6;
-    state.sums = {4, 2, 0, 0, 0};
-    train::finish_epoch(state, 4, 1e-3, dice);
+    train::add_batch(state, 4, {3, 1, 0});
+    train::add_batch(state, 2, {1, 1, 0});
+    train::finish_epoch(state, columns, 4, 1e-3, {dice});
   }
   return state;
 }
@@ -37,24 +41,38 @@ RunState three_epochs() {
 TEST(RunRecord, TheBestEpochIsTheOneOfTheHighestValidationDice) {
   const RunState state = three_epochs();
   EXPECT_EQ(state.best_epoch, 2);
-  EXPECT_EQ(state.best_dice, 0.75);
+  EXPECT_EQ(state.best, 0.75);
   EXPECT_EQ(state.rows.at(2).epoch, 3);
   EXPECT_EQ(state.rows.at(2).loss, 1.5);
   EXPECT_EQ(state.rows.at(2).parts.at(0), 1);
   EXPECT_EQ(state.sum_loss, 0);
   RunState equal = state;
-  EXPECT_FALSE(train::finish_epoch(equal, 1, 0, 0.75)) << "the first of equal ones is kept";
+  EXPECT_FALSE(train::finish_epoch(equal, columns, 1, 0, {0.75}))
+      << "the first of equal ones is kept";
   RunState without;
-  EXPECT_TRUE(train::finish_epoch(without, 1, 0, none));
-  EXPECT_TRUE(train::finish_epoch(without, 1, 0, none));
+  EXPECT_TRUE(train::finish_epoch(without, columns, 1, 0, {none}));
+  EXPECT_TRUE(train::finish_epoch(without, columns, 1, 0, {none}));
   EXPECT_EQ(without.best_epoch, 2) << "without validation the last one";
 }
 
+TEST(RunRecord, WhereLowerIsBetterTheBestEpochIsTheOneOfTheLowestFigure) {
+  train::Columns lower = columns;
+  lower.figures = {{.name = "validation_loss", .label = "loss", .higher_is_better = false},
+                   {.name = "validation_other", .label = "other"}};
+  RunState state;
+  EXPECT_TRUE(train::finish_epoch(state, lower, 1, 0, {3, 1}));
+  EXPECT_TRUE(train::finish_epoch(state, lower, 1, 0, {1, 0}));
+  EXPECT_FALSE(train::finish_epoch(state, lower, 1, 0, {2, 5})) << "the first figure chooses";
+  EXPECT_EQ(state.best, 1);
+  EXPECT_EQ(state.best_epoch, 2);
+  train::forget_best(state);
+  EXPECT_TRUE(train::finish_epoch(state, lower, 1, 0, {7, 0}));
+}
+
 TEST(RunRecord, LogHasALinePerEpochAndLeavesUnusedPartsEmpty) {
-  EXPECT_EQ(train::log_csv({three_epochs().rows.at(0)}, {1, 1, 0, 0, 0}),
-            "epoch,rate,loss,cross_entropy,dice_loss,focal_loss,tversky_loss,boundary_loss,"
-            "validation_dice\n"
-            "1,0.001000000,1.500000,1.000000,0.500000,,,,0.250000\n");
+  EXPECT_EQ(train::log_csv({three_epochs().rows.at(0)}, columns),
+            "epoch,rate,loss,cross_entropy,dice_loss,focal_loss,validation_dice\n"
+            "1,0.001000000,1.500000,1.000000,0.500000,,0.250000\n");
 }
 
 TEST(RunRecord, StateReadsBack) {
@@ -62,21 +80,34 @@ TEST(RunRecord, StateReadsBack) {
   state.step = 12;
   state.sum_loss = 0.1;
   state.sums = {0.1, 0.2, 0.3, 0.4, 0.5};
-  state.rows.back().validation_dice = none;
+  state.rows.back().figures = {none};
   const auto text = train::to_json(state).dump();
   const RunState back = train::state_from(nlohmann::json::parse(text));
   EXPECT_EQ(train::to_json(back).dump(), text);
-  EXPECT_TRUE(std::isnan(back.rows.back().validation_dice));
+  EXPECT_TRUE(std::isnan(back.rows.back().figures.front()));
 }
 
 // As written by the first versions, whose loss had two parts.
-TEST(RunRecord, AnEarlierStateIsRead) {
+TEST(RunRecord, AStateOfTwoPartsIsRead) {
   const RunState state = train::state_from(nlohmann::json::parse(R"({
     "step": 5, "sum_loss": 1.5, "sum_cross_entropy": 1.0, "sum_dice": 0.5, "best_dice": 0.5,
     "best_epoch": 1, "rows": [[1, 0.001, 1.25, 0.75, 0.5, 0.5]]})"));
-  EXPECT_EQ(state.sums, (train::LossParts{1.0, 0.5, 0, 0, 0}));
-  EXPECT_EQ(state.rows.at(0).parts, (train::LossParts{0.75, 0.5, 0, 0, 0}));
-  EXPECT_EQ(state.rows.at(0).validation_dice, 0.5);
+  EXPECT_EQ(state.sums, (std::vector<double>{1.0, 0.5, 0, 0, 0}));
+  EXPECT_EQ(state.rows.at(0).parts, (std::vector<double>{0.75, 0.5, 0, 0, 0}));
+  EXPECT_EQ(state.rows.at(0).figures, std::vector<double>{0.5});
+  EXPECT_EQ(state.best, 0.5);
+}
+
+// As model format 1 had it: one figure, no list of them; -1 where nothing was judged.
+TEST(RunRecord, AStateOfOneFigureIsRead) {
+  const RunState state = train::state_from(nlohmann::json::parse(R"({
+    "step": 5, "sum_loss": 1.5, "sums": [1, 2, 3, 4, 5], "best_dice": -1, "best_epoch": 1,
+    "best_model": "ab", "rows": [[1, 0.001, 1.25, [5, 4, 3, 2, null], null]]})"));
+  EXPECT_EQ(state.sums, (std::vector<double>{1, 2, 3, 4, 5}));
+  EXPECT_EQ(state.rows.at(0).parts.at(1), 4);
+  EXPECT_TRUE(std::isnan(state.rows.at(0).parts.at(4)));
+  EXPECT_TRUE(std::isnan(state.rows.at(0).figures.at(0)));
+  EXPECT_TRUE(std::isnan(state.best));
 }
 
 TEST(EventFile, ChecksumsAreCastagnolis) {

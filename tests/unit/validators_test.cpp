@@ -93,7 +93,9 @@ TEST(ClassNames, AreRefusedInAModel) {
     if (!is_text(one.names.back())) continue;
     weights::ModelInfo info;
     info.network = net::preset("nano", static_cast<std::int64_t>(one.names.size()), 3);
-    for (const std::string& name : one.names) info.classes.push_back({name, {}});
+    std::vector<ClassInfo> classes;
+    for (const std::string& name : one.names) classes.push_back({name, {}});
+    info.heads = {segmentation_head(classes)};
     const auto metadata = weights::to_metadata(info);
     const std::string said = refusal([&] { return weights::model_info("x.model", metadata); });
     EXPECT_NE(said.find("class"), std::string::npos) << one.what;
@@ -138,14 +140,14 @@ TEST(Regions, AreRefusedInASettingAndInAModel) {
   EXPECT_NE(said.find("loss.regions has the class 2 twice"), std::string::npos) << said;
   weights::ModelInfo info;
   info.network = net::preset("nano", 2, 3);
-  info.classes = {{"background", {}}, {"a", {}}, {"b", {}}};
+  const std::vector<ClassInfo> classes{{"background", {}}, {"a", {}}, {"b", {}}};
   for (const Regions& regions : {Regions{{1, 2, 2}, {2}}, Regions{{1}, {1, 2}}, Regions{{1}}}) {
-    info.regions = regions;
+    info.heads = {segmentation_head(classes, regions)};
     const auto metadata = weights::to_metadata(info);
     const std::string refused = refusal([&] { return weights::model_info("x.model", metadata); });
     EXPECT_NE(refused.find("heads.regions"), std::string::npos) << refused;
   }
-  info.regions = {{1, 2}, {2}};
+  info.heads = {segmentation_head(classes, {{1, 2}, {2}})};
   EXPECT_EQ(refusal([&] { return weights::model_info("x.model", weights::to_metadata(info)); }),
             "");
 }

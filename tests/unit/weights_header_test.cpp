@@ -206,7 +206,7 @@ class ModelMetadata : public ::testing::Test {
   ModelMetadata() {
     ModelInfo info;
     info.network = net::preset("nano", 2, 3);
-    info.classes = {{"background", {0, 0, 0}}, {"lesion", {255, 0, 0}}};
+    info.heads = {segmentation_head({{"background", {0, 0, 0}}, {"lesion", {255, 0, 0}}})};
     good_ = to_metadata(info);
   }
   /// The refusal after a change of one JSON text.
@@ -280,15 +280,73 @@ TEST_F(ModelMetadata, NoChannelsAreRefused) {
 }
 
 TEST_F(ModelMetadata, OtherVersionsAreNamedWithOurs) {
-  for (const char* version : {"2", "0", "-1", "1.0", "", "one", "01", "1 "}) {
+  for (const char* version : {"3", "0", "-1", "1.0", "", "one", "01", "1 "}) {
     Metadata metadata = good_;
     metadata["format_version"] = version;
     const auto found = test::refusal_of([&] { return model_info("m.model", metadata); });
     ASSERT_TRUE(found) << version;
     EXPECT_EQ(found->kind, ErrorKind::failure);
     EXPECT_TRUE(found->names("m.model") && found->names("format " + std::string(version)) &&
-                found->names("reads format 1"))
+                found->names("reads format 2"))
         << found->message;
+  }
+}
+
+// Keys that a reader may pass over, and those that it must know.
+TEST_F(ModelMetadata, WhatIsNotKnownIsPassedOverUnlessItIsNeeded) {
+  Metadata metadata = good_;
+  metadata["of_a_later_version"] = "{}";
+  metadata["needs"] = "[]";
+  EXPECT_FALSE(test::refusal_of([&] { return model_info("m.model", metadata); }));
+  metadata["needs"] = R"(["of_a_later_version"])";
+  const auto found = test::refusal_of([&] { return model_info("m.model", metadata); });
+  ASSERT_TRUE(found);
+  EXPECT_TRUE(found->names("m.model") && found->names("needs of_a_later_version") &&
+              found->names("newer"))
+      << found->message;
+  for (const char* bad : {"", "{}", "[1]", "\"a\"", "["}) {
+    metadata["needs"] = bad;
+    EXPECT_TRUE(test::refusal_of([&] { return model_info("m.model", metadata); })) << bad;
+  }
+}
+
+TEST_F(ModelMetadata, HeadsAreAListThatFitsTheNetwork) {
+  ModelInfo info;
+  info.network = net::preset("nano", 5, 3);
+  info.heads = {segmentation_head({{"background", {}}, {"a", {1, 2, 3}}}),
+                {.name = "zones",
+                 .kind = HeadKind::sigmoid,
+                 .classes = {{"background", {}}, {"b", {}}, {"c", {}}, {"d", {}}},
+                 .regions = {{1, 2, 3}, {2, 3}, {3}}}};
+  const ModelInfo back = model_info("m.model", to_metadata(info));
+  EXPECT_EQ(back.heads, info.heads);
+  const auto refused = [&] {
+    return test::refusal_of([&] { return segmentation_of("m.model", back); });
+  };
+  ASSERT_TRUE(refused()) << "what segments takes one head";
+  EXPECT_TRUE(refused()->names("m.model") && refused()->names("2 heads")) << refused()->message;
+  info.network.classes = 4;
+  EXPECT_TRUE(test::refusal_of([&] { return model_info("m.model", to_metadata(info)); }));
+  info.network.classes = 5;
+  info.heads[1].kind = HeadKind::label;
+  EXPECT_TRUE(test::refusal_of([&] { return model_info("m.model", to_metadata(info)); }))
+      << "a class per image from a network that gives one per pixel";
+}
+
+TEST_F(ModelMetadata, AClassifierAndAnEncoderAreNoSegmentation) {
+  ModelInfo info;
+  info.network = net::classifier_preset("nano");
+  info.network.classes = 2;
+  info.heads = {{.name = "label", .kind = HeadKind::label, .classes = {{"cat", {}}, {"dog", {}}}}};
+  const ModelInfo classifier = model_info("m.model", to_metadata(info));
+  EXPECT_EQ(classifier.heads, info.heads);
+  info.network = net::encoder_preset("nano");
+  info.heads.clear();
+  for (const ModelInfo& one : {classifier, model_info("m.model", to_metadata(info))}) {
+    const auto found = test::refusal_of([&] { return segmentation_of("m.model", one); });
+    ASSERT_TRUE(found);
+    EXPECT_EQ(found->kind, ErrorKind::usage);
+    EXPECT_TRUE(found->names("train --pretrained m.model")) << found->message;
   }
 }
 
@@ -305,7 +363,7 @@ TEST_F(ModelMetadata, ColoursAreThreeBytes) {
 TEST(InputContracts, EveryFitAndWindowReadsBack) {
   ModelInfo info;
   info.network = net::preset("nano", 2, 3);
-  info.classes = {{"background", {}}, {"lesion", {}}};
+  info.heads = {segmentation_head({{"background", {}}, {"lesion", {}}})};
   for (const Fit fit : {Fit::stretch, Fit::pad, Fit::native}) {
     for (const std::optional<Window>& window :
          {std::optional<Window>(), std::optional<Window>(Window{-160.5, 240})}) {
@@ -335,7 +393,9 @@ TEST(ModelConfigurations, OfEveryPresetReadBack) {
     info.input.channels = 1;
     info.input.mean = {0.449};
     info.input.deviation = {0.226};
-    info.classes = {{"background", {}}, {"a", {}}, {"b", {}}, {"c", {}}};
+    Head head = segmentation_head({{"background", {}}, {"a", {}}, {"b", {}}, {"c", {}}});
+    if (info.network.architecture == net::Architecture::classifier) head.kind = HeadKind::label;
+    if (info.network.architecture != net::Architecture::encoder) info.heads = {head};
     EXPECT_EQ(model_info("m", to_metadata(info)).network, info.network) << name;
     EXPECT_EQ(model_info("m", to_metadata(info)).input, info.input) << name;
   }

@@ -258,7 +258,7 @@ std::optional<SliceName> slice_name(const std::string& id) {
   static const std::regex pattern("(.+)_slice_?([A-Za-z]*)_?([0-9]{1,6})", std::regex::icase);
   std::smatch found;
   if (!std::regex_match(id, found, pattern)) return std::nullopt;
-  const std::string phase = found[2].str().empty() ? "" : "_" + found[2].str();
+  const std::string phase = found[2].str().empty() ? "" : concat("_", found[2].str());
   return SliceName{found[1].str() + phase, std::stoll(found[3].str())};
 }
 

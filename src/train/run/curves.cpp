@@ -1,4 +1,4 @@
-// Draws curves.svg: training loss and validation Dice by epoch, each with its own axis.
+// Draws curves.svg: training loss and the choosing figure by epoch, each with its own axis.
 #include <algorithm>
 #include <cmath>
 #include <string>
@@ -50,21 +50,28 @@ void draw(const Panel& panel, const std::vector<double>& values, Svg& out) {
 
 }  // namespace
 
-std::string curves_svg(const std::vector<EpochRow>& rows) {
+std::string curves_svg(const std::vector<EpochRow>& rows, const Columns& columns) {
   std::vector<double> loss;
-  std::vector<double> dice;
+  std::vector<double> figure;
   double largest_loss = 0;
+  double largest_figure = 0;
   for (const EpochRow& row : rows) {
     loss.push_back(row.loss);
-    dice.push_back(row.validation_dice);
+    figure.push_back(row.figures.front());
     if (std::isfinite(row.loss)) largest_loss = std::max(largest_loss, row.loss);
+    if (std::isfinite(figure.back())) largest_figure = std::max(largest_figure, figure.back());
   }
-  Svg out(
-      880, 300,
-      {"curves", "Curves of the training", "Training loss and validation Dice by epoch.", true});
+  const FigureColumn& shown = columns.chooses();
+  Svg out(880, 300,
+          {"curves", "Curves of the training",
+           concat("Training loss and ", shown.label, " by epoch."), true});
   out.bar(0, 0, 880, 300, "white");
   draw({.title = "training loss", .color = "#b5471f", .left = 50, .most = largest_loss}, loss, out);
-  draw({.title = "validation Dice (mean over cases)", .color = "#1f6fb5", .left = 490}, dice, out);
+  draw({.title = shown.curve.empty() ? shown.label : shown.curve,
+        .color = "#1f6fb5",
+        .left = 490,
+        .most = shown.most > 0 ? shown.most : largest_figure},
+       figure, out);
   return out.str();
 }
 

@@ -35,9 +35,10 @@ namespace {
 /// A model file of the preset: all of its tensors are views of the same numbers, so that writing it
 /// leaves no memory behind that loading it could use.
 std::filesystem::path written(const std::filesystem::path& folder, const std::string& preset) {
-  const weights::ModelInfo info{.network = net::preset(preset, 2, 3),
-                                .input = {.width = 32, .height = 32},
-                                .classes = {{"background", {0, 0, 0}}, {"lesion", {255, 0, 0}}}};
+  const weights::ModelInfo info{
+      .network = net::preset(preset, 2, 3),
+      .input = {.width = 32, .height = 32},
+      .heads = {segmentation_head({{"background", {0, 0, 0}}, {"lesion", {255, 0, 0}}})}};
   std::vector<weights::TensorInfo> infos = weights::tensor_infos(plan::parameters_of(info.network));
   std::int64_t most = 0;
   for (const weights::TensorInfo& one : infos) most = std::max(most, element_count(one.shape));

@@ -1,4 +1,4 @@
-#include "train/loss.h"
+#include "train/segmentation/loss.h"
 
 #include <algorithm>
 #include <cmath>
@@ -202,7 +202,7 @@ Loss segmentation_loss(const at::Tensor& logits, const at::Tensor& labels,
   if (weights[1] > 0 || weights[3] > 0 || weights[4] > 0) {
     probabilities = probabilities_of(logits, pixels, options);
   }
-  Loss out;
+  Loss out{.total = {}, .parts = std::vector<at::Tensor>(weights.size())};
   if (weights[0] > 0) out.parts[0] = cross_entropy(logits, pixels, labels, options);
   if (weights[1] > 0) out.parts[1] = dice_loss(probabilities, pixels, options);
   if (weights[2] > 0) out.parts[2] = focal_loss(logits, pixels, options);

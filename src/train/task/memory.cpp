@@ -1,4 +1,4 @@
-#include "train/memory.h"
+#include "train/task/memory.h"
 
 #include <algorithm>
 

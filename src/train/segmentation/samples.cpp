@@ -1,11 +1,12 @@
-#include "train/samples.h"
-#include "core/model_description.h"
-#include "data/codecs/read.h"
+#include "train/segmentation/samples.h"
 
 #include <algorithm>
 #include <cstdint>
 #include <memory>
 #include <utility>
+
+#include "core/model_description.h"
+#include "data/codecs/read.h"
 
 namespace medurwkv::train {
 
@@ -19,7 +20,7 @@ Batch to_tensors(data::SampleBatch&& samples, const InputContract& contract) {
       .images = at::from_blob(
           kept->images.data(), {kept->count, contract.channels, contract.height, contract.width},
           [kept](void*) {}, at::kFloat),
-      .labels = labels,
+      .targets = {labels},
       .ids = kept->ids,
       .first = kept->first,
       .counts = kept->counts};

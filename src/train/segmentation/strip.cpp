@@ -1,4 +1,4 @@
-#include "train/strip.h"
+#include "train/segmentation/strip.h"
 
 #include <algorithm>
 #include <cmath>

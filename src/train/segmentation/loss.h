@@ -1,21 +1,25 @@
 // Losses of segmentation. Every one is a function of sums over pixels, and all sums of a batch go
 // through LossOptions::gather: where several processes share a batch, that is the one place where
 // they add them up, so that a loss is that of the whole batch. Relies on ATen and
-// train/run/record.h.
+// train/task/objective.h.
 #pragma once
 
 #include "torch/aten.h"
 
 #include <array>
 #include <cstdint>
-#include <functional>
 #include <vector>
 
 #include "core/model_description.h"
 #include "core/regions.h"
-#include "train/run/record.h"
+#include "train/task/objective.h"
 
 namespace medurwkv::train {
+
+/// The parts of the loss, in the order in which they are listed everywhere.
+inline constexpr std::array<const char*, 5> loss_names{"cross_entropy", "dice_loss", "focal_loss",
+                                                       "tversky_loss", "boundary_loss"};
+using LossParts = std::array<double, loss_names.size()>;
 
 struct LossOptions {
   LossParts weights{1, 1, 0, 0, 0};        ///< of the parts in the sum; 0: not computed
@@ -29,7 +33,7 @@ struct LossOptions {
   /// its classes; all of them count as foreground, with the weight of the class they stand for.
   Regions regions = {};
   /// Sums over this process's part of the batch to those over all of it, with gradient.
-  std::function<at::Tensor(const at::Tensor&)> gather = [](const at::Tensor& sums) { return sums; };
+  Gather gather = [](const at::Tensor& sums) { return sums; };
 };
 
 // `logits`: batch x outputs x height x width; `labels`: int64, batch x height x width. Every loss
@@ -64,13 +68,7 @@ at::Tensor tversky_loss(const at::Tensor& logits, const at::Tensor& labels,
 at::Tensor boundary_loss(const at::Tensor& logits, const at::Tensor& labels,
                          const LossOptions& options);
 
-struct Loss {
-  at::Tensor total;
-  /// Undefined where the weight is 0.
-  std::array<at::Tensor, std::tuple_size_v<LossParts>> parts;
-};
-
-/// The weighted sum and its parts.
+/// The weighted sum and its parts, those of weight 0 undefined.
 Loss segmentation_loss(const at::Tensor& logits, const at::Tensor& labels,
                        const LossOptions& options);
 

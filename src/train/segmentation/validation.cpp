@@ -1,4 +1,4 @@
-#include "train/validation.h"
+#include "train/segmentation/validation.h"
 
 #include <algorithm>
 #include <future>
@@ -10,7 +10,7 @@
 #include "data/codecs/read.h"
 #include "judge/metrics.h"
 #include "predict/predictor.h"
-#include "train/strip.h"
+#include "train/segmentation/strip.h"
 
 namespace medurwkv::train {
 

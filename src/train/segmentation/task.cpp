@@ -1,0 +1,202 @@
+#include "train/segmentation/task.h"
+
+#include <cstddef>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "core/error.h"
+#include "core/files.h"
+#include "core/model_description.h"
+#include "core/text.h"
+#include "core/threads.h"
+#include "core/version.h"
+#include "data/check/open.h"
+#include "data/feed/batch_loader.h"
+#include "data/feed/case_cache.h"
+#include "data/layout/channels.h"
+#include "data/split/split.h"
+#include "engine/torch_engine.h"
+#include "train/segmentation/objective.h"
+#include "train/segmentation/samples.h"
+#include "train/segmentation/validation.h"
+#include "train/task/memory.h"
+
+namespace medurwkv::train {
+namespace {
+
+using library::TrainRequest;
+
+/// The cases of a run, numbered: first those of the training part, then those of the validation
+/// part. The data set must outlive the reader.
+struct RunCases {
+  /// Throws Error when the training part is empty, and for an image that a network of `channels`
+  /// does not take.
+  RunCases(const data::Dataset& dataset, const data::Split& split, std::int64_t channels);
+  [[nodiscard]] std::size_t count() const { return train + val; }
+
+  std::size_t train = 0;
+  std::size_t val = 0;
+  data::CaseReader reader;
+};
+
+RunCases::RunCases(const data::Dataset& dataset, const data::Split& split, std::int64_t channels) {
+  std::vector<data::Case> all = data::part_of(dataset, split, "train");
+  if (all.empty()) throw_failure("the split's train part is empty");
+  train = all.size();
+  const std::vector<data::Case> validation = data::part_of(dataset, split, "val");
+  val = validation.size();
+  all.insert(all.end(), validation.begin(), validation.end());
+  data::check_channels(all, data::read_channels(all), channels, "--set network.channels=");
+  reader = case_reader(dataset, std::move(all));
+}
+
+/// ImageNet's statistics for RGB, their mean for any other number of channels; `files` are those of
+/// a case. Throws a usage Error.
+InputContract input_of(const Config& config, std::int64_t files) {
+  InputContract out{.fit = fit_from(config.input.fit),
+                    .width = config.input.width,
+                    .height = config.input.height,
+                    .channels = config.network.channels,
+                    .files = files};
+  if (config.input.window_low < config.input.window_high) {
+    out.window = {config.input.window_low, config.input.window_high};
+  }
+  if (out.channels != 3) {
+    const auto channels = static_cast<std::size_t>(out.channels);
+    out.mean.assign(channels, 0.449);
+    out.deviation.assign(channels, 0.226);
+  }
+  return out;
+}
+
+/// The fold that `run.fold` names.
+std::optional<int> fold_of(const Config& config) {
+  return config.run.fold > 0 ? std::optional(static_cast<int>(config.run.fold)) : std::nullopt;
+}
+
+/// What the split says of how the set is read.
+data::DatasetOptions split_options_of(const TrainRequest& request) {
+  try {
+    return data::split_options(request.split);
+  } catch (const Error& error) {
+    if (!request.resume || request.split != (request.out / "split.json").path()) throw;
+    throw_failure(
+        concat(error.what(), "; name the split that the run was started with: --split FILE"));
+  }
+}
+
+/// What the model file says; the settings of the network that were unset are filled in in `config`.
+weights::ModelInfo described(Config& config, const data::Dataset& dataset, const data::Split& split,
+                             const std::string& split_sha256) {
+  const std::int64_t classes = std::ssize(dataset.classes);
+  return {.network = resolve_network(config, classes),
+          .input = input_of(config, std::ssize(dataset.cases.front().images)),
+          .heads = {segmentation_head(dataset.classes, regions_of(config, classes))},
+          .provenance = {{"data_sha256", split.data_sha256},
+                         {"split_sha256", split_sha256},
+                         {"configuration", to_toml(config)},
+                         {"seed", config.run.seed},
+                         {"medurwkv", medurwkv::version}}};
+}
+
+Columns columns_of(const Config& config, std::int64_t classes) {
+  const LossParts weights = loss_options(config, classes).weights;
+  Columns out{.parts = {},
+              .figures = {{.name = "validation_dice",
+                           .label = "validation Dice",
+                           .curve = "validation Dice (mean over cases)",
+                           .most = 1}}};
+  for (std::size_t i = 0; i < weights.size(); ++i) {
+    out.parts.push_back({loss_names[i], weights[i] > 0});
+  }
+  return out;
+}
+
+class SegmentationTask : public Task {
+ public:
+  SegmentationTask(const TrainRequest& request, Config& config)
+      : config_(config),
+        dataset_(data::open_dataset(request.data, split_options_of(request))),
+        split_(data::read_split(request.split, dataset_, fold_of(config))),
+        source_{request.split, sha256_file(request.split), split_.data_sha256},
+        info_(described(config, dataset_, split_, source_.split_sha256)),
+        columns_(columns_of(config, std::ssize(dataset_.classes))),
+        objective_(config, info_.network, std::ssize(dataset_.classes)),
+        cases_(dataset_, split_, config.network.channels) {}
+
+  [[nodiscard]] const weights::ModelInfo& info() const override { return info_; }
+  [[nodiscard]] const Objective& objective() const override { return objective_; }
+  [[nodiscard]] const Columns& columns() const override { return columns_; }
+  [[nodiscard]] const Source& source() const override { return source_; }
+  [[nodiscard]] TaskSize size() const override {
+    return {.loss_parts = (config_.loss.focal > 0 ? 1 : 0) + (config_.loss.tversky > 0 ? 1 : 0) +
+                          (config_.loss.boundary > 0 ? 1 : 0),
+            .cases = static_cast<std::int64_t>(cases_.count()),
+            .mean_case = mean_case_size(cases_.reader, cases_.count())};
+  }
+  [[nodiscard]] std::int64_t samples() const override {
+    return static_cast<std::int64_t>(cases_.train);
+  }
+  [[nodiscard]] std::string counts() const override {
+    return concat(cases_.train, " training and ", cases_.val, " validation images");
+  }
+  [[nodiscard]] const std::vector<std::string>& notes() const override { return dataset_.notes; }
+
+  void open(const Feed& feed) override {
+    feed_ = feed;
+    cache_.emplace(cases_.count(), cases_.reader, feed.cache_budget);
+    loader_.emplace(*cache_, data::LoaderOptions{.contract = info_.input,
+                                                 .augment = config_.augment,
+                                                 .cases = samples(),
+                                                 .batch = config_.run.batch,
+                                                 .steps = feed.batches,
+                                                 .seed = config_.run.seed,
+                                                 .workers = thread_count(),
+                                                 .part = feed.rank,
+                                                 .parts = feed.world});
+  }
+  Batch take(std::int64_t index) override { return to_tensors(loader_->take(index), info_.input); }
+  [[nodiscard]] double waited_seconds() const override { return loader_->waited_seconds(); }
+
+  Judgement judge(const torch_backend::ParameterStore& weights) override {
+    engine::TorchEngine engine(info_.network, weights,
+                               {.input = info_.input,
+                                .classes = info_.heads.front().classes,
+                                .network = {},
+                                .file = {},
+                                .content_sha256 = {},
+                                .split_sha256 = {}},
+                               info_.heads.front().regions);
+    Validated out =
+        validate(engine, *cache_,
+                 {.first = cases_.train,
+                  .count = cases_.val,
+                  .pictures = feed_.rank == 0 ? static_cast<std::size_t>(config_.run.pictures) : 0,
+                  .part = static_cast<std::size_t>(feed_.rank),
+                  .parts = static_cast<std::size_t>(feed_.world)});
+    return {{{.sum = out.sum, .count = static_cast<double>(out.used)}}, std::move(out.strip)};
+  }
+
+ private:
+  const Config& config_;
+  data::Dataset dataset_;
+  data::Split split_;
+  Source source_;
+  weights::ModelInfo info_;
+  Columns columns_;
+  SegmentationObjective objective_;
+  RunCases cases_;
+  Feed feed_;
+  std::optional<data::CaseCache> cache_;  ///< of the training part, then of the validation part
+  std::optional<data::BatchLoader> loader_;
+};
+
+}  // namespace
+
+std::unique_ptr<Task> segmentation_task(const TrainRequest& request, Config& config) {
+  return std::make_unique<SegmentationTask>(request, config);
+}
+
+}  // namespace medurwkv::train

@@ -1,0 +1,2 @@
+// Nothing: the executable exists for its precompiled headers alone (tests/CMakeLists.txt).
+int main() {}
