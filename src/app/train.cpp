@@ -42,6 +42,7 @@ nlohmann::json train_network(library::TrainRequest request, Listener& listener) 
   }
   // A resumed run takes its configuration and its split from its own folder unless the request
   // names others.
+  if (!request.pictures.empty()) return train(request, listener);  // a pretraining has no split
   if (request.resume && request.split.empty()) request.split = (request.out / "split.json").path();
   if (request.split.empty()) {
     throw_usage(concat("--split is required; `medurwkv data split ", request.data.string(),

@@ -88,6 +88,7 @@ void on_run(CLI::App& command, Run run);
 
 void add_data(CLI::App& root);
 void add_train(CLI::App& root);
+void add_pretrain(CLI::App& root);
 void add_evaluate(CLI::App& root);
 void add_compare(CLI::App& root);
 void add_predict(CLI::App& root);

@@ -221,6 +221,7 @@ int run(int count, char** arguments) {
   add_doctor(root);
   add_data(root);
   add_train(root);
+  add_pretrain(root);
   add_evaluate(root);
   add_compare(root);
   add_predict(root);

@@ -1,129 +1,12 @@
 // `medurwkv train`: a training run or a series of them.
-#include <algorithm>
-#include <cstdlib>
-#include <iostream>
 #include <memory>
-#include <string>
-#include <vector>
 
-#include "app/train.h"
-#include "cli/command.h"
-#include "cli/ranks.h"
-#include "core/memory.h"
-#include "core/text.h"
-#include "core/threads.h"
+#include "cli/training.h"
 
 namespace medurwkv::cli {
-namespace {
-
-struct TrainOptions {
-  CommonOptions common;
-  library::TrainRequest request;
-  // Settings by another name.
-  std::string preset, wkv, precision;
-  std::vector<std::string> settings;
-  int epochs = 0;
-  int batch = 0;
-  int size = 0;
-  // In units for people.
-  double save_minutes = 1;
-  double cache_gigabytes = -1;
-  int processes = 1;
-};
-
-/// The short options are settings by another name; --set comes last and wins.
-std::vector<std::string> all_settings(const TrainOptions& options, bool seed_given) {
-  std::vector<std::string> settings;
-  if (!options.preset.empty()) settings.push_back("network.preset=" + options.preset);
-  if (!options.wkv.empty()) settings.push_back("network.wkv=" + options.wkv);
-  if (options.epochs > 0) settings.push_back(concat("run.epochs=", options.epochs));
-  if (options.batch > 0) settings.push_back(concat("run.batch=", options.batch));
-  if (options.size > 0) {
-    settings.push_back(concat("input.width=", options.size));
-    settings.push_back(concat("input.height=", options.size));
-  }
-  if (!options.precision.empty()) settings.push_back("run.precision=" + options.precision);
-  if (seed_given) settings.push_back(concat("run.seed=", options.common.seed));
-  settings.insert(settings.end(), options.settings.begin(), options.settings.end());
-  return settings;
-}
-
-void print_series(const nlohmann::json& series) {
-  for (const nlohmann::json& run : series.at("runs")) {
-    const nlohmann::json& dice = run.at("best_validation_dice");
-    std::cout << run.at("folder").get<std::string>() << ": epoch " << run.at("best_epoch") << " of "
-              << run.at("epochs") << ", validation Dice "
-              << (dice.is_null() ? std::string("-") : fixed(dice.get<double>(), 4)) << "\n";
-  }
-  const nlohmann::json& all = series.at("validation_dice");
-  if (all.at("mean").is_null()) return;
-  std::cout << "mean of " << all.at("runs") << ": " << fixed(all.at("mean").get<double>(), 4);
-  if (!all.at("deviation").is_null()) {
-    std::cout << ", standard deviation " << fixed(all.at("deviation").get<double>(), 4);
-  }
-  std::cout << "\n";
-}
-
-/// Runs the command again in several processes of this machine, which share its cores and memory.
-int train_in_processes(const TrainOptions& options) {
-  const int threads = options.common.threads > 0 ? options.common.threads : available_cores();
-  const double memory =
-      1e-9 * static_cast<double>(memory_limit() > 0 ? memory_limit() : available_memory());
-  std::vector<std::string> words =
-      arguments_without(own_arguments(), {"--nproc", "--threads", "--memory"});
-  words.push_back(concat("--threads=", std::max(1, threads / options.processes)));
-  words.push_back(concat("--memory=", memory / options.processes));
-  return run_ranks(options.processes, words);
-}
-
-int run_train(TrainOptions& options, bool seed_given) {
-  library::TrainRequest& request = options.request;
-  if (options.processes > 1) {
-    app::refuse_series_of_ranks(request);
-    return train_in_processes(options);
-  }
-  if (!request.rendezvous.empty()) {
-    // Silences c10d's own log lines; our errors say the same.
-    ::setenv("GLOG_minloglevel", "3", 0);
-    ::setenv("TORCH_CPP_LOG_LEVEL", "FATAL", 0);
-  }
-  request.out = options.common.out;
-  request.settings = all_settings(options, seed_given);
-  request.device = options.common.device;
-  request.threads = options.common.threads > 0 ? options.common.threads : available_cores();
-  request.save_every = 60 * options.save_minutes;
-  request.cache = options.cache_gigabytes < 0 ? -1 : 1e9 * options.cache_gigabytes;
-  request.memory = memory_limit();
-  TerminalListener listener(options.common);
-  const nlohmann::json summary = app::train_network(request, listener);
-  if (request.rank > 0) return exit_done;
-  if (options.common.json) {
-    print_json(summary);
-    return exit_done;
-  }
-  if (summary.contains("runs")) {
-    print_series(summary);
-    return exit_done;
-  }
-  if (summary.at("model").is_null()) {
-    std::cout << "model: none yet; go on with --resume\ntime: "
-              << human_seconds(summary.at("seconds").get<double>()) << "\n";
-    return exit_done;
-  }
-  std::cout << "model: " << summary.at("model").get<std::string>() << " (epoch "
-            << summary.at("best_epoch") << " of " << summary.at("epochs");
-  if (!summary.at("best_validation_dice").is_null()) {
-    std::cout << ", validation Dice " << fixed(summary.at("best_validation_dice").get<double>(), 4);
-  }
-  std::cout << ")\ncurves: " << summary.at("curves").get<std::string>()
-            << "\ntime: " << human_seconds(summary.at("seconds").get<double>()) << "\n";
-  return exit_done;
-}
-
-}  // namespace
 
 void add_train(CLI::App& root) {
-  const auto options = std::make_shared<TrainOptions>();
+  const auto options = std::make_shared<TrainingOptions>();
   CLI::App* command = add_command(
       root, "train", "Train a network on a folder of images and masks.",
       "medurwkv train --data DIR --split split.json --preset tiny --epochs 50 --out runs/first");
@@ -132,10 +15,6 @@ void add_train(CLI::App& root) {
   command->add_option("--fold", options->request.folds,
                       "of a split with folds: the number of the fold that is val, or all (one run "
                       "each, in OUT/foldK)");
-  command->add_option("--config", options->request.config, "TOML configuration")
-      ->check(CLI::ExistingFile);
-  command->add_option("--preset", options->preset,
-                      "network: nano, tiny, small, base, large, unet or unet_small");
   auto* pretrained =
       command
           ->add_option("--pretrained", options->request.pretrained,
@@ -148,60 +27,13 @@ void add_train(CLI::App& root) {
       ->excludes(pretrained);
   command->add_flag("--names", options->request.names,
                     "with --pretrained or --init: list every tensor and what is done with it");
-  command->add_option("--wkv", options->wkv, "bi-WKV mode: exact, released32 or released16");
-  command->add_option("--epochs", options->epochs, "passes over the training part")
-      ->check(whole(1, 1000000));
-  command->add_option("--batch", options->batch, "images per step")->check(whole(1, 4096));
-  command->add_option("--size", options->size, "height and width of the network's input")
-      ->check(whole(1, 16384));
-  command->add_option("--set", options->settings, "any setting, as key=value (repeatable)")
-      ->allow_extra_args(false);
   command
       ->add_option("--seeds", options->request.seeds,
                    "how many runs, from --seed on (one each, in OUT/seedN)")
       ->check(whole(1, 1000));
-  command
-      ->add_option("--precision", options->precision,
-                   "float32, or bfloat16 for linear maps and convolutions")
-      ->check(CLI::IsMember({"float32", "bfloat16"}));
-  command->add_flag("--resume", options->request.resume,
-                    "go on from OUT/last.ckpt, or the runs below OUT");
-  command
-      ->add_option("--max-minutes", options->request.max_minutes,
-                   "stop after this time, resumed time included")
-      ->check(above_zero());
-  command->add_option("--save-every", options->save_minutes, "minutes between checkpoints")
-      ->check(above_zero())
-      ->capture_default_str();
-  command
-      ->add_option("--cache", options->cache_gigabytes,
-                   "GB of decoded images to keep; default: half of what training leaves free")
-      ->check(number(0, 1e9));
-  auto* processes =
-      command
-          ->add_option("--nproc", options->processes,
-                       "processes of this machine that train together, each with its share of "
-                       "every batch, of --threads and of --memory")
-          ->check(whole(1, 4096));
-  command
-      ->add_option("--rendezvous", options->request.rendezvous,
-                   "HOST:PORT where processes of several machines meet; rank 0 listens there")
-      ->excludes(processes);
-  command
-      ->add_option("--rank", options->request.rank,
-                   "number of this process, with --rendezvous; process 0 writes")
-      ->check(whole(0, 4095));
-  command->add_option("--world", options->request.world, "number of processes, with --rendezvous")
-      ->check(whole(1, 4096));
-  add_out(*command, options->common, "folder of the run", "run");
-  add_device(*command, options->common);
-  add_threads(*command, options->common);
-  add_memory(*command);
-  add_seed(*command, options->common);
-  add_quiet(*command, options->common);
-  add_json(*command, options->common);
+  add_training_options(*command, *options);
   on_run(*command,
-         [options, command] { return run_train(*options, command->count("--seed") > 0); });
+         [options, command] { return run_training(*options, command->count("--seed") > 0); });
 }
 
 }  // namespace medurwkv::cli

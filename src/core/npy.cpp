@@ -307,7 +307,12 @@ NpyArray NpyArray::read(const std::filesystem::path& path) {
 
 NpyHeader parse_npy_header(const std::string& file, std::string_view start) {
   const Preamble preamble = read_preamble(file, start);
-  return {type_from(file, preamble.header.descr).first, preamble.header.shape};
+  const auto [type, swapped] = type_from(file, preamble.header.descr);
+  return {.type = type,
+          .shape = preamble.header.shape,
+          .fortran = preamble.header.fortran,
+          .swapped = swapped,
+          .start = preamble.end};
 }
 
 NpyArray NpyArray::parse(const std::string& file, std::string bytes) {

@@ -24,6 +24,9 @@ std::int64_t size_of(NpyType type);
 struct NpyHeader {
   NpyType type = NpyType::f32;
   Shape shape;
+  bool fortran = false;     ///< the first index runs fastest
+  bool swapped = false;     ///< elements are big endian
+  std::uint64_t start = 0;  ///< byte where they begin
 };
 /// Reads the header from a file's first bytes; `longest_npy_start` are enough. Throws Error as
 /// NpyArray::parse.

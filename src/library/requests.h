@@ -14,7 +14,11 @@ namespace medurwkv::library {
 
 /// One training run, or a series of them.
 struct TrainRequest {
+  std::string task = "segmentation";  ///< or a pretraining: classify, simmim, distill
   std::filesystem::path data;         ///< folder of images and masks
+  std::vector<std::string> pictures;  ///< of a pretraining: folders or zips of images
+  std::filesystem::path teacher;      ///< TorchScript module, of distill; or empty
+  std::vector<std::string> targets;   ///< .npy files of stored maps or vectors, of distill
   std::filesystem::path split;        ///< split file
   OutputPath out = "";                ///< folder of the run or of the series
   std::filesystem::path config;       ///< TOML configuration; empty: the defaults
@@ -37,7 +41,11 @@ struct TrainRequest {
 
   template <class Self, class Visit>
   static void fields(Self& self, const Visit& visit) {
+    visit("task", self.task);
     visit("data", self.data);
+    visit("pictures", self.pictures);
+    visit("teacher", self.teacher);
+    visit("targets", self.targets);
     visit("split", self.split);
     visit("out", self.out);
     visit("config", self.config);

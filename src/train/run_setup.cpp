@@ -40,12 +40,26 @@ bool bfloat16_pays(const at::Device& device) {
 }
 
 Config configuration_of(const TrainRequest& request, const std::optional<InitialWeights>& initial) {
-  const Config defaults = initial ? initial->defaults() : Config();
+  const Config defaults =
+      initial ? initial->defaults() : default_config(task_from(request.task));
   if (request.resume && request.config.empty()) {
     return own_configuration(request.out.path(), request.settings, defaults);
   }
   return load_config(request.config, request.settings, defaults);
 }
+
+namespace {
+
+/// Of the objective alone; each has a gradient and two moments.
+std::int64_t parameters_of(const Objective& objective) {
+  std::int64_t out = 0;
+  for (const net::ParameterSpec& spec : objective.own_parameters()) {
+    out += element_count(spec.shape);
+  }
+  return out;
+}
+
+}  // namespace
 
 ExpectedMemory expected_memory(const TrainRequest& request, const Config& config, const Task& task,
                                const at::Device& device) {
@@ -56,6 +70,7 @@ ExpectedMemory expected_memory(const TrainRequest& request, const Config& config
        .batch = (std::min(config.run.batch, task.samples()) + request.world - 1) / request.world,
        .accumulate = config.optimizer.accumulate,
        .loss_parts = size.loss_parts,
+       .own = size.own + 16 * parameters_of(task.objective()),
        .average = config.optimizer.ema > 0,
        .cases = size.cases,
        .mean_case = size.mean_case,

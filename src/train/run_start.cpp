@@ -82,7 +82,7 @@ std::optional<Recorded> recorded_configuration(const std::filesystem::path& fold
 std::int64_t refuse_another_run(const RunStart& start, const std::string& configuration,
                                 const json& split_sha256) {
   const std::string folder = start.folder.path().string();
-  const Config recorded = parse_config(configuration, concat("the configuration in ", folder));
+  const Config recorded = parse_config(configuration, concat("the configuration in ", folder), start.config.task);
   const std::vector<Difference> settings = other_settings(recorded, start.config);
   const auto any = [&](const char* key) {
     return std::any_of(settings.begin(), settings.end(),
@@ -93,6 +93,12 @@ std::int64_t refuse_another_run(const RunStart& start, const std::string& config
                        settings.size() == 1 ? "that setting" : "these settings",
                        any(epochs_key) ? " (epochs can be raised, not lowered)" : "", ", or ",
                        another_run(start.folder, !any("network.preset") && !any("encoder."))));
+  }
+  if (split_sha256 != start.split_sha256 && start.split.empty()) {
+    throw_failure(concat(folder,
+                         ": the pictures are others than those that the run began with; name the "
+                         "same folders as they were, or ",
+                         another_run(start.folder, true)));
   }
   const std::filesystem::path own_split = start.folder / "split.json";
   if (split_sha256 != start.split_sha256 && start.split == own_split) {
@@ -151,7 +157,7 @@ Config own_configuration(const std::filesystem::path& folder,
   const std::optional<Recorded> recorded = recorded_configuration(folder);
   const auto parsed = [&]() -> Config {
     if (!std::filesystem::exists(file)) {
-      if (recorded) return parse_config(recorded->text, recorded->file.string());
+      if (recorded) return parse_config(recorded->text, recorded->file.string(), defaults.task);
       throw_failure(concat(file.string(), ": is gone; name the configuration with --config"));
     }
     const std::string remedy = recorded
@@ -161,7 +167,7 @@ Config own_configuration(const std::filesystem::path& folder,
     try {
       const Config out = load_config(file, {}, defaults);
       if (!recorded) return out;
-      const Config was = parse_config(recorded->text, recorded->file.string());
+      const Config was = parse_config(recorded->text, recorded->file.string(), defaults.task);
       const std::vector<Difference> other = other_settings(was, out);
       if (other.empty()) return out;
       throw_failure(

@@ -21,7 +21,7 @@ namespace medurwkv::train {
 struct RunStart {
   const RunFolder& folder;
   const Config& config;
-  const std::filesystem::path& split;
+  const std::filesystem::path& split;  ///< the file; empty where the task made the split
   const std::string& split_sha256;
   const std::optional<InitialWeights>& initial;  ///< --pretrained or --init
   bool list_names = false;

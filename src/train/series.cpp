@@ -268,6 +268,7 @@ json train_member(const TrainRequest& request, Listener& listener, UnusedFolder&
 }  // namespace
 
 json train_series(const TrainRequest& given, Listener& listener) {
+  if (!given.pictures.empty()) return train(given, listener);  // a pretraining is one run
   const bool begun = given.resume && is_there(record_of(given).path());
   json record = begun ? read_record(given) : json::object();
   TrainRequest request = begun ? resumed_request(given, record) : given;

@@ -1,5 +1,6 @@
 #include "train/trainer.h"
 
+#include <algorithm>
 #include <chrono>
 #include <cmath>
 #include <optional>
@@ -20,6 +21,7 @@
 #include "train/checkpoint.h"
 #include "train/learner.h"
 #include "train/meeting.h"
+#include "train/pretraining/pretraining.h"
 #include "train/run/config.h"
 #include "train/run/event_file.h"
 #include "train/run/folder.h"
@@ -53,6 +55,17 @@ Meeting meeting_of(const TrainRequest& request, const at::Device& device) {
   return {where, device};
 }
 
+std::unique_ptr<Task> task_of(const TrainRequest& request, Config& config,
+                              const at::Device& device) {
+  switch (config.task) {
+    case TaskKind::segmentation: return segmentation_task(request, config);
+    case TaskKind::classify: return classify_task(request, config);
+    case TaskKind::simmim: return simmim_task(request, config);
+    case TaskKind::distill: return distill_task(request, config, device);
+  }
+  throw_internal("unknown task");
+}
+
 class Run {
  public:
   Run(const TrainRequest& request, Listener& listener)
@@ -60,7 +73,8 @@ class Run {
         listener_(listener),
         initial_(initial_weights_of(request)),
         config_(configuration_of(request, initial_)),
-        task_(segmentation_task(request, config_)),
+        device_(device_of(request)),
+        task_(task_of(request, config_, device_)),
         info_(task_->info()),
         schedule_({.samples = task_->samples(),
                    .batch = config_.run.batch,
@@ -68,7 +82,6 @@ class Run {
                    .epochs = config_.run.epochs}),
         folder_(request.rank == 0 ? std::make_unique<RunFolder>(request.out, request.resume)
                                   : nullptr),
-        device_(device_of(request)),
         meeting_(meeting_of(request, device_)),
         memory_(expected_memory(request, config_, *task_, device_)),
         learner_(config_, info_.network, task_->objective(), device_) {
@@ -127,7 +140,7 @@ class Run {
   [[nodiscard]] RunStart start() const {
     return {.folder = *folder_,
             .config = config_,
-            .split = task_->source().split,
+            .split = task_->source().file,
             .split_sha256 = task_->source().split_sha256,
             .initial = initial_,
             .list_names = request_.names,
@@ -158,7 +171,7 @@ class Run {
       info_.provenance["raised_epochs"] = beginning_.raised_epochs;
     }
     if (!request_.resume) {
-      write_file(folder_->to("split.json"), read_file(task_->source().split));
+      write_file(folder_->to("split.json"), task_->source().split);
       write_run();
     }
     if (request_.resume) settle_best();
@@ -184,9 +197,10 @@ class Run {
       differs("log.csv", log_csv(state().rows, columns()), folder_->checkpoint().string());
     }
     write_curves();
-    const std::string split = read_file(task_->source().split);
-    if (differs("split.json", split, task_->source().split.string())) {
-      write_file(folder_->to("split.json"), split);
+    const Source& source = task_->source();
+    const std::string from = source.file.empty() ? "the pictures" : source.file.string();
+    if (differs("split.json", source.split, from)) {
+      write_file(folder_->to("split.json"), source.split);
     }
   }
 
@@ -265,8 +279,16 @@ class Run {
 
   /// The learning rate of a step in a run of `total`.
   [[nodiscard]] double rate_of(std::int64_t step, std::int64_t total) const {
-    return learning_rate(config_.optimizer.rate, step, total,
-                         std::min(config_.optimizer.warmup_steps, schedule_.steps_per_epoch()));
+    const Config::Optimizer& optimizer = config_.optimizer;
+    const std::int64_t epoch = schedule_.steps_per_epoch();
+    const auto steps = static_cast<std::int64_t>(
+        std::llround(optimizer.warmup_epochs * static_cast<double>(epoch)));
+    return learning_rate({.base = optimizer.rate,
+                          .total = total,
+                          .warmup = steps > 0 ? steps : std::min(optimizer.warmup_steps, epoch),
+                          .cosine = optimizer.schedule == "cosine",
+                          .least = optimizer.least_rate},
+                         step);
   }
 
   /// Every rank goes on from where the leader stands, with the same data and settings.
@@ -395,7 +417,7 @@ class Run {
 
   void finish_epoch() {
     const Clock::time_point begin = Clock::now();
-    const Judgement judgement = reading([&] { return task_->judge(learner_.judged()); });
+    const Judgement judgement = reading([&] { return task_->judge(learner_.judged(), learner_.store()); });
     std::vector<double> figures;
     for (const Figure& figure : judgement.figures) {
       const double count = meeting_.sum(figure.count);
@@ -488,10 +510,12 @@ class Run {
   [[nodiscard]] json seconds_by_part() const {
     const ComputeSeconds& compute = learner_.seconds();
     const double waited = task_->waited_seconds();
-    const double steps = seconds_.steps + epoch_.steps;
+    // A step that an error ended has waited and computed, but counts no time of its own.
+    const double rest =
+        std::max(0.0, seconds_.steps + epoch_.steps - compute.sum() - waited);
     json out{{"forward", compute.forward},        {"loss", compute.loss},
              {"backward", compute.backward},      {"optimiser", compute.update},
-             {"waiting_for_data", waited},        {"rest_of_steps", steps - compute.sum() - waited},
+             {"waiting_for_data", waited},        {"rest_of_steps", rest},
              {"validation", seconds_.validation}, {"saving", seconds_.saving}};
     const json before = earlier_.value("seconds_in", json::object());
     for (auto& [part, seconds] : out.items()) {
@@ -528,6 +552,8 @@ class Run {
             {"best_epoch", state().best_epoch},
             {concat("best_", columns().chooses().name),
              std::isfinite(state().best) ? json(state().best) : json()},
+            {"best_label", columns().chooses().label},
+            {"best_value", std::isfinite(state().best) ? json(state().best) : json()},
             {"ended", finished()},
             {"seconds", total_seconds()}};
   }
@@ -544,11 +570,11 @@ class Run {
   Listener& listener_;
   std::optional<InitialWeights> initial_;  ///< until they are in the learner
   Config config_;
+  at::Device device_;
   std::unique_ptr<Task> task_;
   weights::ModelInfo info_;  ///< the task's, with what is known of the run
   Schedule schedule_;
   std::unique_ptr<RunFolder> folder_;  ///< the leader's
-  at::Device device_;
   Meeting meeting_;
   ExpectedMemory memory_;
   Learner learner_;
@@ -567,7 +593,10 @@ class Run {
 json train(const TrainRequest& request, Listener& listener) {
   set_thread_count(request.threads);
   at::set_num_threads(request.threads);
-  refuse_within(request.out, {request.data});
+  std::vector<std::filesystem::path> read{request.data};
+  read.insert(read.end(), request.pictures.begin(), request.pictures.end());
+  std::erase_if(read, [](const auto& path) { return path.empty(); });
+  refuse_within(request.out, read);
   refuse_links(request.out);
   return Run(request, listener).execute();
 }

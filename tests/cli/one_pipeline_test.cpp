@@ -55,9 +55,9 @@ TEST_F(OnePipeline, MasksAreCorrectedBeforeTheyAreJudged) {
 
 TEST_F(OnePipeline, AnEnsembleIsJudgedAsOne) {
   const std::string other = path("other").string();
-  const auto trained =
+  const auto second =
       test::run_program(world->training("other", {"--epochs", "1", "--seed", "5"}));
-  ASSERT_EQ(trained.code, 0) << trained.err;
+  ASSERT_EQ(second.code, 0) << second.err;
   expect_same_masks("ensemble", {"--ensemble", other, "--tta"});
 }
 

@@ -64,7 +64,8 @@ const std::map<std::string, std::set<std::string>>& named_folders() {
       {"engine", {"library", "torch", "predict", "train/run"}},
       {"train/task", {"torch", "library", "data/feed", "train/run"}},
       {"train/segmentation", {"train/task", "engine", "data/check", "judge"}},
-      {"train", {"train/segmentation", "measure"}},
+      {"train/pretraining", {"train/task"}},
+      {"train", {"train/segmentation", "train/pretraining", "measure"}},
       {"entry", {"train"}},
       {"app",
        {"library", "native", "measure", "judge/report", "predict", "data/check", "data/feed"}},
@@ -91,7 +92,7 @@ const std::vector<Library>& libraries() {
   static const std::vector<Library> list{
       {"LibTorch",
        {"torch/", "ATen/", "c10/", "caffe2/"},
-       {"torch", "engine", "train/task", "train/segmentation", "train", "entry"}},
+       {"torch", "engine", "train/task", "train/segmentation", "train/pretraining", "train", "entry"}},
       {"oneDNN", {"oneapi/dnnl/", "dnnl"}, {"native", "torch"}},
       {"an image codec", {"png.h", "jpeglib.h", "jerror.h", "tiff", "gif_lib.h"}, {"data/codecs"}},
       {"HDF5", {"hdf5", "H5"}, {"data/codecs"}},

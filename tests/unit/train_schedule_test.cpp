@@ -10,10 +10,10 @@ namespace {
 
 TEST(LearningRate, RisesThenFallsAsAPolynomial) {
   // base min(1, (t + 1) / 4) (1 - t / 10)^0.9 by hand.
-  EXPECT_DOUBLE_EQ(train::learning_rate(2, 0, 10, 4), 0.5);
-  EXPECT_DOUBLE_EQ(train::learning_rate(2, 1, 10, 4), std::pow(0.9, 0.9));
-  EXPECT_DOUBLE_EQ(train::learning_rate(2, 5, 10, 4), 2 * std::pow(0.5, 0.9));
-  EXPECT_DOUBLE_EQ(train::learning_rate(2, 0, 10, 0), 2);
+  EXPECT_DOUBLE_EQ(train::learning_rate({.base = 2, .total = 10, .warmup = 4}, 0), 0.5);
+  EXPECT_DOUBLE_EQ(train::learning_rate({.base = 2, .total = 10, .warmup = 4}, 1), std::pow(0.9, 0.9));
+  EXPECT_DOUBLE_EQ(train::learning_rate({.base = 2, .total = 10, .warmup = 4}, 5), 2 * std::pow(0.5, 0.9));
+  EXPECT_DOUBLE_EQ(train::learning_rate({.base = 2, .total = 10}, 0), 2);
 }
 
 TEST(LearningRate, FallsFromBlockToBlockTowardsTheInput) {

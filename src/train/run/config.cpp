@@ -35,7 +35,7 @@ struct Field {
 };
 
 /// The one list that reading, overriding and writing share.
-std::vector<Field> fields_of(Config& c) {
+std::vector<Field> all_fields_of(Config& c) {
   std::vector<Field> out{
       {"network.preset", &c.network.preset},
       {"network.channels", &c.network.channels, 1, 1024},
@@ -57,7 +57,10 @@ std::vector<Field> fields_of(Config& c) {
       {"optimizer.beta2", &c.optimizer.beta2, 0, 0.999999},
       {"optimizer.weight_decay", &c.optimizer.weight_decay, 0, 10},
       {"optimizer.clip_norm", &c.optimizer.clip_norm, 1e-9, 1e18},
+      {"optimizer.schedule", &c.optimizer.schedule},
+      {"optimizer.least_rate", &c.optimizer.least_rate, 0, 1},
       {"optimizer.warmup_steps", &c.optimizer.warmup_steps, 0, 1e9},
+      {"optimizer.warmup_epochs", &c.optimizer.warmup_epochs, 0, 1e6},
       {"optimizer.accumulate", &c.optimizer.accumulate, 1, 4096},
       {"optimizer.ema", &c.optimizer.ema, 0, 0.999999},
       {"loss.cross_entropy", &c.loss.cross_entropy, 0, 1e6},
@@ -71,6 +74,15 @@ std::vector<Field> fields_of(Config& c) {
       {"loss.class_weights", &c.loss.class_weights, 0, 1e6},
       {"loss.regions", &c.loss.regions},
       {"loss.deep_supervision", &c.loss.deep_supervision},
+      {"classify.smoothing", &c.classify.smoothing, 0, 0.999},
+      {"classify.mixup", &c.classify.mixup, 0, 100},
+      {"classify.cutmix", &c.classify.cutmix, 0, 100},
+      {"classify.adapter", &c.classify.adapter},
+      {"simmim.ratio", &c.simmim.ratio, 0, 1},
+      {"simmim.patch", &c.simmim.patch, 16, 16384},
+      {"distill.loss", &c.distill.loss},
+      {"distill.teacher_scale", &c.distill.teacher_scale, 1, 16},
+      {"distill.weights", &c.distill.weights, 0, 1e6},
       {"run.epochs", &c.run.epochs, 1, 1e6},
       {"run.batch", &c.run.batch, 1, 4096},
       {"run.seed", &c.run.seed, 0, static_cast<double>(largest_seed)},
@@ -78,10 +90,35 @@ std::vector<Field> fields_of(Config& c) {
       {"run.pictures", &c.run.pictures, 0, 64},
       {"run.precision", &c.run.precision},
       {"run.fold", &c.run.fold, 0, 1000},
+      {"run.validation", &c.run.validation, 0, 0.9},
   };
   for (const data::AugmentField& field : data::augment_fields()) {
     out.push_back({concat("augment.", field.name), &(c.augment.*field.value), 0, field.most});
   }
+  for (const data::ViewField& field : data::view_fields()) {
+    out.push_back(
+        {concat("view.", field.name), &(c.view.*field.value), field.least, field.most});
+  }
+  return out;
+}
+
+/// Whether a task has the setting.
+bool belongs_to(const std::string& key, TaskKind task) {
+  const bool pretraining = task != TaskKind::segmentation;
+  for (const char* own : {"loss.", "augment.", "input.augment", "input.fit", "run.fold",
+                          "encoder.frozen_epochs", "encoder.rate_decay"}) {
+    if (key.starts_with(own)) return !pretraining;
+  }
+  if (key.starts_with("view.") || key == "run.validation") return pretraining;
+  for (const TaskKind other : {TaskKind::classify, TaskKind::simmim, TaskKind::distill}) {
+    if (key.starts_with(concat(to_string(other), "."))) return task == other;
+  }
+  return true;
+}
+
+std::vector<Field> fields_of(Config& c) {
+  std::vector<Field> out = all_fields_of(c);
+  std::erase_if(out, [&](const Field& field) { return !belongs_to(field.key, c.task); });
   return out;
 }
 
@@ -90,6 +127,12 @@ Field& find(std::vector<Field>& fields, const std::string& key) {
   for (Field& field : fields) {
     if (field.key == key) return field;
     known.push_back(field.key);
+  }
+  Config any;
+  for (const Field& field : all_fields_of(any)) {
+    if (field.key != key) continue;
+    throw_usage(concat("setting ", key, " is none of this command: it is one of ",
+                       belongs_to(key, TaskKind::segmentation) ? "train" : "pretrain"));
   }
   throw_usage(concat("setting '", shown(key), "' is not known", suggestion(key, known)));
 }
@@ -225,11 +268,16 @@ std::string text_of(const Field& field) {
 
 /// Settings that say something only together, or only in certain words.
 void check(const Config& config) {
-  const std::vector<std::string> precisions{"float32", "bfloat16"};
-  const std::string& precision = config.run.precision;
-  if (std::find(precisions.begin(), precisions.end(), precision) == precisions.end()) {
-    throw_usage(concat("setting run.precision = ", precision, " is not known",
-                       suggestion(precision, precisions)));
+  const auto one_of = [](const char* key, const std::string& value,
+                         const std::vector<std::string>& known) {
+    if (std::find(known.begin(), known.end(), value) != known.end()) return;
+    throw_usage(concat("setting ", key, " = ", value, " is not known", suggestion(value, known)));
+  };
+  one_of("run.precision", config.run.precision, {"float32", "bfloat16"});
+  one_of("optimizer.schedule", config.optimizer.schedule, {"poly", "cosine"});
+  one_of("distill.loss", config.distill.loss, {"smooth_l1", "cosine"});
+  if (config.simmim.patch % 16 != 0) {
+    throw_usage(concat("setting simmim.patch = ", config.simmim.patch, " is no multiple of 16"));
   }
   const Config::Loss& loss = config.loss;
   if (loss.cross_entropy + loss.dice + loss.focal + loss.tversky + loss.boundary <= 0) {
@@ -244,7 +292,13 @@ void check(const Config& config) {
 
 void read_text(const std::string& text, const std::string& name, Config& config) {
   std::vector<Field> fields = fields_of(config);
-  const toml::table table = data::parse_toml(name, text, ErrorKind::usage);
+  toml::table table = data::parse_toml(name, text, ErrorKind::usage);
+  const std::string task = table["task"].value_or(std::string(to_string(TaskKind::segmentation)));
+  if (task != to_string(config.task) && table.contains("task")) {
+    throw_usage(concat(name, ": is the configuration of a ", shown(task), " run, not of a ",
+                       to_string(config.task), " run"));
+  }
+  table.erase("task");
   read_table(name, table, "", fields);
   // Once more, so that what the file says of [augment] comes after its preset.
   try {
@@ -253,6 +307,14 @@ void read_text(const std::string& text, const std::string& name, Config& config)
     throw_usage(concat(name, ": ", preset_key, ": ", error.what()));
   }
   read_table(name, table, "", fields);
+}
+
+/// What is set goes into the network, what is unset comes from it.
+void resolve_encoder(Config::Encoder& settings, net::EncoderConfig& encoder) {
+  apply(settings, encoder);
+  settings.post_norm = encoder.post_norm;
+  settings.key_norm = encoder.key_norm;
+  settings.layer_scale = encoder.layer_scale.value_or(0);
 }
 
 /// The classes that a region "1+2+3" is the union of.
@@ -290,8 +352,8 @@ Config load_config(const std::filesystem::path& file, const std::vector<std::str
   return config;
 }
 
-Config parse_config(const std::string& text, const std::string& name) {
-  Config config;
+Config parse_config(const std::string& text, const std::string& name, TaskKind task) {
+  Config config = default_config(task);
   read_text(text, name, config);
   check(config);
   return config;
@@ -310,8 +372,8 @@ std::vector<Difference> differences(const Config& was, const Config& now) {
   return out;
 }
 
-std::vector<Setting> settings() {
-  Config config;
+std::vector<Setting> settings(TaskKind task) {
+  Config config = default_config(task);
   std::vector<Setting> out;
   for (const Field& field : fields_of(config)) {
     const bool number = std::holds_alternative<std::int64_t*>(field.value) ||
@@ -345,10 +407,10 @@ Regions regions_of(const Config& config, std::int64_t classes) {
 
 std::string to_toml(const Config& config) {
   Config copy = config;
-  std::string out =
-      "# The complete configuration of this run, as used. What [augment] says wins over the "
-      "preset\n"
-      "# input.augment.\n";
+  std::string out = "# The complete configuration of this run, as used.";
+  out += config.task == TaskKind::segmentation
+             ? " What [augment] says wins over the preset\n# input.augment.\n"
+             : concat("\ntask = \"", to_string(config.task), "\"\n");
   std::string section;
   for (const Field& field : fields_of(copy)) {
     const std::string value = text_of(field);
@@ -363,12 +425,60 @@ std::string to_toml(const Config& config) {
   return out;
 }
 
+const char* to_string(TaskKind task) {
+  switch (task) {
+    case TaskKind::segmentation: return "segmentation";
+    case TaskKind::classify: return "classify";
+    case TaskKind::simmim: return "simmim";
+    case TaskKind::distill: return "distill";
+  }
+  throw_internal("unknown task");
+}
+
+TaskKind task_from(const std::string& name) {
+  std::vector<std::string> known;
+  for (const TaskKind task : {TaskKind::segmentation, TaskKind::classify, TaskKind::simmim,
+                              TaskKind::distill}) {
+    if (name == to_string(task)) return task;
+    known.emplace_back(to_string(task));
+  }
+  throw_usage(concat("task '", shown(name), "' is not known", suggestion(name, known)));
+}
+
+Config default_config(TaskKind task) {
+  Config out{.task = task};
+  if (task == TaskKind::segmentation) return out;
+  out.input.width = out.input.height = 128;
+  out.optimizer.rate = 1e-3;
+  out.optimizer.weight_decay = 0.05;
+  out.optimizer.clip_norm = 5;
+  out.optimizer.schedule = "cosine";
+  out.optimizer.least_rate = 0.01;
+  out.run.epochs = 100;
+  out.run.batch = 64;
+  out.network.drop_path = task == TaskKind::classify ? 0.1 : 0;
+  // Less than a classifier's crop leaves too little of a picture to rebuild or to map.
+  out.view.crop_least = task == TaskKind::classify ? 0.08 : 0.3;
+  return out;
+}
+
 void apply(const Config::Encoder& settings, net::EncoderConfig& encoder) {
   if (settings.post_norm) encoder.post_norm = *settings.post_norm;
   if (settings.key_norm) encoder.key_norm = *settings.key_norm;
   if (settings.layer_scale) {
     encoder.layer_scale = *settings.layer_scale > 0 ? settings.layer_scale : std::nullopt;
   }
+}
+
+net::NetworkConfig resolve_pretrained(Config& config, std::int64_t classes) {
+  const bool classifier = config.task == TaskKind::classify && !config.classify.adapter;
+  net::NetworkConfig out = classifier ? net::classifier_preset(config.network.preset, classes)
+                                      : net::encoder_preset(config.network.preset);
+  out.channels = config.network.channels;
+  out.wkv = net::wkv_mode_from(config.network.wkv);
+  out.encoder.drop_path = config.network.drop_path;
+  resolve_encoder(config.encoder, out.encoder);
+  return out;
 }
 
 net::NetworkConfig resolve_network(Config& config, std::int64_t classes) {
@@ -394,10 +504,7 @@ net::NetworkConfig resolve_network(Config& config, std::int64_t classes) {
     }
     return out;
   }
-  apply(encoder, out.encoder);
-  encoder.post_norm = out.encoder.post_norm;
-  encoder.key_norm = out.encoder.key_norm;
-  encoder.layer_scale = out.encoder.layer_scale.value_or(0);
+  resolve_encoder(encoder, out.encoder);
   return out;
 }
 

@@ -11,12 +11,22 @@
 
 #include "core/regions.h"
 #include "data/feed/augment.h"
+#include "data/feed/view.h"
 #include "net/config.h"
 
 namespace medurwkv::train {
 
-/// Every setting with its default (docs/architecture.md, "Training").
+/// What a run learns: the commands `train` and `pretrain TASK`. Each has its own settings beside
+/// those that all share.
+enum class TaskKind { segmentation, classify, simmim, distill };
+/// "segmentation", "classify", "simmim", "distill".
+const char* to_string(TaskKind task);
+/// Throws a usage Error for another name.
+TaskKind task_from(const std::string& name);
+
+/// Every setting with its default (docs/architecture.md, "Training"; docs/pretrain.md).
 struct Config {
+  TaskKind task = TaskKind::segmentation;
   struct Network {
     std::string preset = "tiny";
     std::int64_t channels = 3;
@@ -49,7 +59,10 @@ struct Config {
     double beta2 = 0.999;
     double weight_decay = 0.01;
     double clip_norm = 1;
+    std::string schedule = "poly";    ///< how the rate falls: poly or cosine
+    double least_rate = 0;            ///< share of the rate at the end
     std::int64_t warmup_steps = 500;  ///< at most; never more than one epoch
+    double warmup_epochs = 0;         ///< above 0: in place of warmup_steps
     std::int64_t accumulate = 1;      ///< batches whose gradients make one step
     double ema =
         0;  ///< decay of the moving average of the weights that is judged and kept; 0: none
@@ -68,6 +81,23 @@ struct Config {
     std::string regions;  ///< empty: one class per pixel; "separate", or "1+2+3, 2+3, 3"
     bool deep_supervision = false;
   } loss;
+  /// Views of a picture, of a pretraining.
+  data::ViewSettings view;
+  struct Classify {
+    double smoothing = 0.1;  ///< of the labels
+    double mixup = 0;        ///< shape of its Beta distribution; 0: none
+    double cutmix = 0;       ///< the same; with both, half of the batches take each
+    bool adapter = false;    ///< learn the whole adapter: the head stands on its coarsest map
+  } classify;
+  struct Simmim {
+    double ratio = 0.6;       ///< share of the patches that are masked
+    std::int64_t patch = 32;  ///< their side in pixels, a multiple of 16
+  } simmim;
+  struct Distill {
+    std::string loss = "smooth_l1";    ///< or cosine
+    std::int64_t teacher_scale = 2;    ///< side of the teacher's picture, of the network's input
+    std::vector<double> weights = {};  ///< of the maps; empty: all 1
+  } distill;
   struct Run {
     std::int64_t epochs = 200;
     std::int64_t batch = 8;
@@ -76,8 +106,12 @@ struct Config {
     std::int64_t pictures = 4;  ///< validation cases in the strip of each better epoch
     std::string precision = "float32";  ///< or bfloat16: of linear maps and convolutions
     std::int64_t fold = 0;  ///< of a split with folds the one that is val, from 1; else 0
+    double validation = 0.05;  ///< share of the pictures of a pretraining that are judged alone
   } run;
 };
+
+/// What a run of the task has where nothing is set.
+Config default_config(TaskKind task);
 
 /// `defaults`, then `file` (when not empty), then `settings` ("optimizer.rate=1e-3"). Throws a
 /// usage Error that names the nearest known key, or the key whose value has the wrong type or
@@ -88,6 +122,10 @@ Config load_config(const std::filesystem::path& file, const std::vector<std::str
 /// Overrides what is set.
 void apply(const Config::Encoder& settings, net::EncoderConfig& encoder);
 
+/// The network of a pretraining: the classifier of `classes`, or the encoder alone; the settings
+/// of `config.encoder` that were unset are filled in. Throws a usage Error.
+net::NetworkConfig resolve_pretrained(Config& config, std::int64_t classes);
+
 /// The network that is to be trained on a set of `classes`; the settings of `config.encoder` that
 /// were unset are filled in. Throws a usage Error for a network that cannot be.
 net::NetworkConfig resolve_network(Config& config, std::int64_t classes);
@@ -97,7 +135,8 @@ std::string to_toml(const Config& config);
 
 /// The text of a configuration file over the defaults; `name` stands for the file in messages.
 /// Throws as load_config.
-Config parse_config(const std::string& text, const std::string& name);
+Config parse_config(const std::string& text, const std::string& name,
+                    TaskKind task = TaskKind::segmentation);
 
 /// A setting as the documentation lists it: its default as TOML (empty: the preset's) and range.
 struct Setting {
@@ -105,7 +144,7 @@ struct Setting {
   bool number = false;
   double least = 0, most = 0;
 };
-std::vector<Setting> settings();
+std::vector<Setting> settings(TaskKind task = TaskKind::segmentation);
 
 /// A setting that two configurations have differently, its values as TOML (empty: the preset's).
 struct Difference {

@@ -3,14 +3,20 @@
 #include <algorithm>
 #include <charconv>
 #include <cmath>
+#include <numbers>
 #include <string_view>
 
 namespace medurwkv::train {
 
-double learning_rate(double base, std::int64_t step, std::int64_t total, std::int64_t warmup) {
+double learning_rate(const RateCurve& curve, std::int64_t step) {
   const auto s = static_cast<double>(step);
-  const double rise = warmup > 0 ? std::min(1.0, (s + 1) / static_cast<double>(warmup)) : 1.0;
-  return base * rise * std::pow(1 - s / static_cast<double>(total), 0.9);
+  const double rise =
+      curve.warmup > 0 ? std::min(1.0, (s + 1) / static_cast<double>(curve.warmup)) : 1.0;
+  const double done = s / static_cast<double>(curve.total);
+  const double fall =
+      curve.cosine ? (1 + std::cos(std::numbers::pi * done)) / 2 : std::pow(1 - done, 0.9);
+  if (curve.least == 0) return curve.base * rise * fall;  // to the bits of earlier versions
+  return curve.base * rise * (curve.least + (1 - curve.least) * fall);
 }
 
 double rate_factor(const std::string& name, std::int64_t depth, double decay) {

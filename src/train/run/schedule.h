@@ -7,8 +7,17 @@
 
 namespace medurwkv::train {
 
-/// base min(1, (step + 1) / warmup) (1 - step / total)^0.9, for steps 0 .. total - 1.
-double learning_rate(double base, std::int64_t step, std::int64_t total, std::int64_t warmup);
+/// How the learning rate rises and falls.
+struct RateCurve {
+  double base = 0;
+  std::int64_t total = 1;   ///< steps
+  std::int64_t warmup = 0;  ///< steps of its linear rise
+  bool cosine = false;      ///< (1 + cos(pi step / total)) / 2, else (1 - step / total)^0.9
+  double least = 0;         ///< share of the base where the curve ends
+};
+
+/// base min(1, (step + 1) / warmup) (least + (1 - least) curve), for steps 0 .. total - 1.
+double learning_rate(const RateCurve& curve, std::int64_t step);
 
 /// Factor of the rate of one tensor of a network whose encoder has `depth` blocks and starts from
 /// published weights: decay^(depth - 1 - i) in block i, decay^depth in patch and position

@@ -120,7 +120,8 @@ class SegmentationTask : public Task {
       : config_(config),
         dataset_(data::open_dataset(request.data, split_options_of(request))),
         split_(data::read_split(request.split, dataset_, fold_of(config))),
-        source_{request.split, sha256_file(request.split), split_.data_sha256},
+        source_{read_file(request.split), sha256_file(request.split), request.split,
+                split_.data_sha256},
         info_(described(config, dataset_, split_, source_.split_sha256)),
         columns_(columns_of(config, std::ssize(dataset_.classes))),
         objective_(config, info_.network, std::ssize(dataset_.classes)),
@@ -160,7 +161,8 @@ class SegmentationTask : public Task {
   Batch take(std::int64_t index) override { return to_tensors(loader_->take(index), info_.input); }
   [[nodiscard]] double waited_seconds() const override { return loader_->waited_seconds(); }
 
-  Judgement judge(const torch_backend::ParameterStore& weights) override {
+  Judgement judge(const torch_backend::ParameterStore& weights,
+                  const torch_backend::ParameterStore& /*trained*/) override {
     engine::TorchEngine engine(info_.network, weights,
                                {.input = info_.input,
                                 .classes = info_.heads.front().classes,

@@ -11,6 +11,7 @@
 #include "judge/metrics.h"
 #include "predict/predictor.h"
 #include "train/segmentation/strip.h"
+#include "train/task/panels.h"
 
 namespace medurwkv::train {
 

@@ -21,6 +21,7 @@ struct MemoryQuestion {
   std::int64_t batch = 1;
   std::int64_t accumulate = 1;  ///< batches of a step
   int loss_parts = 0;           ///< beside cross-entropy and Dice
+  std::int64_t own = 0;         ///< bytes of what the task has beside the network
   bool average = false;         ///< of the weights is kept
   std::int64_t cases = 0;
   std::int64_t mean_case = 0;  ///< bytes of a decoded one
@@ -33,7 +34,7 @@ struct MemoryQuestion {
 /// Bytes.
 struct ExpectedMemory {
   torch_backend::TrainingMemory network;
-  std::int64_t average = 0;  ///< of the weights
+  std::int64_t average = 0;  ///< of the weights, and what the task has beside the network
   std::int64_t program = 0;  ///< held when asked: program, libraries, data set
   std::int64_t working = 0;  ///< of libraries and loader, once they work
   std::int64_t batches = 0;  ///< ready, in the making and in use

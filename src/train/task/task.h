@@ -17,8 +17,9 @@ namespace medurwkv::train {
 
 /// Which cases are learned from and which are judged: a resumed run must find them as they were.
 struct Source {
-  std::filesystem::path split;  ///< the file that says it; the run keeps a copy
+  std::string split;  ///< what the run keeps as its split.json
   std::string split_sha256;
+  std::filesystem::path file = {};  ///< that the split was read from; empty: the task made it
   std::string data_sha256;  ///< over all cases
 };
 
@@ -27,6 +28,7 @@ struct TaskSize {
   int loss_parts = 0;          ///< beside the cheapest loss of the task
   std::int64_t cases = 0;      ///< that are read, of training and validation
   std::int64_t mean_case = 0;  ///< bytes of a decoded one
+  std::int64_t own = 0;        ///< bytes of a step's targets and what is made for them alone
 };
 
 /// How this process is fed.
@@ -78,8 +80,10 @@ class Task {
   virtual Batch take(std::int64_t index) = 0;
   /// Seconds that take() has waited in all.
   [[nodiscard]] virtual double waited_seconds() const = 0;
-  /// How good these weights are on the validation cases; this process judges its share.
-  virtual Judgement judge(const torch_backend::ParameterStore& weights) = 0;
+  /// How good these weights of the network are on the validation cases, with the objective's own
+  /// tensors in `trained`; this process judges its share.
+  virtual Judgement judge(const torch_backend::ParameterStore& weights,
+                          const torch_backend::ParameterStore& trained) = 0;
 };
 
 }  // namespace medurwkv::train
