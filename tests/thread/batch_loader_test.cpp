@@ -16,8 +16,10 @@
 #include <vector>
 
 #include "core/error.h"
+#include "core/model_description.h"
 #include "core/random.h"
 #include "core/text.h"
+#include "data/feed/augment.h"
 #include "data/feed/batch_loader.h"
 #include "support/images.h"
 
@@ -38,15 +40,35 @@ LoadedCase made_case(std::size_t index) {
           test::make_labels(20, 16, [&](auto x, auto) { return x > number ? 1 : 0; })};
 }
 
+constexpr std::uint64_t seed = 5;
+
+InputContract contract() {
+  InputContract out;
+  out.width = 16;
+  out.height = 12;
+  return out;
+}
+
+AugmentedSample sample_of(const LoadedCase& item, std::uint64_t epoch, std::uint64_t index) {
+  return make_training_sample(item.image, item.labels, contract(), augment_preset("medium"), seed,
+                              epoch, index);
+}
+
 LoaderOptions options_for(int workers) {
   LoaderOptions out;
-  out.contract.width = 16;
-  out.contract.height = 12;
-  out.augment = augment_preset("medium");
+  out.make = [](const LoadedCase& item, std::uint64_t epoch, std::uint64_t index,
+                const SampleSpace& space) {
+    const AugmentedSample sample = sample_of(item, epoch, index);
+    ASSERT_EQ(sample.input.size(), space.image.size());
+    ASSERT_EQ(sample.labels.labels.size(), space.labels.size());
+    std::copy(sample.input.begin(), sample.input.end(), space.image.begin());
+    std::copy(sample.labels.labels.begin(), sample.labels.labels.end(), space.labels.begin());
+  };
+  out.counts = {.image = 3 * 16 * 12, .labels = 16 * 12};
   out.cases = case_count;
   out.batch = 4;
   out.steps = 9;  // three epochs of 4 + 4 + 3
-  out.seed = 5;
+  out.seed = seed;
   out.workers = workers;
   return out;
 }
@@ -61,10 +83,9 @@ std::vector<SampleBatch> expected_batches() {
       if (i % 4 == 0) out.emplace_back();
       SampleBatch& batch = out.back();
       const LoadedCase item = made_case(static_cast<std::size_t>(order[i]));
-      const AugmentedSample sample =
-          make_training_sample(item.image, item.labels, options.contract, options.augment,
-                               options.seed, epoch, static_cast<std::uint64_t>(order[i]));
+      const AugmentedSample sample = sample_of(item, epoch, static_cast<std::uint64_t>(order[i]));
       ++batch.count;
+      batch.cases.push_back(static_cast<std::size_t>(order[i]));
       batch.ids.push_back(item.id);
       batch.images.insert(batch.images.end(), sample.input.begin(), sample.input.end());
       batch.labels.insert(batch.labels.end(), sample.labels.labels.begin(),
@@ -77,6 +98,7 @@ std::vector<SampleBatch> expected_batches() {
 void expect_equal(const SampleBatch& got, const SampleBatch& expected) {
   EXPECT_EQ(got.count, expected.count);
   EXPECT_EQ(got.ids, expected.ids);
+  EXPECT_EQ(got.cases, expected.cases);
   EXPECT_EQ(got.images, expected.images);
   EXPECT_EQ(got.labels, expected.labels);
 }
@@ -139,6 +161,52 @@ TEST(BatchLoader, RunsAheadByItsBoundAndNoFurther) {
     }
     std::this_thread::sleep_for(std::chrono::milliseconds(50));
     EXPECT_EQ(reads, most);
+  }
+}
+
+// Pretraining's samples: no mask, a picture for the student, a larger one for its teacher, and
+// where both lie. `parts` loaders together make the batch, each sample in its own place.
+TEST(BatchLoader, HoldsASecondPictureAndItsPlaceAndNoLabels) {
+  const auto unmasked = [](std::size_t index) {
+    LoadedCase item = made_case(index);
+    item.labels = {};
+    return item;
+  };
+  LoaderOptions options = options_for(3);
+  options.counts = {.image = 2, .second = 3};
+  options.make = [](const LoadedCase& item, std::uint64_t epoch, std::uint64_t index,
+                    const SampleSpace& out) {
+    EXPECT_TRUE(out.labels.empty());
+    EXPECT_EQ(out.box.xx, 1);
+    const auto number = static_cast<float>(index);
+    std::fill(out.image.begin(), out.image.end(), number);
+    for (std::size_t i = 0; i < 3; ++i) out.second[i] = 100 * number + static_cast<float>(i);
+    out.box = {.xx = static_cast<double>(epoch), .x0 = static_cast<double>(item.image.bytes[0])};
+  };
+  options.parts = 2;
+  for (const std::int64_t budget : {std::int64_t{0}, everything}) {
+    CaseCache cache(case_count, unmasked, budget);
+    for (options.part = 0; options.part < 2; ++options.part) {
+      BatchLoader loader(cache, options);
+      for (std::int64_t step = 0; step < 9; ++step) {
+        const SampleBatch batch = loader.take(step);
+        const auto epoch = static_cast<std::uint64_t>(step / 3);
+        const std::vector<std::int64_t> order = Random({seed, epoch}).permutation(case_count);
+        ASSERT_EQ(batch.images.size(), static_cast<std::size_t>(2 * batch.count));
+        ASSERT_EQ(batch.second.size(), static_cast<std::size_t>(3 * batch.count));
+        ASSERT_EQ(batch.boxes.size(), static_cast<std::size_t>(batch.count));
+        EXPECT_TRUE(batch.labels.empty());
+        for (std::size_t i = 0; i < batch.cases.size(); ++i) {
+          const auto at = static_cast<std::size_t>(step % 3 * 4 + batch.first) + i;
+          ASSERT_EQ(batch.cases[i], static_cast<std::size_t>(order[at]));
+          const auto number = static_cast<float>(batch.cases[i]);
+          EXPECT_EQ(batch.images[2 * i + 1], number);
+          EXPECT_EQ(batch.second[3 * i + 2], 100 * number + 2);
+          EXPECT_EQ(batch.boxes[i].xx, static_cast<double>(epoch));
+          EXPECT_EQ(batch.boxes[i].x0, made_case(batch.cases[i]).image.bytes[0]);
+        }
+      }
+    }
   }
 }
 

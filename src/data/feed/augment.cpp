@@ -11,6 +11,7 @@
 #include "core/model_description.h"
 #include "core/random.h"
 #include "core/text.h"
+#include "data/feed/values.h"
 #include "data/image/photometric.h"
 #include "data/image/warp.h"
 
@@ -238,22 +239,6 @@ std::vector<Hole> draw_holes(const Draws& draws, const AugmentSettings& settings
   return out;
 }
 
-/// Floats without a window may have any range: they are scaled to 0..1 for `change`, and back.
-template <class Change>
-void within_unit_range(std::vector<float>& values, bool any_range, const Change& change) {
-  if (!any_range) {
-    change();
-    return;
-  }
-  const auto [least, most] = std::minmax_element(values.begin(), values.end());
-  const float low = *least;
-  const float range = *most - low;
-  if (!(range > 0)) return;
-  for (float& value : values) value = (value - low) / range;
-  change();
-  for (float& value : values) value = low + value * range;
-}
-
 void change_values(Planes& planes, const Draws& draws, const AugmentSettings& settings) {
   const auto factor = [&](Draw draw, double most) { return 1 + draws.either_way(draw, most); };
   change_colors(planes, {.hue = draws.either_way(draw_hue, settings.hue),
@@ -270,18 +255,6 @@ void change_values(Planes& planes, const Draws& draws, const AugmentSettings& se
   }
   const std::vector<Hole> holes = draw_holes(draws, settings, planes.size);
   if (!holes.empty()) cut_holes(planes, holes);
-}
-
-/// The planes as the network's channels, normalised.
-std::vector<float> network_channels(std::vector<float> values, std::int64_t channels,
-                                    const InputContract& contract) {
-  const std::size_t area = values.size() / static_cast<std::size_t>(channels);
-  for (std::int64_t c = channels; c < contract.channels; ++c) {  // gray, repeated
-    values.resize(values.size() + area);
-    std::copy_n(values.begin(), area, values.end() - static_cast<std::ptrdiff_t>(area));
-  }
-  normalise(values, contract);
-  return values;
 }
 
 void clear_uncovered(AugmentedSample& sample, const std::vector<std::uint8_t>& inside) {

@@ -13,6 +13,7 @@ namespace medurwkv::data {
 BatchLoader::BatchLoader(CaseCache& cache, LoaderOptions options)
     : cache_(cache), options_(std::move(options)) {
   if (options_.cases < 1) throw_internal("a loader without cases");
+  if (!options_.make) throw_internal("a loader that makes no samples");
 }
 
 BatchLoader::~BatchLoader() {
@@ -46,7 +47,8 @@ SampleBatch BatchLoader::take(std::int64_t step) {
     batch_ready_.wait(lock, [&] {
       if (failure_) return true;
       const auto found = pending_.find(step);
-      return found != pending_.end() && found->second->finished == found->second->cases.size();
+      return found != pending_.end() &&
+             found->second->finished == found->second->batch.cases.size();
     });
     if (failure_) std::rethrow_exception(failure_);
     pending = pending_.at(step);
@@ -92,13 +94,13 @@ void BatchLoader::make_samples() {
     }
     lock.lock();
     pending->errors[position] = error;
-    if (++pending->finished == pending->cases.size()) batch_ready_.notify_all();
+    if (++pending->finished == pending->batch.cases.size()) batch_ready_.notify_all();
   }
 }
 
 std::shared_ptr<BatchLoader::Pending> BatchLoader::next_pending() {
   for (const auto& [step, pending] : pending_) {
-    if (pending->assigned < pending->cases.size()) return pending;
+    if (pending->assigned < pending->batch.cases.size()) return pending;
   }
   if (opened_ >= options_.steps || opened_ >= wanted_ + options_.ahead) return nullptr;
   auto out = make_pending(opened_);
@@ -120,37 +122,40 @@ std::shared_ptr<BatchLoader::Pending> BatchLoader::make_pending(std::int64_t ste
     ordered_epoch_ = epoch;
   }
   const auto samples = static_cast<std::size_t>(count);
-  const auto area = static_cast<std::size_t>(options_.contract.width * options_.contract.height);
+  const auto numbers = [&](std::int64_t each) { return samples * static_cast<std::size_t>(each); };
   auto out = std::make_shared<Pending>();
   out->step = step;
   for (std::int64_t i = first; i < first + count; ++i) {
-    out->cases.push_back(static_cast<std::size_t>(order_[static_cast<std::size_t>(i)]));
+    out->batch.cases.push_back(static_cast<std::size_t>(order_[static_cast<std::size_t>(i)]));
   }
   out->errors.resize(samples);
   out->batch.count = count;
   out->batch.first = first - batch_first;
   out->batch.counts = counts;
-  out->batch.images.resize(samples * static_cast<std::size_t>(options_.contract.channels) * area);
-  out->batch.labels.resize(samples * area);
+  out->batch.images.resize(numbers(options_.counts.image));
+  out->batch.labels.resize(numbers(options_.counts.labels));
+  out->batch.second.resize(numbers(options_.counts.second));
+  out->batch.boxes.resize(samples);
   out->batch.ids.resize(samples);
   return out;
 }
 
 void BatchLoader::make_sample(Pending& pending, std::size_t position) {
-  const std::size_t index = pending.cases[position];
+  SampleBatch& batch = pending.batch;
+  const std::size_t index = batch.cases[position];
   const std::shared_ptr<const LoadedCase> item = cache_.get(index);
-  pending.batch.ids[position] = item->id;
+  batch.ids[position] = item->id;
   const auto epoch = static_cast<std::uint64_t>(pending.step / steps_per_epoch());
+  const auto part = [&](auto& values, std::int64_t each) {
+    return std::span(values).subspan(position * static_cast<std::size_t>(each),
+                                     static_cast<std::size_t>(each));
+  };
   try {
-    const AugmentedSample sample =
-        make_training_sample(item->image, item->labels, options_.contract, options_.augment,
-                             options_.seed, epoch, index);
-    std::copy(
-        sample.input.begin(), sample.input.end(),
-        pending.batch.images.begin() + static_cast<std::ptrdiff_t>(position * sample.input.size()));
-    std::copy(sample.labels.labels.begin(), sample.labels.labels.end(),
-              pending.batch.labels.begin() +
-                  static_cast<std::ptrdiff_t>(position * sample.labels.labels.size()));
+    options_.make(*item, epoch, index,
+                  {.image = part(batch.images, options_.counts.image),
+                   .labels = part(batch.labels, options_.counts.labels),
+                   .second = part(batch.second, options_.counts.second),
+                   .box = batch.boxes[position]});
   } catch (const Error& error) {
     throw Error(error.kind(), concat("case ", item->id, ": ", error.what()));
   }

@@ -1,30 +1,51 @@
-// Training batches made ahead of the step that wants them, on threads. Relies on
-// data/feed/case_cache.h, data/feed/augment.h and the standard library's threads.
+// Training batches made ahead of the step that wants them, on threads, of whatever a task makes of
+// a case. Relies on data/feed/case_cache.h, data/image/warp.h and the standard library's threads.
 #pragma once
 
 #include <condition_variable>
 #include <cstdint>
 #include <exception>
+#include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
+#include <span>
 #include <string>
 #include <thread>
 #include <vector>
 
-#include "core/model_description.h"
-#include "data/feed/augment.h"
 #include "data/feed/case_cache.h"
+#include "data/image/warp.h"
 
 namespace medurwkv::data {
 
+/// How many numbers a sample has of each kind; the same for all samples of a run.
+struct SampleCounts {
+  std::int64_t image = 0;
+  std::int64_t labels = 0;
+  std::int64_t second = 0;
+};
+
+/// One sample's place in its batch, zeros before it is made.
+struct SampleSpace {
+  std::span<float> image;  ///< SampleCounts::image numbers, and so on
+  std::span<std::uint8_t> labels;
+  std::span<float> second;  ///< another picture of the case: a teacher's
+  Affine& box;              ///< where the sample lies in the case's image; the identity before
+};
+
+/// Makes the sample of case `index` for an epoch: a pure function of its arguments, called from
+/// several threads at once. An Error that it throws is told with the case's id.
+using SampleMaker = std::function<void(const LoadedCase& item, std::uint64_t epoch,
+                                       std::uint64_t index, const SampleSpace& out)>;
+
 struct LoaderOptions {
-  InputContract contract;
-  AugmentSettings augment;
+  SampleMaker make;
+  SampleCounts counts;
   std::int64_t cases = 0;  ///< the first ones of the cache; at least 1
   std::int64_t batch = 8;
   std::int64_t steps = 0;  ///< of the whole run: nothing is made for later ones
-  std::uint64_t seed = 0;
+  std::uint64_t seed = 0;  ///< of the order of cases
   int workers = 1;
   /// `parts` loaders share every batch evenly, in order; this one makes the samples of `part`. A
   /// part without samples (the batch has fewer than `parts`) makes the batch's first one as a
@@ -38,14 +59,17 @@ struct SampleBatch {
   std::int64_t count = 0;
   std::int64_t first = 0;            ///< position in the whole batch of the first sample
   bool counts = true;                ///< false: its one sample is a stand-in
-  std::vector<float> images;         ///< count x channels x height x width
-  std::vector<std::uint8_t> labels;  ///< count x height x width
+  std::vector<float> images;         ///< count x SampleCounts::image
+  std::vector<std::uint8_t> labels;  ///< count x SampleCounts::labels
+  std::vector<float> second;         ///< count x SampleCounts::second
+  std::vector<Affine> boxes;         ///< count
   std::vector<std::string> ids;
+  std::vector<std::size_t> cases;  ///< indices of the cases in the cache
 };
 
 /// The batches of a run, a pure function of (seed, step, part) on any number of workers: each epoch
 /// is a seeded permutation of the cases, the last batch of an epoch may be smaller. Workers decode
-/// and augment sample by sample, at most `ahead` batches before the caller.
+/// and make sample by sample, at most `ahead` batches before the caller.
 class BatchLoader {
  public:
   /// The cache must outlive the loader.
@@ -61,7 +85,7 @@ class BatchLoader {
 
   /// The batch of `step`. The first call may take any step; each further one must take the next
   /// step, on the same thread. Throws the first Error, by the order of samples, that reading or
-  /// augmenting the batch met; it names the file or the case.
+  /// making the batch met; it names the file or the case.
   SampleBatch take(std::int64_t step);
 
   /// Seconds that take() has waited in all.
@@ -72,7 +96,6 @@ class BatchLoader {
   struct Pending {
     SampleBatch batch;
     std::int64_t step = 0;
-    std::vector<std::size_t> cases;  ///< by position in the batch
     std::size_t assigned = 0;
     std::size_t finished = 0;
     std::vector<std::exception_ptr> errors;

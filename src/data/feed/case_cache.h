@@ -16,7 +16,7 @@ namespace medurwkv::data {
 struct LoadedCase {
   std::string id;
   Image image;
-  LabelMap labels;
+  LabelMap labels{};                      ///< empty where the task has no masks
   std::string image_name{}, mask_name{};  ///< for messages
 
   /// What it takes in memory.

@@ -10,6 +10,22 @@
 
 namespace medurwkv::train {
 
+data::SampleMaker sample_maker(const InputContract& contract, const data::AugmentSettings& settings,
+                               std::uint64_t seed) {
+  return [contract, settings, seed](const data::LoadedCase& item, std::uint64_t epoch,
+                                    std::uint64_t index, const data::SampleSpace& out) {
+    const data::AugmentedSample sample =
+        data::make_training_sample(item.image, item.labels, contract, settings, seed, epoch, index);
+    std::copy(sample.input.begin(), sample.input.end(), out.image.begin());
+    std::copy(sample.labels.labels.begin(), sample.labels.labels.end(), out.labels.begin());
+  };
+}
+
+data::SampleCounts sample_counts(const InputContract& contract) {
+  const std::int64_t area = contract.width * contract.height;
+  return {.image = contract.channels * area, .labels = area};
+}
+
 Batch to_tensors(data::SampleBatch&& samples, const InputContract& contract) {
   const auto kept = std::make_shared<data::SampleBatch>(std::move(samples));
   // By one thread: LibTorch would share it out, and wait for a core that the loader has.

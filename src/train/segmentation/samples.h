@@ -1,15 +1,23 @@
-// What the loader of src/data makes, as tensors. Relies on
-// data/feed/batch_loader.h and train/task/objective.h.
+// What the loader of src/data makes for segmentation, and that as tensors. Relies on
+// data/feed/augment.h, data/feed/batch_loader.h and train/task/objective.h.
 #pragma once
 
+#include <cstdint>
 #include <vector>
 
 #include "core/model_description.h"
+#include "data/feed/augment.h"
 #include "data/feed/batch_loader.h"
 #include "data/layout/dataset.h"
 #include "train/task/objective.h"
 
 namespace medurwkv::train {
+
+/// make_training_sample's image and labels, as the loader wants them.
+data::SampleMaker sample_maker(const InputContract& contract, const data::AugmentSettings& settings,
+                               std::uint64_t seed);
+/// Numbers of such a sample.
+data::SampleCounts sample_counts(const InputContract& contract);
 
 /// Images and labels (SegmentationObjective's). Takes over the samples' memory.
 Batch to_tensors(data::SampleBatch&& samples, const InputContract& contract);

@@ -148,8 +148,9 @@ class SegmentationTask : public Task {
   void open(const Feed& feed) override {
     feed_ = feed;
     cache_.emplace(cases_.count(), cases_.reader, feed.cache_budget);
-    loader_.emplace(*cache_, data::LoaderOptions{.contract = info_.input,
-                                                 .augment = config_.augment,
+    loader_.emplace(*cache_, data::LoaderOptions{.make = sample_maker(info_.input, config_.augment,
+                                                                      config_.run.seed),
+                                                 .counts = sample_counts(info_.input),
                                                  .cases = samples(),
                                                  .batch = config_.run.batch,
                                                  .steps = feed.batches,
