@@ -126,7 +126,8 @@ std::shared_ptr<BatchLoader::Pending> BatchLoader::make_pending(std::int64_t ste
   auto out = std::make_shared<Pending>();
   out->step = step;
   for (std::int64_t i = first; i < first + count; ++i) {
-    out->batch.cases.push_back(static_cast<std::size_t>(order_[static_cast<std::size_t>(i)]));
+    out->batch.cases.push_back(
+        static_cast<std::size_t>(options_.first + order_[static_cast<std::size_t>(i)]));
   }
   out->errors.resize(samples);
   out->batch.count = count;

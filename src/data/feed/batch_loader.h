@@ -42,7 +42,8 @@ using SampleMaker = std::function<void(const LoadedCase& item, std::uint64_t epo
 struct LoaderOptions {
   SampleMaker make;
   SampleCounts counts;
-  std::int64_t cases = 0;  ///< the first ones of the cache; at least 1
+  std::int64_t first = 0;  ///< number in the cache of its first case
+  std::int64_t cases = 0;  ///< that follow it; at least 1
   std::int64_t batch = 8;
   std::int64_t steps = 0;  ///< of the whole run: nothing is made for later ones
   std::uint64_t seed = 0;  ///< of the order of cases

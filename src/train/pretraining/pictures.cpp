@@ -144,8 +144,8 @@ data::CaseReader PicturesTask::reader() const {
 }
 
 data::SampleMaker PicturesTask::training_views() const {
-  return [this](const data::LoadedCase& item, std::uint64_t epoch, std::size_t index,
-                data::SamplePlace place) {
+  return [this](const data::LoadedCase& item, std::uint64_t epoch, std::uint64_t index,
+                const data::SampleSpace& place) {
     const data::ViewDraw draw = data::draw_view(
         config_.view, {item.image.width, item.image.height}, config_.run.seed, epoch, index);
     const auto render = [&](const InputContract& contract, std::span<float> to) {
@@ -155,13 +155,13 @@ data::SampleMaker PicturesTask::training_views() const {
     };
     render(info_.input, place.image);
     if (teacher_) render(teacher_->contract, place.second);
-    *place.box = draw.box;
+    place.box = draw.box;
   };
 }
 
 data::SampleMaker PicturesTask::validation_views() const {
-  return [this](const data::LoadedCase& item, std::uint64_t /*epoch*/, std::size_t /*index*/,
-                data::SamplePlace place) {
+  return [this](const data::LoadedCase& item, std::uint64_t /*epoch*/, std::uint64_t /*index*/,
+                const data::SampleSpace& place) {
     // A classifier is judged on the middle, as is usual; what has no classes on the whole picture.
     const double share = config_.task == TaskKind::classify ? 0.875 : 0;
     const auto render = [&](const InputContract& contract, std::span<float> to) {
@@ -170,7 +170,7 @@ data::SampleMaker PicturesTask::validation_views() const {
     };
     render(info_.input, place.image);
     if (teacher_) render(teacher_->contract, place.second);
-    *place.box = data::central_box({item.image.width, item.image.height},
+    place.box = data::central_box({item.image.width, item.image.height},
                                    {info_.input.width, info_.input.height}, share);
   };
 }
@@ -178,16 +178,20 @@ data::SampleMaker PicturesTask::validation_views() const {
 void PicturesTask::open(const Feed& feed) {
   feed_ = feed;
   cache_.emplace(set_.train.size() + set_.val.size(), reader(), feed.cache_budget);
-  loader_.emplace(*cache_, training_views(),
-                  data::LoaderOptions{.image_floats = floats_of(info_.input),
-                                      .second_floats = teacher_ ? floats_of(teacher_->contract) : 0,
-                                      .cases = samples(),
-                                      .batch = config_.run.batch,
-                                      .steps = feed.batches,
-                                      .seed = config_.run.seed,
-                                      .workers = thread_count(),
-                                      .part = feed.rank,
-                                      .parts = feed.world});
+  loader_.emplace(*cache_, data::LoaderOptions{.make = training_views(),
+                                               .counts = counts_of_samples(),
+                                               .cases = samples(),
+                                               .batch = config_.run.batch,
+                                               .steps = feed.batches,
+                                               .seed = config_.run.seed,
+                                               .workers = thread_count(),
+                                               .part = feed.rank,
+                                               .parts = feed.world});
+}
+
+data::SampleCounts PicturesTask::counts_of_samples() const {
+  return {.image = floats_of(info_.input),
+          .second = teacher_ ? floats_of(teacher_->contract) : 0};
 }
 
 PictureBatch PicturesTask::pictures(std::int64_t index) {
@@ -198,18 +202,16 @@ void PicturesTask::each_validation_batch(const std::function<void(const PictureB
   if (set_.val.empty()) return;
   const std::int64_t count = std::ssize(set_.val);
   const std::int64_t batches = (count + config_.run.batch - 1) / config_.run.batch;
-  data::BatchLoader loader(
-      *cache_, validation_views(),
-      data::LoaderOptions{.image_floats = floats_of(info_.input),
-                          .second_floats = teacher_ ? floats_of(teacher_->contract) : 0,
-                          .first = samples(),
-                          .cases = count,
-                          .batch = config_.run.batch,
-                          .steps = batches,
-                          .seed = 0,
-                          .workers = thread_count(),
-                          .part = feed_.rank,
-                          .parts = feed_.world});
+  data::BatchLoader loader(*cache_, {.make = validation_views(),
+                                     .counts = counts_of_samples(),
+                                     .first = samples(),
+                                     .cases = count,
+                                     .batch = config_.run.batch,
+                                     .steps = batches,
+                                     .seed = 0,
+                                     .workers = thread_count(),
+                                     .part = feed_.rank,
+                                     .parts = feed_.world});
   for (std::int64_t step = 0; step < batches; ++step) {
     const PictureBatch batch = to_pictures(loader.take(step), info_.input, teacher_);
     if (batch.counts) use(batch);

@@ -73,6 +73,7 @@ class PicturesTask : public Task {
   data::CaseReader reader() const;
   data::SampleMaker training_views() const;
   data::SampleMaker validation_views() const;
+  data::SampleCounts counts_of_samples() const;
 
   const Config& config_;
   data::PictureSet set_;
