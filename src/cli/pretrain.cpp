@@ -45,9 +45,10 @@ void add_pretrain(CLI::App& root) {
       options);
   CLI::Option* teacher =
       distill
-          .add_option("--teacher", options->request.teacher,
-                      "TorchScript module from images to maps or vectors, with its normalisation in "
-                      "a .json beside it; it is a program: use your own only")
+          .add_option(
+              "--teacher", options->request.teacher,
+              "TorchScript module from images to maps or vectors, with its normalisation in "
+              "a .json beside it; it is a program: use your own only")
           ->check(CLI::ExistingFile);
   distill
       .add_option("--targets", options->request.targets,

@@ -66,7 +66,7 @@ void add_training_options(CLI::App& command, TrainingOptions& options) {
   command.add_option("--config", options.request.config, "TOML configuration")
       ->check(CLI::ExistingFile);
   command.add_option("--preset", options.preset,
-                      "network: nano, tiny, small, base, large, unet or unet_small");
+                     "network: nano, tiny, small, base, large, unet or unet_small");
   command.add_option("--wkv", options.wkv, "bi-WKV mode: exact, released32 or released16");
   command.add_option("--epochs", options.epochs, "passes over the training part")
       ->check(whole(1, 1000000));
@@ -77,34 +77,34 @@ void add_training_options(CLI::App& command, TrainingOptions& options) {
       ->allow_extra_args(false);
   command
       .add_option("--precision", options.precision,
-                   "float32, or bfloat16 for linear maps and convolutions")
+                  "float32, or bfloat16 for linear maps and convolutions")
       ->check(CLI::IsMember({"float32", "bfloat16"}));
   command.add_flag("--resume", options.request.resume,
-                    "go on from OUT/last.ckpt, or the runs below OUT");
+                   "go on from OUT/last.ckpt, or the runs below OUT");
   command
       .add_option("--max-minutes", options.request.max_minutes,
-                   "stop after this time, resumed time included")
+                  "stop after this time, resumed time included")
       ->check(above_zero());
   command.add_option("--save-every", options.save_minutes, "minutes between checkpoints")
       ->check(above_zero())
       ->capture_default_str();
   command
       .add_option("--cache", options.cache_gigabytes,
-                   "GB of decoded images to keep; default: half of what training leaves free")
+                  "GB of decoded images to keep; default: half of what training leaves free")
       ->check(number(0, 1e9));
   auto* processes =
       command
           .add_option("--nproc", options.processes,
-                       "processes of this machine that train together, each with its share of "
-                       "every batch, of --threads and of --memory")
+                      "processes of this machine that train together, each with its share of "
+                      "every batch, of --threads and of --memory")
           ->check(whole(1, 4096));
   command
       .add_option("--rendezvous", options.request.rendezvous,
-                   "HOST:PORT where processes of several machines meet; rank 0 listens there")
+                  "HOST:PORT where processes of several machines meet; rank 0 listens there")
       ->excludes(processes);
   command
       .add_option("--rank", options.request.rank,
-                   "number of this process, with --rendezvous; process 0 writes")
+                  "number of this process, with --rendezvous; process 0 writes")
       ->check(whole(0, 4095));
   command.add_option("--world", options.request.world, "number of processes, with --rendezvous")
       ->check(whole(1, 4096));

@@ -40,8 +40,7 @@ bool bfloat16_pays(const at::Device& device) {
 }
 
 Config configuration_of(const TrainRequest& request, const std::optional<InitialWeights>& initial) {
-  const Config defaults =
-      initial ? initial->defaults() : default_config(task_from(request.task));
+  const Config defaults = initial ? initial->defaults() : default_config(task_from(request.task));
   if (request.resume && request.config.empty()) {
     return own_configuration(request.out.path(), request.settings, defaults);
   }

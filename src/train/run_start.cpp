@@ -82,7 +82,8 @@ std::optional<Recorded> recorded_configuration(const std::filesystem::path& fold
 std::int64_t refuse_another_run(const RunStart& start, const std::string& configuration,
                                 const json& split_sha256) {
   const std::string folder = start.folder.path().string();
-  const Config recorded = parse_config(configuration, concat("the configuration in ", folder), start.config.task);
+  const Config recorded =
+      parse_config(configuration, concat("the configuration in ", folder), start.config.task);
   const std::vector<Difference> settings = other_settings(recorded, start.config);
   const auto any = [&](const char* key) {
     return std::any_of(settings.begin(), settings.end(),

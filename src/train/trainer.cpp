@@ -417,7 +417,8 @@ class Run {
 
   void finish_epoch() {
     const Clock::time_point begin = Clock::now();
-    const Judgement judgement = reading([&] { return task_->judge(learner_.judged(), learner_.store()); });
+    const Judgement judgement =
+        reading([&] { return task_->judge(learner_.judged(), learner_.store()); });
     std::vector<double> figures;
     for (const Figure& figure : judgement.figures) {
       const double count = meeting_.sum(figure.count);
@@ -511,8 +512,7 @@ class Run {
     const ComputeSeconds& compute = learner_.seconds();
     const double waited = task_->waited_seconds();
     // A step that an error ended has waited and computed, but counts no time of its own.
-    const double rest =
-        std::max(0.0, seconds_.steps + epoch_.steps - compute.sum() - waited);
+    const double rest = std::max(0.0, seconds_.steps + epoch_.steps - compute.sum() - waited);
     json out{{"forward", compute.forward},        {"loss", compute.loss},
              {"backward", compute.backward},      {"optimiser", compute.update},
              {"waiting_for_data", waited},        {"rest_of_steps", rest},

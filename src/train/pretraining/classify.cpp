@@ -38,7 +38,8 @@ class ClassifyTask : public PicturesTask {
     at::Tensor probabilities =
         smoothed(labels, std::ssize(set().classes), config().classify.smoothing);
     // The last batch of an epoch may be smaller: then pairs would lie in two processes.
-    const bool whole = pictures.counts && pictures.images.size(0) * feed().world == config().run.batch;
+    const bool whole =
+        pictures.counts && pictures.images.size(0) * feed().world == config().run.batch;
     if (mixes() && whole) {
       mix(pictures.images, probabilities,
           {.mixup = config().classify.mixup, .cutmix = config().classify.cutmix},

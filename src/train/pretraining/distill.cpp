@@ -53,8 +53,7 @@ at::Tensor normalised(const at::Tensor& target, const Gather& gather) {
   const at::Tensor sums = gather(at::cat({wide.sum(places), (wide * wide).sum(places), count}));
   const std::int64_t channels = target.size(1);
   const at::Tensor mean = sums.narrow(0, 0, channels) / sums[2 * channels];
-  const at::Tensor variance =
-      sums.narrow(0, channels, channels) / sums[2 * channels] - mean * mean;
+  const at::Tensor variance = sums.narrow(0, channels, channels) / sums[2 * channels] - mean * mean;
   std::vector<std::int64_t> sides(static_cast<std::size_t>(target.dim()), 1);
   sides[1] = channels;
   return ((wide - mean.reshape(sides)) /
@@ -90,7 +89,8 @@ class DistillTask : public PicturesTask {
     objective_ = std::make_unique<DistillObjective>(
         info().network, config.input.height, config.input.width, outputs,
         DistillOptions{config.distill.loss == "cosine", config.distill.weights});
-    for (std::size_t k = 0; k < outputs.size(); ++k) columns_.parts.push_back({concat("output", k)});
+    for (std::size_t k = 0; k < outputs.size(); ++k)
+      columns_.parts.push_back({concat("output", k)});
   }
 
   [[nodiscard]] const Objective& objective() const override { return *objective_; }
@@ -142,8 +142,7 @@ class DistillTask : public PicturesTask {
       sides.insert(sides.begin(), std::ssize(pictures.cases));
       at::Tensor& target = out.emplace_back(at::empty(sides, at::kFloat));
       for (std::size_t i = 0; i < pictures.cases.size(); ++i) {
-        const std::vector<float> values =
-            one->of(picture(pictures.cases[i]).id, pictures.boxes[i]);
+        const std::vector<float> values = one->of(picture(pictures.cases[i]).id, pictures.boxes[i]);
         std::copy(values.begin(), values.end(),
                   target[static_cast<std::int64_t>(i)].data_ptr<float>());
       }
@@ -155,10 +154,10 @@ class DistillTask : public PicturesTask {
   std::optional<Teacher> model_;
   std::vector<std::unique_ptr<StoredTargets>> stored_;
   std::unique_ptr<DistillObjective> objective_;
-  Columns columns_{.parts = {},
-                   .figures = {{.name = "validation_loss",
-                                .label = "validation loss",
-                                .higher_is_better = false}}};
+  Columns columns_{
+      .parts = {},
+      .figures = {
+          {.name = "validation_loss", .label = "validation loss", .higher_is_better = false}}};
 };
 
 }  // namespace
@@ -210,9 +209,9 @@ Loss DistillObjective::loss(const ParameterStore& store,
         made = at::upsample_bilinear2d(made, target.sizes().slice(2).vec(), false);
       }
     }
-    const at::Tensor errors =
-        options_.cosine ? 1 - at::cosine_similarity(made, target, 1)
-                        : at::smooth_l1_loss(made, target, at::Reduction::None);
+    const at::Tensor errors = options_.cosine
+                                  ? 1 - at::cosine_similarity(made, target, 1)
+                                  : at::smooth_l1_loss(made, target, at::Reduction::None);
     const at::Tensor sum = errors.sum();
     const at::Tensor sums =
         gather(at::stack({sum, at::full_like(sum, static_cast<double>(errors.numel()))}));

@@ -63,8 +63,7 @@ at::Tensor smoothed(const std::vector<std::int64_t>& labels, std::int64_t classe
 void mix(at::Tensor& images, at::Tensor& probabilities, const MixSettings& settings,
          const Random& random) {
   if (images.size(0) % 2 != 0 || (settings.mixup <= 0 && settings.cutmix <= 0)) return;
-  const bool cut = settings.cutmix > 0 &&
-                   (settings.mixup <= 0 || random.uniform(draw_kind) < 0.5);
+  const bool cut = settings.cutmix > 0 && (settings.mixup <= 0 || random.uniform(draw_kind) < 0.5);
   double share = beta_number(random, cut ? settings.cutmix : settings.mixup);
   if (cut) {
     const std::int64_t height = images.size(2);
@@ -72,8 +71,8 @@ void mix(at::Tensor& images, at::Tensor& probabilities, const MixSettings& setti
     const double side = std::sqrt(1 - share);
     const auto part = [&](std::int64_t length, Draw draw) {
       const auto half = static_cast<std::int64_t>(side * static_cast<double>(length)) / 2;
-      const auto centre = static_cast<std::int64_t>(
-          random.below(draw, static_cast<std::uint64_t>(length)));
+      const auto centre =
+          static_cast<std::int64_t>(random.below(draw, static_cast<std::uint64_t>(length)));
       const std::int64_t begin = std::max<std::int64_t>(0, centre - half);
       return std::pair(begin, std::min(length, centre + half) - begin);
     };

@@ -47,12 +47,9 @@ data::PictureSet opened(const library::TrainRequest& request, const Config& conf
 Source source_of(const data::PictureSet& set) {
   json val = json::array();
   for (const data::Picture& picture : set.val) val.push_back(picture.id);
-  const std::string text = json{{"format", "medurwkv-pictures"},
-                                {"format_version", 1},
-                                {"medurwkv", medurwkv::version},
-                                {"data_sha256", set.sha256},
-                                {"train", set.train.size()},
-                                {"val", val}}
+  const std::string text = json{{"format", "medurwkv-pictures"}, {"format_version", 1},
+                                {"medurwkv", medurwkv::version}, {"data_sha256", set.sha256},
+                                {"train", set.train.size()},     {"val", val}}
                                .dump(1) +
                            "\n";
   return {.split = text, .split_sha256 = sha256(text), .data_sha256 = set.sha256};
@@ -120,8 +117,8 @@ std::int64_t PicturesTask::batches_per_epoch() const {
 }
 
 std::string PicturesTask::counts() const {
-  std::string out = concat(set_.layout, ", ", set_.train.size(), " training and ",
-                           set_.val.size(), " validation pictures");
+  std::string out = concat(set_.layout, ", ", set_.train.size(), " training and ", set_.val.size(),
+                           " validation pictures");
   if (!set_.classes.empty()) out += concat(" of ", set_.classes.size(), " classes");
   return out;
 }
@@ -136,7 +133,8 @@ TaskSize PicturesTask::size() const {
 data::CaseReader PicturesTask::reader() const {
   return [this](std::size_t index) {
     const data::Picture& one = picture(index);
-    if (!check_) return data::LoadedCase{one.id, data::read_image(one.source), {}, one.source.name()};
+    if (!check_)
+      return data::LoadedCase{one.id, data::read_image(one.source), {}, one.source.name()};
     data::HashedImage hashed = data::read_hashed(one.source);
     check_(one, hashed.sha256);
     return data::LoadedCase{one.id, std::move(hashed.image), {}, one.source.name()};
@@ -146,11 +144,11 @@ data::CaseReader PicturesTask::reader() const {
 data::SampleMaker PicturesTask::training_views() const {
   return [this](const data::LoadedCase& item, std::uint64_t epoch, std::uint64_t index,
                 const data::SampleSpace& place) {
-    const data::ViewDraw draw = data::draw_view(
-        config_.view, {item.image.width, item.image.height}, config_.run.seed, epoch, index);
+    const data::ViewDraw draw = data::draw_view(config_.view, {item.image.width, item.image.height},
+                                                config_.run.seed, epoch, index);
     const auto render = [&](const InputContract& contract, std::span<float> to) {
-      const std::vector<float> planes = data::render_view(
-          item.image, contract, config_.view, draw, {contract.width, contract.height});
+      const std::vector<float> planes = data::render_view(item.image, contract, config_.view, draw,
+                                                          {contract.width, contract.height});
       std::copy(planes.begin(), planes.end(), to.begin());
     };
     render(info_.input, place.image);
@@ -171,7 +169,7 @@ data::SampleMaker PicturesTask::validation_views() const {
     render(info_.input, place.image);
     if (teacher_) render(teacher_->contract, place.second);
     place.box = data::central_box({item.image.width, item.image.height},
-                                   {info_.input.width, info_.input.height}, share);
+                                  {info_.input.width, info_.input.height}, share);
   };
 }
 
@@ -190,8 +188,7 @@ void PicturesTask::open(const Feed& feed) {
 }
 
 data::SampleCounts PicturesTask::counts_of_samples() const {
-  return {.image = floats_of(info_.input),
-          .second = teacher_ ? floats_of(teacher_->contract) : 0};
+  return {.image = floats_of(info_.input), .second = teacher_ ? floats_of(teacher_->contract) : 0};
 }
 
 PictureBatch PicturesTask::pictures(std::int64_t index) {
@@ -229,8 +226,8 @@ data::Image shown_picture(const at::Tensor& planes, const InputContract& contrac
         const std::int64_t c = data::shown_channel(color, channels);
         const auto k = static_cast<std::size_t>(c);
         const double value = values[c][y][x] * contract.deviation[k] + contract.mean[k];
-        out.bytes.push_back(static_cast<unsigned char>(
-            std::lround(255 * std::clamp(value, 0.0, 1.0))));
+        out.bytes.push_back(
+            static_cast<unsigned char>(std::lround(255 * std::clamp(value, 0.0, 1.0))));
       }
     }
   }

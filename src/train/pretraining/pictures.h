@@ -20,10 +20,10 @@ namespace medurwkv::train {
 
 /// Pictures of a batch as tensors, and what made them.
 struct PictureBatch {
-  at::Tensor images;   ///< batch x channels x height x width, normalised
-  at::Tensor teacher;  ///< the same views for the teacher; undefined without one
-  std::vector<std::size_t> cases;      ///< numbers of the pictures
-  std::vector<data::Affine> boxes;     ///< which part of its picture each view shows
+  at::Tensor images;                ///< batch x channels x height x width, normalised
+  at::Tensor teacher;               ///< the same views for the teacher; undefined without one
+  std::vector<std::size_t> cases;   ///< numbers of the pictures
+  std::vector<data::Affine> boxes;  ///< which part of its picture each view shows
   std::vector<std::string> ids;
   std::int64_t first = 0;  ///< position in the whole batch of the first picture
   bool counts = true;      ///< false: the picture stands in

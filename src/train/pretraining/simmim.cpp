@@ -103,9 +103,8 @@ class SimmimTask : public PicturesTask {
           Random({config().run.seed, epoch, static_cast<std::uint64_t>(number), fnv1a64("mask")}));
       all.insert(all.end(), one.begin(), one.end());
     }
-    const at::Tensor grid =
-        at::tensor(all).reshape({std::ssize(cases), 1, config().input.height / side,
-                                 config().input.width / side});
+    const at::Tensor grid = at::tensor(all).reshape(
+        {std::ssize(cases), 1, config().input.height / side, config().input.width / side});
     return grid.repeat_interleave(side, 2).repeat_interleave(side, 3);
   }
 
@@ -132,8 +131,7 @@ class SimmimTask : public PicturesTask {
 
 std::vector<float> drawn_mask(std::int64_t patches, double ratio, const Random& random) {
   std::vector<float> out(static_cast<std::size_t>(patches), 0);
-  const auto count =
-      static_cast<std::size_t>(std::llround(ratio * static_cast<double>(patches)));
+  const auto count = static_cast<std::size_t>(std::llround(ratio * static_cast<double>(patches)));
   const std::vector<std::int64_t> order = random.permutation(patches);
   for (std::size_t i = 0; i < count; ++i) out[static_cast<std::size_t>(order[i])] = 1;
   return out;
@@ -157,8 +155,8 @@ std::vector<net::ParameterSpec> SimmimObjective::own_parameters() const {
 
 at::Tensor SimmimObjective::masked(const ParameterStore& store, const at::Tensor& images,
                                    const at::Tensor& mask) const {
-  const at::Tensor tiled = store.at(patch_name).repeat(
-      {1, 1, images.size(2) / patch_side, images.size(3) / patch_side});
+  const at::Tensor tiled =
+      store.at(patch_name).repeat({1, 1, images.size(2) / patch_side, images.size(3) / patch_side});
   return images * (1 - mask) + tiled * mask;
 }
 
@@ -167,10 +165,10 @@ at::Tensor SimmimObjective::rebuilt(const ParameterStore& store,
   at::Tensor sum;
   std::int64_t stride = first_stride;
   for (std::size_t map = 0; map < maps; ++map, stride *= 2) {
-    const at::Tensor pixels = at::pixel_shuffle(
-        at::conv2d(output.features.at(map), store.at(head_name(map, "weight")),
-                   store.at(head_name(map, "bias"))),
-        stride);
+    const at::Tensor pixels =
+        at::pixel_shuffle(at::conv2d(output.features.at(map), store.at(head_name(map, "weight")),
+                                     store.at(head_name(map, "bias"))),
+                          stride);
     sum = sum.defined() ? sum + pixels : pixels;
   }
   return sum;

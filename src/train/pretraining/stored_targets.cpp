@@ -31,11 +31,14 @@ StoredTargets::StoredTargets(const fs::path& file)
   const bool known = type_ == NpyType::f16 || type_ == NpyType::f32;
   if (!known || header.fortran || header.swapped || (shape.size() != 2 && shape.size() != 4)) {
     throw_failure(concat(file.string(), ": is an array of ", to_string(type_), " and ",
-                         shape_text(shape), header.fortran ? " in Fortran order" : header.swapped ? ", big endian" : "",
+                         shape_text(shape),
+                         header.fortran   ? " in Fortran order"
+                         : header.swapped ? ", big endian"
+                                          : "",
                          "; expected float16 or float32, N x D or N x height x width x D"));
   }
-  const std::uint64_t size = static_cast<std::uint64_t>(element_count(shape)) *
-                             static_cast<std::uint64_t>(size_of(type_));
+  const std::uint64_t size =
+      static_cast<std::uint64_t>(element_count(shape)) * static_cast<std::uint64_t>(size_of(type_));
   if (bytes.size() != header.start + size) {
     throw_failure(concat(file.string(), ": has ", bytes.size(), " bytes, its header says ",
                          header.start + size));

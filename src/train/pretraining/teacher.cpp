@@ -3,8 +3,8 @@
 #include <string>
 #include <utility>
 
-#include <nlohmann/json.hpp>
 #include <torch/script.h>
+#include <nlohmann/json.hpp>
 
 #include "core/error.h"
 #include "core/files.h"
@@ -66,8 +66,8 @@ struct Teacher::Module {
   mutable torch::jit::Module script;
 };
 
-Teacher::Teacher(const fs::path& file, std::int64_t batch, std::int64_t width,
-                 std::int64_t height, const at::Device& device)
+Teacher::Teacher(const fs::path& file, std::int64_t batch, std::int64_t width, std::int64_t height,
+                 const at::Device& device)
     : file_(file), device_(device), contract_(contract_of(file, width, height)) {
   try {
     module_ = std::make_unique<Module>(Module{torch::jit::load(file.string(), device)});
@@ -89,8 +89,9 @@ std::vector<at::Tensor> Teacher::run(const at::Tensor& pictures) const {
   try {
     out = tensors_of(module_->script.forward({pictures.to(device_)}));
   } catch (const std::exception& error) {
-    throw_failure(concat(file_.string(), ": fails on pictures of ", shape_text(pictures.sizes().vec()),
-                         ": ", shown(split(std::string(error.what()), '\n').front())));
+    throw_failure(concat(file_.string(), ": fails on pictures of ",
+                         shape_text(pictures.sizes().vec()), ": ",
+                         shown(split(std::string(error.what()), '\n').front())));
   }
   if (out.empty()) throw_failure(concat(file_.string(), ": gives no tensors"));
   for (at::Tensor& one : out) {

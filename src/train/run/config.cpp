@@ -96,8 +96,7 @@ std::vector<Field> all_fields_of(Config& c) {
     out.push_back({concat("augment.", field.name), &(c.augment.*field.value), 0, field.most});
   }
   for (const data::ViewField& field : data::view_fields()) {
-    out.push_back(
-        {concat("view.", field.name), &(c.view.*field.value), field.least, field.most});
+    out.push_back({concat("view.", field.name), &(c.view.*field.value), field.least, field.most});
   }
   return out;
 }
@@ -437,8 +436,8 @@ const char* to_string(TaskKind task) {
 
 TaskKind task_from(const std::string& name) {
   std::vector<std::string> known;
-  for (const TaskKind task : {TaskKind::segmentation, TaskKind::classify, TaskKind::simmim,
-                              TaskKind::distill}) {
+  for (const TaskKind task :
+       {TaskKind::segmentation, TaskKind::classify, TaskKind::simmim, TaskKind::distill}) {
     if (name == to_string(task)) return task;
     known.emplace_back(to_string(task));
   }
@@ -446,7 +445,8 @@ TaskKind task_from(const std::string& name) {
 }
 
 Config default_config(TaskKind task) {
-  Config out{.task = task};
+  Config out;
+  out.task = task;
   if (task == TaskKind::segmentation) return out;
   out.input.width = out.input.height = 128;
   out.optimizer.rate = 1e-3;
@@ -472,8 +472,13 @@ void apply(const Config::Encoder& settings, net::EncoderConfig& encoder) {
 
 net::NetworkConfig resolve_pretrained(Config& config, std::int64_t classes) {
   const bool classifier = config.task == TaskKind::classify && !config.classify.adapter;
-  net::NetworkConfig out = classifier ? net::classifier_preset(config.network.preset, classes)
-                                      : net::encoder_preset(config.network.preset);
+  net::NetworkConfig out = net::encoder_preset(config.network.preset);
+  if (classifier) {
+    // As deep as the encoder that it is going to be: nano's published test case is not.
+    const std::vector<std::int64_t> groups = out.encoder.groups;
+    out = net::classifier_preset(config.network.preset, classes);
+    out.encoder.groups = groups;
+  }
   out.channels = config.network.channels;
   out.wkv = net::wkv_mode_from(config.network.wkv);
   out.encoder.drop_path = config.network.drop_path;

@@ -20,7 +20,7 @@ struct Source {
   std::string split;  ///< what the run keeps as its split.json
   std::string split_sha256;
   std::filesystem::path file = {};  ///< that the split was read from; empty: the task made it
-  std::string data_sha256;  ///< over all cases
+  std::string data_sha256;          ///< over all cases
 };
 
 /// For the prediction of memory (train/task/memory.h).
