@@ -313,8 +313,8 @@ class Labeller {
     const std::size_t loose =
         std::erase_if(images, [](const Found& one) { return one.folders.empty(); });
     if (images.empty() && loose > 0) {
-      throw_failure(concat(root_.string(), ": its ", images_of(loose),
-                           " lie in no class folder; sort them into CLASS/image, or pretrain "
+      throw_failure(concat(root_.string(), ": holds ", images_of(loose),
+                           " in no class folder; sort them into CLASS/image, or pretrain "
                            "without labels"));
     }
     if (loose > 0) {
@@ -535,8 +535,10 @@ std::string hash_of(const PictureSet& set,
 void note_others(Findings& found, PictureSet& out) {
   if (!found.others.empty()) {
     std::sort(found.others.begin(), found.others.end());
-    out.notes.push_back(concat(counted(std::ssize(found.others), "file"),
-                               " that are no images left out: ", some_of(found.others)));
+    out.notes.push_back(
+        concat(counted(std::ssize(found.others), "file"),
+               found.others.size() == 1 ? " that is no image" : " that are no images",
+               " left out: ", some_of(found.others)));
   }
   if (found.masks > 0) {
     out.notes.push_back(
