@@ -126,7 +126,7 @@ TEST(View, CropsAreSharesOfTheAreaOfAllowedRatio) {
     EXPECT_GE((across + 0.5) / (down - 0.5), 3.0 / 4);
     EXPECT_EQ(box.xy, 0);
     EXPECT_EQ(box.yx, 0);
-    const auto [left, right] = std::minmax(box({0, 0}).x, box({1, 1}).x);
+    const auto [left, right] = std::minmax({box({0, 0}).x, box({1, 1}).x});
     EXPECT_GE(left, -1e-12);
     EXPECT_LE(right, 1 + 1e-12);
     EXPECT_GE(box({0, 0}).y, 0);
@@ -339,7 +339,7 @@ TEST(View, TakesAnyNumberOfChannelsAndAnyTypeOfSample) {
       for (std::size_t i = 0; i < expected.size(); ++i) {
         ASSERT_NEAR(from_wide[i], expected[i], 1e-4);
         ASSERT_NEAR(from_floats[i], expected[i], 1e-4);
-        if (channels == 1) ASSERT_EQ(expected[i], expected[i % 144]);
+        ASSERT_TRUE(channels != 1 || expected[i] == expected[i % 144]);
       }
     }
   }

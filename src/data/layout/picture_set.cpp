@@ -415,8 +415,8 @@ class Labeller {
   void put(const Classes& classes, std::vector<Picture>& part) const {
     for (const auto& [name, images] : classes) {
       const auto at = std::lower_bound(out_.classes.begin(), out_.classes.end(), name);
-      for (const Found* one : images) {
-        part.push_back(one->picture);
+      for (Found* one : images) {
+        part.push_back(std::move(one->picture));
         part.back().label = at - out_.classes.begin();
       }
     }
@@ -519,7 +519,8 @@ std::string hash_of(const PictureSet& set,
   Sha256 hash;
   const std::string_view end("\0", 1);  // in no name
   for (const auto& [one, part] : all) {
-    const std::string numbers = concat(one->size, " ", crcs.at(one->id));
+    const auto crc = crcs.find(one->id);
+    const std::string numbers = concat(one->size, " ", crc == crcs.end() ? 0 : crc->second);
     for (const std::string_view text :
          {std::string_view(one->id),
           one->label < 0 ? std::string_view()
@@ -559,7 +560,7 @@ void take_all(Findings& found, PictureSet& out) {
         std::any_of(one.folders.begin(), one.folders.end(),
                     [](const std::string& name) { return part_named(name) == "test"; });
     tests += test ? 1 : 0;
-    out.train.push_back(one.picture);
+    out.train.push_back(std::move(one.picture));
   }
   if (tests > 0) {
     out.notes.push_back(concat(images_of(tests), " of test folders are learned from too"));
@@ -591,7 +592,9 @@ PictureSet open_pictures(const std::vector<fs::path>& data, bool labelled,
   out.root = data.front();
   if (found.images.empty()) throw_no_images(data.front());
   std::unordered_map<std::string, std::uint32_t> crcs;
-  for (const Found& one : found.images) crcs.emplace(one.picture.id, one.crc);
+  for (const Found& one : found.images) {
+    if (one.crc != 0) crcs.emplace(one.picture.id, one.crc);
+  }
   if (labelled) {
     Labeller(data.front(), found, out).label();
   } else {
