@@ -3,8 +3,6 @@
 #include <algorithm>
 #include <cmath>
 #include <map>
-#include <memory>
-#include <optional>
 #include <set>
 #include <string_view>
 #include <system_error>
@@ -20,36 +18,13 @@
 #include "core/text.h"
 #include "core/unicode.h"
 #include "data/layout/case_names.h"
-#include "data/layout/layout.h"
 #include "data/layout/names.h"
-#include "data/layout/picture_zip.h"
+#include "data/layout/picture_files.h"
 
 namespace medurwkv::data {
 namespace {
 
 namespace fs = std::filesystem;
-using Folders = std::vector<std::string>;
-
-constexpr std::string_view solution_file = "loc_val_solution.csv";
-
-/// An image file, before anything is known of its part and class.
-struct Found {
-  Picture picture;
-  std::uint32_t crc = 0;  ///< of a zip's member
-  Folders folders{};      ///< above it, below the root; zips among them
-};
-
-struct Findings {
-  std::vector<Found> images;
-  std::vector<std::string> others;  ///< files that are no images
-  std::size_t masks = 0;
-  std::vector<Folders> folders;  ///< that are there, with or without images
-  fs::path solution{};           ///< ImageNet's list of classes
-};
-
-bool is_zip(const fs::path& path) {
-  return lower(path.extension().string()) == ".zip";
-}
 
 /// "train", "val", "test" or "": what a folder of this name is, as a whole.
 std::string part_named(const std::string& folder) {
@@ -62,180 +37,20 @@ std::string part_named(const std::string& folder) {
 
 /// "3 images", "18,000 images".
 std::string images_of(std::size_t count) {
-  return concat(with_thousands(static_cast<std::int64_t>(count)),
-                count == 1 ? " image" : " images");
+  return counted(static_cast<std::int64_t>(count), "image");
 }
 
-/// Puts what lies at `path` below the root, folders and zips alike, into the findings.
-class Gatherer {
- public:
-  explicit Gatherer(Findings& out) : out_(out) {}
-
-  void add_folder(const fs::path& root, const fs::path& prefix) {
-    for (const fs::path& file : list_files(root)) {
-      const fs::path below = prefix / file.lexically_relative(root);
-      if (is_zip(file)) {
-        add_zip(file, below.parent_path() / below.stem());
-      } else if (has_image_suffix(file)) {
-        add(below, ImageSource{.file = file}, size_of(file), 0);
-      } else {
-        add_other(below);
-        if (lower(file.filename().string()) == solution_file) out_.solution = file;
-      }
-    }
-  }
-
-  void add_zip(const fs::path& file, const fs::path& prefix) {
-    const auto zip = std::make_shared<const PictureZip>(file);
-    for (const ZipMember& member : zip->archive().members()) {
-      const fs::path inner{std::string(member.name)};
-      if (std::any_of(inner.begin(), inner.end(),
-                      [](const fs::path& one) { return !one.empty() && is_junk(one); })) {
-        continue;
-      }
-      if (member.name.ends_with('/')) {
-        out_.folders.push_back(folders_of((prefix / inner).parent_path()));
-      } else if (has_image_suffix(inner) && lower(inner.extension().string()) != ".npy") {
-        add(prefix / inner,
-            ImageSource{.file = file, .array = std::string(member.name), .store = zip}, member.size,
-            member.crc);
-      } else {
-        add_other(prefix / inner);
-      }
-    }
-  }
-
- private:
-  static std::uint64_t size_of(const fs::path& file) {
-    std::error_code error;
-    const std::uint64_t size = fs::file_size(file, error);
-    if (error) throw_failure(concat(file.string(), ": cannot be examined: ", error.message()));
-    return size;
-  }
-
-  static Folders folders_of(const fs::path& path) {
-    Folders out;
-    for (const fs::path& one : path) out.push_back(nfc(one.string()));
-    return out;
-  }
-
-  void add(const fs::path& below, ImageSource source, std::uint64_t size, std::uint32_t crc) {
-    out_.images.push_back(
-        {{.id = nfc(below.generic_string()), .source = std::move(source), .size = size},
-         crc,
-         folders_of(below.parent_path())});
-  }
-
-  void add_other(const fs::path& below) {
-    out_.others.push_back(below.generic_string());
-    out_.folders.push_back(folders_of(below.parent_path()));
-  }
-
-  Findings& out_;
-};
-
-/// Drops images named `..._mask` beside the image that they are of.
-void drop_masks_beside(Findings& found) {
-  const auto place_and_stem = [](const std::string& id) {
-    const fs::path path(id);
-    return std::pair{path.parent_path(), path.stem().string()};
-  };
-  std::unordered_set<std::string> stems;
-  for (const Found& one : found.images) {
-    const auto [place, stem] = place_and_stem(one.picture.id);
-    stems.insert((place / stem).string());
-  }
-  const auto is_mask = [&](const Found& one) {
-    const auto [place, stem] = place_and_stem(one.picture.id);
-    const std::string of = without_mask_suffix(stem);
-    return of != stem && stems.contains((place / of).string());
-  };
-  found.masks += std::erase_if(found.images, is_mask);
-}
-
-void sort_and_check(std::vector<Found>& images) {
-  const auto id = [](const Found& one) -> const std::string& { return one.picture.id; };
-  std::sort(images.begin(), images.end(),
-            [&](const Found& a, const Found& b) { return id(a) < id(b); });
-  const auto twice = std::adjacent_find(
-      images.begin(), images.end(), [&](const Found& a, const Found& b) { return id(a) == id(b); });
-  if (twice == images.end()) return;
-  throw_failure(concat(
-      shown(id(*twice)), ": is there twice: in ", shown(twice->picture.source.file.string()),
-      " and in ", shown((twice + 1)->picture.source.file.string()), "; move one out of the set"));
-}
-
-/// `root` without links and dots.
-fs::path whole_path(const fs::path& root) {
-  std::error_code error;
-  fs::path out = fs::weakly_canonical(root, error);
-  return error ? root.lexically_normal() : out;
-}
-
-/// What stands in front of the ids of one root of several.
-std::string name_of_root(const fs::path& root) {
-  const fs::path whole = whole_path(root);
-  return is_zip(whole) ? whole.stem().string() : whole.filename().string();
-}
-
-void check_apart(const std::vector<fs::path>& data) {
-  std::vector<std::pair<fs::path, fs::path>> places;
-  for (const fs::path& one : data) places.emplace_back(whole_path(one), one);
-  for (std::size_t i = 0; i < places.size(); ++i) {
-    for (std::size_t j = 0; j < places.size(); ++j) {
-      const fs::path& outer = places[i].first;
-      const fs::path& inner = places[j].first;
-      const auto [end, ignored] =
-          std::mismatch(outer.begin(), outer.end(), inner.begin(), inner.end());
-      if (i != j && end == outer.end()) {
-        throw_usage(concat(places[j].second.string(), ": lies in ", places[i].second.string(),
-                           ", which is given too; give each image once"));
-      }
-    }
-  }
-}
-
-Findings gather(const std::vector<fs::path>& data) {
-  Findings out;
-  Gatherer gatherer(out);
-  std::map<std::string, int> names;
-  for (const fs::path& one : data) {
-    fs::path prefix;
-    if (data.size() > 1) {
-      const std::string name = name_of_root(one);
-      const int number = ++names[name];
-      prefix = number == 1 ? name : concat(name, " (", number, ")");
-    }
-    std::error_code error;
-    const fs::file_status status = fs::status(one, error);
-    if (status.type() == fs::file_type::not_found) {
-      throw_failure(concat(one.string(), ": no such folder or zip file"));
-    }
-    if (error) throw_failure(concat(one.string(), ": cannot be examined: ", error.message()));
-    if (fs::is_directory(status)) {
-      gatherer.add_folder(one, prefix);
-    } else if (is_zip(one)) {
-      gatherer.add_zip(one, prefix);
-    } else {
-      throw_failure(concat(one.string(), ": is neither a folder nor a .zip file of images"));
-    }
-  }
-  drop_masks_beside(out);
-  sort_and_check(out.images);
-  return out;
-}
-
-/// Names of folders directly below `above` in the set, on the disc.
-std::vector<std::string> folders_below(const fs::path& root, const Folders& above) {
+/// The folders directly below `above` in the set, on the disc.
+std::vector<Folders> folders_below(const fs::path& root, const Folders& above) {
   fs::path place = root;
   for (const std::string& one : above) place /= one;
   std::error_code ignored;
-  std::vector<std::string> out;
+  std::vector<Folders> out;
   if (!fs::is_directory(place, ignored)) return out;
   for (const fs::path& path : list_folder(place)) {
-    if (!is_junk(path) && fs::is_directory(path, ignored)) {
-      out.push_back(nfc(path.filename().string()));
-    }
+    if (is_junk(path) || !fs::is_directory(path, ignored)) continue;
+    out.push_back(above);
+    out.back().push_back(nfc(path.filename().string()));
   }
   return out;
 }
@@ -258,7 +73,7 @@ class Solution {
   }
 
   [[nodiscard]] bool found() const { return !file_.empty(); }
-  [[nodiscard]] std::string class_of(const Found& image) const {
+  [[nodiscard]] std::string class_of(const FoundPicture& image) const {
     const auto at = classes_.find(fs::path(image.picture.id).stem().string());
     if (at != classes_.end()) return at->second;
     throw_failure(concat(shown(image.picture.id), ": has no line in ", file_.string(),
@@ -286,7 +101,7 @@ class Solution {
 /// Sorts images with a class each into parts.
 class Labeller {
  public:
-  Labeller(const fs::path& root, Findings& found, PictureSet& out)
+  Labeller(const fs::path& root, PictureFiles& found, PictureSet& out)
       : root_(root), found_(found), out_(out) {}
 
   /// Fills in layout, classes, parts and notes.
@@ -302,19 +117,20 @@ class Labeller {
     check_classes(train, val);
     put(train, out_.train);
     put(val, out_.val);
-    note_empty(train, val);
+    note_empty(train);
+    note_untried(train, val);
   }
 
  private:
-  using Classes = std::map<std::string, std::vector<Found*>>;
+  using Classes = std::map<std::string, std::vector<FoundPicture*>>;
 
   void drop_loose() {
-    std::vector<Found>& images = found_.images;
+    std::vector<FoundPicture>& images = found_.images;
     const std::size_t loose =
-        std::erase_if(images, [](const Found& one) { return one.folders.empty(); });
+        std::erase_if(images, [](const FoundPicture& one) { return one.folders.empty(); });
     if (images.empty() && loose > 0) {
-      throw_failure(concat(root_.string(), ": its ", images_of(loose),
-                           " lie in no class folder; sort them into CLASS/image, or pretrain "
+      throw_failure(concat(root_.string(), ": holds ", images_of(loose),
+                           " in no class folder; sort them into CLASS/image, or pretrain "
                            "without labels"));
     }
     if (loose > 0) {
@@ -326,7 +142,7 @@ class Labeller {
   [[nodiscard]] std::size_t common_depth() const {
     const Folders& first = found_.images.front().folders;
     std::size_t depth = first.size() - 1;
-    for (const Found& one : found_.images) {
+    for (const FoundPicture& one : found_.images) {
       depth = std::min(depth, one.folders.size() - 1);
       const auto end = first.begin() + static_cast<std::ptrdiff_t>(depth);
       depth = static_cast<std::size_t>(
@@ -341,7 +157,7 @@ class Labeller {
     bool train = false;
     bool val = false;
     bool others = false;
-    for (const Found& one : found_.images) {
+    for (const FoundPicture& one : found_.images) {
       const std::string part = part_named(one.folders[depth_]);
       train |= part == "train" && one.folders.size() > depth_ + 1;
       val |= part == "val";
@@ -351,7 +167,8 @@ class Labeller {
   }
 
   /// A mask in a folder of its own below the class. A class may be named so.
-  [[nodiscard]] bool is_mask(const Found& one) const {
+  [[nodiscard]] bool is_mask(const FoundPicture& one) const {
+    if (one.folders.size() <= depth_ + 1) return false;
     fs::path below;
     for (std::size_t i = depth_ + 1; i < one.folders.size(); ++i) below /= one.folders[i];
     return role_by_folder(below / "image", false) == Role::mask;
@@ -359,8 +176,8 @@ class Labeller {
 
   void share_out(Classes& train, Classes& val) {
     std::map<std::string, std::size_t> passed;
-    std::vector<Found*> unlabelled;
-    for (Found& one : found_.images) {
+    std::vector<FoundPicture*> unlabelled;
+    for (FoundPicture& one : found_.images) {
       const std::string part = parts_ ? part_named(one.folders[depth_ - 1]) : "train";
       if (part != "train" && part != "val") {
         ++passed[one.folders[depth_ - 1]];
@@ -381,7 +198,7 @@ class Labeller {
     if (!unlabelled.empty()) label_by_list(unlabelled, val);
   }
 
-  void label_by_list(const std::vector<Found*>& images, Classes& val) {
+  void label_by_list(const std::vector<FoundPicture*>& images, Classes& val) {
     const Solution solution(root_, found_.solution);
     if (!solution.found()) {
       const Folders& folders = images.front()->folders;
@@ -391,7 +208,7 @@ class Labeller {
           " lie in no class folder; sort them into ", shown(folders.back()),
           "/CLASS, or put ImageNet's LOC_val_solution.csv into the set or a folder above it"));
     }
-    for (Found* one : images) val[solution.class_of(*one)].push_back(one);
+    for (FoundPicture* one : images) val[solution.class_of(*one)].push_back(one);
     out_.layout = "ImageNet (ILSVRC)";
   }
 
@@ -415,32 +232,24 @@ class Labeller {
   void put(const Classes& classes, std::vector<Picture>& part) const {
     for (const auto& [name, images] : classes) {
       const auto at = std::lower_bound(out_.classes.begin(), out_.classes.end(), name);
-      for (const Found* one : images) {
-        part.push_back(one->picture);
+      for (FoundPicture* one : images) {
+        part.push_back(std::move(one->picture));
         part.back().label = at - out_.classes.begin();
       }
     }
   }
 
-  void note_empty(const Classes& train, const Classes& val) {
+  /// Class folders of the training part that hold no image.
+  void note_empty(const Classes& train) {
     const Folders& above = found_.images.front().folders;
-    const auto shared = static_cast<std::ptrdiff_t>(depth_ - (parts_ ? 1 : 0));
-    std::vector<Folders> all = found_.folders;
-    const auto add_below = [&](const Folders& place) {
-      for (const std::string& name : folders_below(root_, place)) {
-        all.push_back(place);
-        all.back().push_back(name);
-      }
-    };
-    Folders place(above.begin(), above.begin() + shared);
-    if (!parts_) {
-      add_below(place);
-    } else {
-      for (const std::string& part : folders_below(root_, place)) {
-        if (part_named(part) != "train") continue;
-        place.push_back(part);
-        add_below(place);
-        place.pop_back();
+    Folders place(above.begin(),
+                  above.begin() + static_cast<std::ptrdiff_t>(depth_ - (parts_ ? 1 : 0)));
+    std::set<Folders> all = std::move(found_.folders);
+    for (const Folders& one : folders_below(root_, place)) {
+      if (!parts_) {
+        all.insert(one);
+      } else if (part_named(one.back()) == "train") {
+        for (const Folders& inner : folders_below(root_, one)) all.insert(inner);
       }
     }
     std::set<std::string> empty;
@@ -449,22 +258,23 @@ class Labeller {
       if (parts_ && part_named(one[depth_ - 1]) != "train") continue;
       if (!train.contains(one[depth_])) empty.insert(one[depth_]);
     }
-    if (!empty.empty()) {
-      out_.notes.push_back(
-          concat("class folders without images left out: ", some_of({empty.begin(), empty.end()})));
-    }
+    if (empty.empty()) return;
+    out_.notes.push_back(
+        concat("class folders without images left out: ", some_of({empty.begin(), empty.end()})));
+  }
+
+  void note_untried(const Classes& train, const Classes& val) {
     if (val.empty()) return;
     std::vector<std::string> untried;
     for (const auto& [name, images] : train) {
       if (!val.contains(name)) untried.push_back(name);
     }
-    if (!untried.empty()) {
-      out_.notes.push_back(concat("classes without validation images: ", some_of(untried)));
-    }
+    if (untried.empty()) return;
+    out_.notes.push_back(concat("classes without validation images: ", some_of(untried)));
   }
 
   const fs::path& root_;
-  Findings& found_;
+  PictureFiles& found_;
   PictureSet& out_;
   bool parts_ = false;
   std::size_t depth_ = 0;  ///< of the class among an image's folders
@@ -519,7 +329,8 @@ std::string hash_of(const PictureSet& set,
   Sha256 hash;
   const std::string_view end("\0", 1);  // in no name
   for (const auto& [one, part] : all) {
-    const std::string numbers = concat(one->size, " ", crcs.at(one->id));
+    const auto crc = crcs.find(one->id);
+    const std::string numbers = concat(one->size, " ", crc == crcs.end() ? 0 : crc->second);
     for (const std::string_view text :
          {std::string_view(one->id),
           one->label < 0 ? std::string_view()
@@ -532,11 +343,13 @@ std::string hash_of(const PictureSet& set,
   return hash.finish();
 }
 
-void note_others(Findings& found, PictureSet& out) {
+void note_others(PictureFiles& found, PictureSet& out) {
   if (!found.others.empty()) {
     std::sort(found.others.begin(), found.others.end());
-    out.notes.push_back(concat(counted(std::ssize(found.others), "file"),
-                               " that are no images left out: ", some_of(found.others)));
+    out.notes.push_back(
+        concat(counted(std::ssize(found.others), "file"),
+               found.others.size() == 1 ? " that is no image" : " that are no images",
+               " left out: ", some_of(found.others)));
   }
   if (found.masks > 0) {
     out.notes.push_back(
@@ -545,19 +358,25 @@ void note_others(Findings& found, PictureSet& out) {
 }
 
 /// All images of the set, whatever their folders, but those of masks.
-void take_all(Findings& found, PictureSet& out) {
+void take_all(PictureFiles& found, PictureSet& out) {
   out.layout = "images";
   std::size_t tests = 0;
-  for (Found& one : found.images) {
-    if (role_by_folder(one.picture.id, false) == Role::mask) {
+  const Folders* place = nullptr;  // of the image before
+  bool mask = false;
+  bool test = false;
+  for (FoundPicture& one : found.images) {
+    if (place == nullptr || *place != one.folders) {
+      mask = role_by_folder(one.picture.id, false) == Role::mask;
+      test = std::any_of(one.folders.begin(), one.folders.end(),
+                         [](const std::string& name) { return part_named(name) == "test"; });
+      place = &one.folders;
+    }
+    if (mask) {
       ++found.masks;
       continue;
     }
-    const bool test =
-        std::any_of(one.folders.begin(), one.folders.end(),
-                    [](const std::string& name) { return part_named(name) == "test"; });
     tests += test ? 1 : 0;
-    out.train.push_back(one.picture);
+    out.train.push_back(std::move(one.picture));
   }
   if (tests > 0) {
     out.notes.push_back(concat(images_of(tests), " of test folders are learned from too"));
@@ -583,13 +402,14 @@ PictureSet open_pictures(const std::vector<fs::path>& data, bool labelled,
     throw_usage(
         concat("the validation part's share is ", validation.share, ", expected 0 to below 1"));
   }
-  check_apart(data);
-  Findings found = gather(data);
+  PictureFiles found = find_pictures(data);
   PictureSet out;
   out.root = data.front();
   if (found.images.empty()) throw_no_images(data.front());
   std::unordered_map<std::string, std::uint32_t> crcs;
-  for (const Found& one : found.images) crcs.emplace(one.picture.id, one.crc);
+  for (const FoundPicture& one : found.images) {
+    if (one.crc != 0) crcs.emplace(one.picture.id, one.crc);
+  }
   if (labelled) {
     Labeller(data.front(), found, out).label();
   } else {

@@ -1,5 +1,5 @@
 // Images for pretraining, with a class each or without: folders and zip archives of them. Nothing
-// is decoded here. Relies on data/layout/layout.h and data/layout/picture_zip.h.
+// is decoded here. Relies on data/codecs/read.h and, to find files, data/layout/picture_files.h.
 #pragma once
 
 #include <cstdint>

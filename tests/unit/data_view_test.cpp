@@ -1,0 +1,629 @@
+// Views for pretraining: where they lie, by pictures whose values say it; what single changes do,
+// by hand; that two sizes see the same; that a draw is a function of its keys alone.
+#include "data/feed/view.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <cstdint>
+#include <cstring>
+#include <map>
+#include <numbers>
+#include <set>
+#include <string>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "core/model_description.h"
+#include "core/random.h"
+#include "core/text.h"
+#include "data/feed/rand_augment.h"
+#include "support/images.h"
+#include "support/refusal.h"
+
+namespace medurwkv::data {
+namespace {
+
+InputContract plain_contract(std::int64_t side, std::int64_t channels = 3) {
+  InputContract out;
+  out.width = out.height = side;
+  out.channels = channels;
+  out.mean.assign(static_cast<std::size_t>(channels), 0);
+  out.deviation.assign(static_cast<std::size_t>(channels), 1);
+  return out;
+}
+
+/// Nothing but the whole picture.
+constexpr ViewSettings whole{.crop_least = 1, .crop_ratio = 1, .flip_x = 0};
+
+ViewSettings everything() {
+  return {.quarter_turns = 0.5,
+          .hue = 20,
+          .saturation = 0.4,
+          .contrast = 0.4,
+          .brightness = 0.2,
+          .rand_ops = 2,
+          .erase = 1};
+}
+
+Image speckled(std::int64_t width, std::int64_t height, std::int64_t channels = 3) {
+  return test::make_image(width, height, channels, [](auto x, auto y, auto c) {
+    return static_cast<int>(mix64(static_cast<std::uint64_t>(x + 1000 * y + 1000000 * c)) % 256);
+  });
+}
+
+std::vector<float> rendered(const Image& image, const ViewSettings& settings, std::uint64_t index,
+                            std::int64_t side = 16) {
+  const ViewDraw draw = draw_view(settings, {image.width, image.height}, 3, 1, index);
+  return render_view(image, plain_contract(side, image.channels), settings, draw, {side, side});
+}
+
+TEST(View, IsTheSameInAnyOrderAndFromManyThreads) {
+  const Image image = speckled(40, 30);
+  constexpr std::size_t count = 24;
+  std::vector<std::vector<float>> forward;
+  for (std::size_t i = 0; i < count; ++i) forward.push_back(rendered(image, everything(), i));
+  std::vector<std::vector<float>> shuffled(count);
+  std::vector<std::thread> threads;
+  for (std::size_t t = 0; t < 8; ++t) {
+    threads.emplace_back([&, t] {
+      for (std::size_t i = count; i-- > 0;) {
+        if (i % 8 == t) shuffled[i] = rendered(image, everything(), i);
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(forward, shuffled);
+}
+
+TEST(View, SeedEpochAndIndexAllCount) {
+  std::set<std::array<double, 4>> seen;
+  for (std::uint64_t seed = 0; seed < 4; ++seed) {
+    for (std::uint64_t epoch = 0; epoch < 4; ++epoch) {
+      for (std::uint64_t index = 0; index < 4; ++index) {
+        const Affine box = draw_view({}, {400, 300}, seed, epoch, index).box;
+        seen.insert({box.xx, box.yy, box.x0, box.y0});
+      }
+    }
+  }
+  EXPECT_EQ(seen.size(), 64U);
+}
+
+TEST(View, FieldsNameEverySetting) {
+  std::set<std::string> names;
+  for (const ViewField& field : view_fields()) {
+    EXPECT_TRUE(names.insert(field.name).second);
+    ViewSettings changed;
+    EXPECT_GE(changed.*field.value, field.least) << field.name;
+    EXPECT_LE(changed.*field.value, field.most) << field.name;
+    changed.*field.value = changed.*field.value == field.most ? field.least : field.most;
+    EXPECT_NE(changed, ViewSettings{}) << field.name;
+  }
+  EXPECT_EQ(names.size() * sizeof(double), sizeof(ViewSettings));
+}
+
+// torchvision's sides are whole pixels: a side is off by half a pixel at most. Over 2000 draws the
+// mean share of the area is that of draws that fit (4 sigma); crops reach every side.
+TEST(View, CropsAreSharesOfTheAreaOfAllowedRatio) {
+  constexpr double width = 500;
+  constexpr double height = 375;
+  constexpr int count = 2000;
+  double sum = 0;
+  double least_left = 1;
+  double most_right = 0;
+  int flipped = 0;
+  for (std::uint64_t i = 0; i < count; ++i) {
+    const Affine box = draw_view({.crop_least = 0.2}, {500, 375}, 1, 0, i).box;
+    const double across = std::abs(box.xx) * width;
+    const double down = box.yy * height;
+    EXPECT_NEAR(across, std::round(across), 1e-9);
+    EXPECT_NEAR(down, std::round(down), 1e-9);
+    EXPECT_GE((across + 0.5) * (down + 0.5), 0.2 * width * height);
+    EXPECT_LE((across - 0.5) / (down + 0.5), 4.0 / 3);
+    EXPECT_GE((across + 0.5) / (down - 0.5), 3.0 / 4);
+    EXPECT_EQ(box.xy, 0);
+    EXPECT_EQ(box.yx, 0);
+    const auto [left, right] = std::minmax({box({0, 0}).x, box({1, 1}).x});
+    EXPECT_GE(left, -1e-12);
+    EXPECT_LE(right, 1 + 1e-12);
+    EXPECT_GE(box({0, 0}).y, 0);
+    EXPECT_LE(box({1, 1}).y, 1 + 1e-12);
+    least_left = std::min(least_left, left);
+    most_right = std::max(most_right, right);
+    sum += across * down / (width * height);
+    flipped += box.xx < 0 ? 1 : 0;
+  }
+  EXPECT_LT(least_left, 0.005);
+  EXPECT_GT(most_right, 0.995);
+  EXPECT_NEAR(flipped, count / 2, 4 * std::sqrt(count / 4));
+  // A share s of a 4 : 3 picture fits upright and lying for ratios of at least 4/3 s, so above
+  // 9/16 it is accepted with the chance -ln s / ln(16/9). Mean of that density over 0.2 .. 1:
+  // (0.1382 + 0.0799 / 0.5754) / (0.3625 + 0.1139 / 0.5754) = 0.4946; its deviation is 0.18.
+  EXPECT_NEAR(sum / count, 0.4946, 4 * 0.18 / std::sqrt(count));
+}
+
+// Ten tries of a large share of a strip fail: the middle of it, of the nearest allowed ratio.
+TEST(View, AStripGivesItsMiddle) {
+  const ViewSettings settings{.crop_least = 1, .flip_x = 0};
+  const Affine tall = draw_view(settings, {12, 1000}, 1, 2, 3).box;
+  EXPECT_DOUBLE_EQ(tall.xx, 1);
+  EXPECT_DOUBLE_EQ(tall.yy, 16.0 / 1000);  // 12 / (3/4)
+  EXPECT_DOUBLE_EQ(tall.y0, 492.0 / 1000);
+  const Affine wide = draw_view(settings, {1000, 12}, 1, 2, 3).box;
+  EXPECT_DOUBLE_EQ(wide.xx, 16.0 / 1000);
+  EXPECT_DOUBLE_EQ(wide.x0, 492.0 / 1000);
+  EXPECT_DOUBLE_EQ(wide.yy, 1);
+}
+
+TEST(View, NothingDrawnIsThePictureItself) {
+  const Image image = speckled(16, 16);
+  InputContract contract = plain_contract(16);
+  contract.mean = {0.5, 0.4, 0.3};
+  contract.deviation = {0.2, 0.3, 0.4};
+  const View view = make_view(image, contract, whole, 1, 2, 3);
+  const std::vector<float> expected = to_network_input(image, contract);
+  ASSERT_EQ(view.planes.values.size(), expected.size());
+  for (std::size_t i = 0; i < expected.size(); ++i) {
+    EXPECT_NEAR(view.planes.values[i], expected[i], 1e-5);
+  }
+  EXPECT_EQ(view.planes.size, (ImageSize{16, 16}));
+  EXPECT_EQ(view.planes.channels, 3);
+}
+
+// The eight symmetries of the square, each as a permutation of its pixels.
+TEST(View, FlipsAndTurnsAreExact) {
+  constexpr std::int64_t side = 8;
+  const Image image = speckled(side, side, 1);
+  std::set<std::vector<int>> expected;
+  for (int k = 0; k < 8; ++k) {
+    std::vector<int> one;
+    for (std::int64_t y = 0; y < side; ++y) {
+      for (std::int64_t x = 0; x < side; ++x) {
+        const std::int64_t a = (k & 1) != 0 ? side - 1 - x : x;
+        const std::int64_t b = (k & 2) != 0 ? side - 1 - y : y;
+        one.push_back(
+            image.bytes[static_cast<std::size_t>((k & 4) != 0 ? a * side + b : b * side + a)]);
+      }
+    }
+    expected.insert(one);
+  }
+  ViewSettings settings = whole;
+  settings.flip_x = settings.flip_y = 0.5;
+  settings.quarter_turns = 1;
+  std::set<std::vector<int>> seen;
+  for (std::uint64_t i = 0; i < 100; ++i) {
+    std::vector<int> one;
+    for (const float value : rendered(image, settings, i, side)) {
+      one.push_back(static_cast<int>(std::lround(255 * value)));
+    }
+    seen.insert(one);
+  }
+  EXPECT_EQ(seen, expected);
+}
+
+/// Channel 0 is x, channel 1 is y of the pixel's centre in unit coordinates.
+Image places(std::int64_t width, std::int64_t height) {
+  Image out{width, height, 3, SampleType::f32, {}};
+  out.bytes.resize(static_cast<std::size_t>(width * height * 3) * sizeof(float));
+  auto* to = out.bytes.data();
+  for (std::int64_t y = 0; y < height; ++y) {
+    for (std::int64_t x = 0; x < width; ++x) {
+      const std::array<float, 3> values{
+          static_cast<float>((static_cast<double>(x) + 0.5) / static_cast<double>(width)),
+          static_cast<float>((static_cast<double>(y) + 0.5) / static_cast<double>(height)), 0.5F};
+      std::memcpy(to, values.data(), sizeof(values));
+      to += sizeof(values);
+    }
+  }
+  return out;
+}
+
+/// Of each pixel away from the image's border, the values are the place that `box` says. Returns
+/// how many were compared.
+std::size_t expect_places(const std::vector<float>& planes, const Affine& box, ImageSize to) {
+  const auto area = static_cast<std::size_t>(to.width * to.height);
+  std::size_t compared = 0;
+  for (std::int64_t y = 0; y < to.height; ++y) {
+    for (std::int64_t x = 0; x < to.width; ++x) {
+      const Point from = box({(static_cast<double>(x) + 0.5) / static_cast<double>(to.width),
+                              (static_cast<double>(y) + 0.5) / static_cast<double>(to.height)});
+      if (from.x < 0.1 || from.x > 0.9 || from.y < 0.1 || from.y > 0.9) continue;
+      const auto at = static_cast<std::size_t>(y * to.width + x);
+      EXPECT_NEAR(planes[at], from.x, 2e-4);
+      EXPECT_NEAR(planes[area + at], from.y, 2e-4);
+      ++compared;
+    }
+  }
+  return compared;
+}
+
+// Bicubic samples of a straight line are the line, averaged over blocks or not. So after any map at
+// all the picture says where its pixels come from: RandAugment's maps among them, student and
+// teacher alike.
+TEST(View, ADrawIsRenderedWhereItsBoxSaysAtEverySize) {
+  const Image image = places(300, 200);
+  ViewSettings settings = everything();
+  ViewSettings geometry = settings;
+  geometry.hue = geometry.saturation = geometry.contrast = geometry.brightness = 0;
+  geometry.rand_ops = geometry.erase = 0;  // of values: the maps are the draw's
+  std::size_t compared = 0;
+  std::size_t skewed = 0;
+  for (std::uint64_t index = 0; index < 60; ++index) {
+    const ViewDraw draw = draw_view(settings, {300, 200}, 7, 0, index);
+    skewed += draw.box.xx * draw.box.xy != 0 ? 1 : 0;
+    for (const ImageSize to : {ImageSize{24, 24}, ImageSize{48, 48}, ImageSize{33, 21}}) {
+      compared +=
+          expect_places(render_view(image, plain_contract(8), geometry, draw, to), draw.box, to);
+    }
+  }
+  EXPECT_GT(compared, 60U * 800);
+  EXPECT_GT(skewed, 5U);
+}
+
+// What is off in the settings is left out of a draw that has it.
+TEST(View, OnlyWhatIsOnIsRendered) {
+  const Image image = speckled(30, 30);
+  const InputContract contract = plain_contract(16);
+  const ViewSettings all = everything();
+  ViewSettings geometry = all;
+  geometry.hue = geometry.saturation = geometry.contrast = geometry.brightness = 0;
+  geometry.rand_ops = geometry.erase = 0;
+  for (std::uint64_t index = 0; index < 20; ++index) {
+    ViewDraw draw = draw_view(all, {30, 30}, 1, 0, index);
+    const std::vector<float> off = render_view(image, contract, geometry, draw, {16, 16});
+    draw.colors = {};
+    draw.changes.clear();
+    draw.erased.reset();
+    EXPECT_EQ(off, render_view(image, contract, geometry, draw, {16, 16}));
+  }
+}
+
+TEST(View, ColoursAreThoseOfChangeColors) {
+  const Image image = speckled(16, 16);
+  ViewSettings settings = whole;
+  settings.hue = 40;
+  settings.saturation = settings.contrast = 0.5;
+  settings.brightness = 0.3;
+  for (std::uint64_t index = 0; index < 20; ++index) {
+    const ViewDraw draw = draw_view(settings, {16, 16}, 3, 1, index);
+    EXPECT_LE(std::abs(draw.colors.hue), 40);
+    EXPECT_LE(std::abs(draw.colors.saturation - 1), 0.5);
+    EXPECT_LE(std::abs(draw.colors.contrast - 1), 0.5);
+    EXPECT_LE(std::abs(draw.colors.brightness), 0.3);
+    Planes expected{rendered(image, whole, index), 3, {16, 16}};
+    change_colors(expected, draw.colors);
+    const std::vector<float> got = rendered(image, settings, index);
+    for (std::size_t i = 0; i < got.size(); ++i) EXPECT_NEAR(got[i], expected.values[i], 1e-5);
+  }
+}
+
+// A gray picture stays gray in three channels; five channels keep their number; 8-bit v is 16-bit
+// 257 v is float v / 255.
+TEST(View, TakesAnyNumberOfChannelsAndAnyTypeOfSample) {
+  ViewSettings settings = everything();
+  settings.erase = 0;
+  for (const std::int64_t channels : {1, 3, 5}) {
+    const Image bytes = speckled(24, 20, channels);
+    Image wide{24, 20, channels, SampleType::u16, {}};
+    Image floats{24, 20, channels, SampleType::f32, {}};
+    wide.bytes.resize(2 * bytes.bytes.size());
+    floats.bytes.resize(4 * bytes.bytes.size());
+    for (std::size_t i = 0; i < bytes.bytes.size(); ++i) {
+      const auto sample = static_cast<std::uint16_t>(257 * bytes.bytes[i]);
+      std::memcpy(&wide.bytes[2 * i], &sample, 2);
+      const float part = static_cast<float>(bytes.bytes[i]) / 255.0F;
+      std::memcpy(&floats.bytes[4 * i], &part, 4);
+    }
+    InputContract contract = plain_contract(12, channels == 1 ? 3 : channels);
+    contract.window = Window{0, 1};
+    InputContract stored = contract;
+    stored.window.reset();
+    for (std::uint64_t index = 0; index < 20; ++index) {
+      ViewSettings smooth = settings;
+      // A step of posterize or equalize falls to either side of a rounding; compared without.
+      ViewDraw draw = draw_view(smooth, {24, 20}, 3, 1, index);
+      std::erase_if(draw.changes, [](const RandChange& one) {
+        return one.operation == RandOperation::posterize ||
+               one.operation == RandOperation::equalize || one.operation == RandOperation::solarize;
+      });
+      const auto of = [&](const Image& image, const InputContract& by) {
+        return render_view(image, by, smooth, draw, {12, 12});
+      };
+      const std::vector<float> expected = of(bytes, stored);
+      ASSERT_EQ(expected.size(), static_cast<std::size_t>(contract.channels) * 144);
+      const std::vector<float> from_wide = of(wide, stored);
+      const std::vector<float> from_floats = of(floats, contract);
+      for (std::size_t i = 0; i < expected.size(); ++i) {
+        ASSERT_NEAR(from_wide[i], expected[i], 1e-4);
+        ASSERT_NEAR(from_floats[i], expected[i], 1e-4);
+        ASSERT_TRUE(channels != 1 || expected[i] == expected[i % 144]);
+      }
+    }
+  }
+  const Image two = speckled(8, 8, 2);
+  const auto refusal = test::refusal_of(
+      [&] { return make_view(two, plain_contract(8), whole, 1, 0, 0).planes.values; });
+  ASSERT_TRUE(refusal);
+  EXPECT_TRUE(refusal->names("takes 3 channels, the image has 2"));
+}
+
+// What is erased is one rectangle of 2 % to 33 % of the view, in standard normal noise; the rest is
+// as without. It is the same part at twice the size.
+TEST(View, ErasesARectangleWithNormalNoise) {
+  const Image image = speckled(64, 64);
+  const InputContract contract = plain_contract(64);
+  ViewSettings settings = whole;
+  settings.erase = 1;
+  double sum = 0;
+  double squares = 0;
+  double count = 0;
+  for (std::uint64_t index = 0; index < 40; ++index) {
+    const ViewDraw draw = draw_view(settings, {64, 64}, 3, 1, index);
+    ASSERT_TRUE(draw.erased);
+    const UnitBox box = *draw.erased;
+    EXPECT_GE(box.width * box.height, 0.02 - 1e-12);
+    EXPECT_LE(box.width * box.height, 0.33 + 1e-12);
+    EXPECT_GE(box.height / box.width, 0.3 - 1e-12);
+    EXPECT_LE(box.height / box.width, 1 / 0.3 + 1e-12);
+    for (const std::int64_t side : {64, 128}) {
+      const ImageSize to{side, side};
+      const std::vector<float> with = render_view(image, contract, settings, draw, to);
+      const std::vector<float> without = render_view(image, contract, whole, draw, to);
+      for (std::int64_t i = 0; i < std::ssize(with); ++i) {
+        const double x = (static_cast<double>(i % side) + 0.5) / static_cast<double>(side);
+        const double y = (static_cast<double>(i / side % side) + 0.5) / static_cast<double>(side);
+        const bool inside =
+            x >= box.left && x < box.left + box.width && y >= box.top && y < box.top + box.height;
+        const auto at = static_cast<std::size_t>(i);
+        ASSERT_EQ(with[at] != without[at], inside) << index << " " << i;
+        if (!inside) continue;
+        sum += with[at];
+        squares += static_cast<double>(with[at]) * with[at];
+        ++count;
+      }
+    }
+  }
+  EXPECT_NEAR(sum / count, 0, 4 / std::sqrt(count));
+  EXPECT_NEAR(squares / count, 1, 4 * std::sqrt(2 / count));
+}
+
+TEST(View, ErasesAsOftenAsItsChance) {
+  int erased = 0;
+  for (std::uint64_t index = 0; index < 1000; ++index) {
+    erased += draw_view({.erase = 0.25}, {64, 64}, 3, 1, index).erased ? 1 : 0;
+  }
+  EXPECT_NEAR(erased, 250, 4 * std::sqrt(1000 * 0.25 * 0.75));
+}
+
+/// `change` of planes of one row.
+std::vector<float> changed(std::vector<float> values, RandOperation operation, double amount = 0,
+                           std::int64_t channels = 1) {
+  const std::int64_t width = std::ssize(values) / channels;
+  Planes planes{std::move(values), channels, {width, 1}};
+  change_values(planes, {operation, amount});
+  return planes.values;
+}
+
+void expect_near(const std::vector<float>& got, const std::vector<float>& expected) {
+  ASSERT_EQ(got.size(), expected.size());
+  for (std::size_t i = 0; i < got.size(); ++i) EXPECT_NEAR(got[i], expected[i], 1e-6) << i;
+}
+
+TEST(RandAugment, ValuesByHand) {
+  using O = RandOperation;
+  expect_near(changed({0, 0.2F, 0.8F}, O::brightness, 0.5), {0, 0.1F, 0.4F});
+  expect_near(changed({0, 0.2F, 0.8F}, O::brightness, 1.5), {0, 0.3F, 1});
+  // The mean is 0.4.
+  expect_near(changed({0.1F, 0.3F, 0.8F}, O::contrast, 0), {0.4F, 0.4F, 0.4F});
+  expect_near(changed({0.1F, 0.3F, 0.8F}, O::contrast, 1.5), {0, 0.25F, 1});
+  // Red 1, green 0.5, blue 0: gray 0.299 + 0.2935.
+  expect_near(changed({1, 0.5F, 0}, O::color, 0, 3), {0.5925F, 0.5925F, 0.5925F});
+  expect_near(changed({1, 0.5F, 0}, O::color, 0.5, 3), {0.79625F, 0.54625F, 0.29625F});
+  expect_near(changed({1, 0.5F, 0}, O::contrast, 0, 3), {0.5925F, 0.5925F, 0.5925F});
+  expect_near(changed({1, 0.5F}, O::color, 0, 2), {1, 0.5F});
+  // 200 = 0b11001000, 15 = 0b1111.
+  expect_near(changed({200 / 255.0F, 15 / 255.0F, 1}, O::posterize, 4),
+              {192 / 255.0F, 0, 240 / 255.0F});
+  expect_near(changed({200 / 255.0F, 15 / 255.0F}, O::posterize, 8), {200 / 255.0F, 15 / 255.0F});
+  expect_near(changed({0.2F, 0.5F, 0.9F}, O::solarize, 0.5), {0.2F, 0.5F, 0.1F});
+  expect_near(changed({0.2F, 1}, O::solarize, 1), {0.2F, 0});
+  expect_near(changed({0.2F, 0.6F, 0.4F, 0.3F, 0.3F, 0.3F}, O::autocontrast, 0, 2),
+              {0, 1, 0.5F, 0.3F, 0.3F, 0.3F});
+  expect_near(changed({0.2F, 0.6F}, O::rotate), {0.2F, 0.6F});
+  expect_near(changed({0.2F, 0.6F}, O::identity), {0.2F, 0.6F});
+}
+
+// A point in the middle of 3 x 3 pixels: 5/13 of it stays; the outermost pixels are as they were.
+TEST(RandAugment, SharpnessByHand) {
+  for (const auto& [factor, expected] :
+       {std::pair{0.0, 5.0 / 13}, std::pair{0.5, 9.0 / 13}, std::pair{1.0, 1.0}}) {
+    Planes planes{{0, 0, 0, 0, 1, 0, 0, 0, 0}, 1, {3, 3}};
+    change_values(planes, {RandOperation::sharpness, factor});
+    std::vector<float> whole_picture(9, 0);
+    whole_picture[4] = static_cast<float>(expected);
+    expect_near(planes.values, whole_picture);
+  }
+  // Two planes, the second of ones but for the middle: 8/13 around a 0.
+  Planes planes{std::vector<float>(18, 1), 2, {3, 3}};
+  planes.values[13] = 0;
+  change_values(planes, {RandOperation::sharpness, 0});
+  EXPECT_NEAR(planes.values[4], 1, 1e-6);
+  EXPECT_NEAR(planes.values[13], 8.0 / 13, 1e-6);
+}
+
+// Pillow's: 1024 pixels of 10, 512 of 100, 512 of 200. step = (2048 - 512) / 255 = 6, so the levels
+// become 3 / 6, (3 + 1024) / 6 and (3 + 1536) / 6, cut off at 255.
+TEST(RandAugment, EqualizeByHand) {
+  std::vector<float> values(2048, 10 / 255.0F);
+  std::fill(values.begin() + 1024, values.begin() + 1536, 100 / 255.0F);
+  std::fill(values.begin() + 1536, values.end(), 200 / 255.0F);
+  const std::vector<float> got = changed(values, RandOperation::equalize);
+  EXPECT_FLOAT_EQ(got[0], 0);
+  EXPECT_FLOAT_EQ(got[1024], 171 / 255.0F);
+  EXPECT_FLOAT_EQ(got[1536], 1);
+  // One level alone, and fewer pixels than levels: as they were.
+  expect_near(changed({0.4F, 0.4F}, RandOperation::equalize), {0.4F, 0.4F});
+  expect_near(changed({0.4F, 0.6F}, RandOperation::equalize), {0.4F, 0.6F});
+}
+
+/// "shear_x +" and the like of one drawn operation.
+std::string name_of(const RandAugment& one) {
+  if (!one.changes.empty()) {
+    const auto& [operation, amount] = one.changes.front();
+    return concat("change ", static_cast<int>(operation), amount > 1 && amount < 2 ? " +" : "");
+  }
+  const Affine& map = one.map;
+  const auto sign = [](double value) { return value > 0 ? " +" : " -"; };
+  if (map.x0 != 0) return concat("translate_x", sign(map.x0));
+  if (map.y0 != 0) return concat("translate_y", sign(map.y0));
+  if (map.xx != 1) return concat("rotate", sign(map.yx));
+  if (map.xy != 0) return concat("shear_x", sign(map.xy));
+  if (map.yx != 0) return concat("shear_y", sign(map.yx));
+  return "identity";
+}
+
+// Fourteen operations as often as each other, nine of them in two directions (4 sigma); at full
+// strength they are as far as the table of docs/augmentation.md says.
+TEST(RandAugment, OperationsAreEquallyLikelyAndOfTheirStrength) {
+  constexpr int count = 7000;
+  std::map<std::string, int> uses;
+  for (std::uint64_t i = 0; i < count; ++i) {
+    const RandAugment one = draw_rand_augment(Random({i, 5}), 1, 10);
+    ++uses[name_of(one)];
+    const auto& [xx, xy, yx, yy, x0, y0] = one.map;
+    EXPECT_TRUE(x0 == 0 || std::abs(std::abs(x0) - 0.45) < 1e-12);
+    EXPECT_TRUE(y0 == 0 || std::abs(std::abs(y0) - 0.45) < 1e-12);
+    if (xx != 1) {
+      EXPECT_NEAR(xx, std::cos(std::numbers::pi / 6), 1e-12);
+      EXPECT_NEAR(std::abs(xy), 0.5, 1e-12);
+    } else {
+      EXPECT_TRUE(xy == 0 || std::abs(std::abs(xy) - 0.3) < 1e-12);
+      EXPECT_TRUE(yx == 0 || std::abs(std::abs(yx) - 0.3) < 1e-12);
+    }
+    EXPECT_NEAR(xx * yy - xy * yx, 1, 1e-12) << "keeps areas";
+    if (one.changes.empty()) continue;
+    const auto& [operation, amount] = one.changes.front();
+    if (operation == RandOperation::posterize) {
+      EXPECT_EQ(amount, 4);
+    } else if (operation == RandOperation::solarize) {
+      EXPECT_EQ(amount, 0);
+    } else if (operation < RandOperation::posterize) {
+      EXPECT_NEAR(std::abs(amount - 1), 0.9, 1e-12);
+    }
+  }
+  EXPECT_EQ(uses.size(), 14U + 9);
+  for (const auto& [name, times] : uses) {
+    const bool sided = name.find('+') != std::string::npos || name.find('-') != std::string::npos ||
+                       uses.contains(name + " +");
+    const double share = sided ? 1.0 / 28 : 1.0 / 14;
+    EXPECT_NEAR(times, count * share, 4 * std::sqrt(count * share * (1 - share))) << name;
+  }
+}
+
+TEST(RandAugment, NoStrengthChangesNothingThatHasOne) {
+  for (std::uint64_t i = 0; i < 200; ++i) {
+    const RandAugment one = draw_rand_augment(Random({i, 5}), 3, 0);
+    EXPECT_EQ(one.map.xx, 1);
+    EXPECT_EQ(one.map.xy, 0);
+    EXPECT_EQ(one.map.x0, 0);
+    for (const auto& [operation, amount] : one.changes) {
+      if (operation >= RandOperation::autocontrast) continue;
+      const std::vector<float> values{0, 51 / 255.0F, 204 / 255.0F};
+      expect_near(changed(values, operation, amount), values);
+    }
+  }
+  EXPECT_TRUE(draw_rand_augment(Random({1}), 0, 10).changes.empty());
+}
+
+// Of 100 x 60 pixels the largest square has side 60; 7/8 of it is 52.5.
+TEST(CentralView, LiesInTheMiddle) {
+  const Affine box = central_box({100, 60}, {32, 32}, 0.875);
+  EXPECT_NEAR(box.xx, 0.525, 1e-12);
+  EXPECT_NEAR(box.x0, 0.2375, 1e-12);
+  EXPECT_NEAR(box.yy, 0.875, 1e-12);
+  EXPECT_NEAR(box.y0, 0.0625, 1e-12);
+  // 2 : 1 of 60 x 100: 60 x 30.
+  const Affine flat = central_box({60, 100}, {64, 32}, 1);
+  EXPECT_NEAR(flat.xx, 1, 1e-12);
+  EXPECT_NEAR(flat.yy, 0.3, 1e-12);
+  EXPECT_NEAR(flat.y0, 0.35, 1e-12);
+  const std::vector<float> view = render_central(places(200, 120), plain_contract(32));
+  EXPECT_GT(expect_places(view, central_box({200, 120}, {32, 32}, 0.875), {32, 32}), 800U);
+}
+
+TEST(CentralView, WithoutACropIsTheStretchedImage) {
+  const Image image = speckled(50, 30);
+  InputContract contract = plain_contract(16);
+  const std::vector<float> expected = to_network_input(image, contract);
+  contract.fit = Fit::pad;
+  EXPECT_EQ(render_central(image, contract, 0), expected);
+  EXPECT_EQ(central_box({50, 30}, {16, 16}, 0).xx, 1);
+  for (const double share : {-0.1, 1.1, std::nan("")}) {
+    const auto refusal = test::refusal_of([&] { return render_central(image, contract, share); });
+    ASSERT_TRUE(refusal);
+    EXPECT_EQ(refusal->kind, ErrorKind::usage);
+  }
+}
+
+/// Every cell weighed by a tent about it, the place kept within the outermost centres.
+double by_tents(const std::vector<float>& map, std::int64_t height, std::int64_t width,
+                std::int64_t depth, std::int64_t d, Point at) {
+  const auto kept = [](double place, std::int64_t side) {
+    return std::min(std::max(place * static_cast<double>(side) - 0.5, 0.0),
+                    static_cast<double>(side) - 1);
+  };
+  const double x = kept(at.x, width);
+  const double y = kept(at.y, height);
+  double sum = 0;
+  for (std::int64_t row = 0; row < height; ++row) {
+    for (std::int64_t column = 0; column < width; ++column) {
+      const double tent = std::max(0.0, 1 - std::abs(x - static_cast<double>(column))) *
+                          std::max(0.0, 1 - std::abs(y - static_cast<double>(row)));
+      sum += tent * map[static_cast<std::size_t>((row * width + column) * depth + d)];
+    }
+  }
+  return sum;
+}
+
+TEST(ResampleMap, IsBilinearUnderTheBox) {
+  for (const auto& [height, width, depth] :
+       {std::array<std::int64_t, 3>{7, 5, 3}, {1, 1, 2}, {1, 6, 1}, {16, 16, 4}}) {
+    std::vector<float> map;
+    const Random random({3, static_cast<std::uint64_t>(height)});
+    for (std::int64_t i = 0; i < height * width * depth; ++i) {
+      map.push_back(static_cast<float>(random.uniform(static_cast<std::uint64_t>(i), -1, 1)));
+    }
+    for (std::uint64_t index = 0; index < 10; ++index) {
+      const Affine box = draw_view(everything(), {320, 240}, 5, 0, index).box;
+      const ImageSize to{9, 6};
+      const std::vector<float> got = resample_map(map.data(), height, width, depth, box, to);
+      ASSERT_EQ(got.size(), static_cast<std::size_t>(9 * 6 * depth));
+      for (std::int64_t i = 0; i < std::ssize(got); ++i) {
+        const std::int64_t cell = i / depth;
+        const Point at = box(
+            {(static_cast<double>(cell % 9) + 0.5) / 9, (static_cast<double>(cell / 9) + 0.5) / 6});
+        ASSERT_NEAR(got[static_cast<std::size_t>(i)],
+                    by_tents(map, height, width, depth, i % depth, at), 1e-5);
+      }
+    }
+  }
+}
+
+TEST(ResampleMap, TheSameGridIsTheSameMapAndAFlipItsMirrorImage) {
+  std::vector<float> map;
+  for (int i = 0; i < 4 * 5 * 3; ++i) map.push_back(static_cast<float>(i * i % 17));
+  EXPECT_EQ(resample_map(map.data(), 4, 5, 3, {}, {5, 4}), map);
+  const std::vector<float> mirrored =
+      resample_map(map.data(), 4, 5, 3, {.xx = -1, .x0 = 1}, {5, 4});
+  for (std::size_t i = 0; i < map.size(); ++i) {
+    const std::size_t row = i / 15;
+    const std::size_t column = i / 3 % 5;
+    EXPECT_NEAR(mirrored[i], map[(row * 5 + 4 - column) * 3 + i % 3], 1e-5);
+  }
+}
+
+}  // namespace
+}  // namespace medurwkv::data
