@@ -1,6 +1,6 @@
 // The commands that pages of docs/ show, run as a reader would in a new folder that holds the
-// bundled images as `demo`: they end as the page says and print what it shows. A page that shows
-// commands is added to the list at the end.
+// bundled images as `demo` and a small teacher: they end as the page says and print what it shows.
+// A page that shows commands is added to the list at the end.
 #include <gtest/gtest.h>
 
 #include <cstdlib>
@@ -39,6 +39,9 @@ TEST_P(DocPage, ShowsCommandsThatWork) {
   const test::TemporaryFolder folder;
   fs::copy(test::source_folder() / "data/demo", folder.path() / "demo",
            fs::copy_options::recursive);
+  for (const char* file : {"teacher.ts", "teacher.json"}) {
+    fs::copy(test::source_folder() / "tests/cli/data" / file, folder.path() / file);
+  }
   const fs::path script = folder.path() / ".commands";
   const fs::path output = folder.path() / ".output";
   for (const test::DocBlock& block : blocks) {
@@ -60,7 +63,7 @@ TEST_P(DocPage, ShowsCommandsThatWork) {
 INSTANTIATE_TEST_SUITE_P(Pages, DocPage,
                          ::testing::Values("read-data.md", "check-data.md", "split-data.md",
                                            "pack-data.md", "preview-data.md", "train.md",
-                                           "judge.md", "compare.md", "predict.md",
+                                           "pretrain.md", "judge.md", "compare.md", "predict.md",
                                            "troubleshooting.md"),
                          [](const auto& with) {
                            return with.param.substr(0, with.param.find_first_of("-."));

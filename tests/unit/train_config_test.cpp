@@ -110,42 +110,109 @@ TEST(TrainConfig, NetworkAndLossMustFitTheSet) {
 
 // docs/train.md has a row for every setting, with its default and range; those of augmentation have
 // theirs in docs/augmentation.md.
-TEST(TrainConfig, EverySettingIsDocumented) {
+/// Cells after the first of the rows of a page's tables, by the setting in the first.
+std::map<std::string, std::vector<std::string>> rows_of(const std::string& page) {
   std::map<std::string, std::vector<std::string>> rows;
-  for (const std::string& line : split(read_file(test::source_folder() / "docs/train.md"), '\n')) {
+  for (const std::string& line : split(read_file(test::source_folder() / page), '\n')) {
     const std::vector<std::string> cells = split(line, '|');
     if (cells.size() < 5 || !trim(cells[1]).starts_with('`')) continue;
     const std::string key = trim(cells[1]);
-    rows[key.substr(1, key.size() - 2)] = {trim(cells[2]), trim(cells[3])};
+    std::vector<std::string>& row = rows[key.substr(1, key.size() - 2)];
+    for (std::size_t i = 2; i < cells.size(); ++i) row.push_back(trim(cells[i]));
   }
-  const std::string augmentation = read_file(test::source_folder() / "docs/augmentation.md");
+  return rows;
+}
+
+void expect_row(const train::Setting& setting, const std::vector<std::string>& row) {
+  EXPECT_EQ(row.at(0), setting.value) << setting.key;
+  if (!setting.number) {
+    EXPECT_EQ(row.at(1), "") << setting.key;
+    return;
+  }
+  const std::size_t to = row.at(1).find(" to ");
+  ASSERT_NE(to, std::string::npos) << setting.key;
+  EXPECT_EQ(std::stod(row.at(1)), setting.least) << setting.key;
+  EXPECT_EQ(std::stod(row.at(1).substr(to + 4)), setting.most) << setting.key;
+}
+
+/// Whether docs/augmentation.md has it, as the page of what is done to images.
+bool is_in_augmentation(const std::string& key) {
+  static const std::string page = read_file(test::source_folder() / "docs/augmentation.md");
+  return page.find("`" + key.substr(key.find('.') + 1) + "`") != std::string::npos;
+}
+
+TEST(TrainConfig, EverySettingIsDocumented) {
+  const auto rows = rows_of("docs/train.md");
   for (const train::Setting& setting : train::settings()) {
     if (setting.key.starts_with("augment.")) {
-      const std::string name = setting.key.substr(setting.key.find('.') + 1);
-      EXPECT_NE(augmentation.find("`" + name + "`"), std::string::npos) << setting.key;
+      EXPECT_TRUE(is_in_augmentation(setting.key)) << setting.key;
       continue;
     }
     ASSERT_TRUE(rows.contains(setting.key)) << setting.key;
-    const std::vector<std::string>& row = rows.at(setting.key);
-    EXPECT_EQ(row.at(0), setting.value) << setting.key;
-    if (!setting.number) {
-      EXPECT_EQ(row.at(1), "") << setting.key;
-      continue;
-    }
-    const std::size_t to = row.at(1).find(" to ");
-    ASSERT_NE(to, std::string::npos) << setting.key;
-    EXPECT_EQ(std::stod(row.at(1)), setting.least) << setting.key;
-    EXPECT_EQ(std::stod(row.at(1).substr(to + 4)), setting.most) << setting.key;
+    expect_row(setting, rows.at(setting.key));
   }
 }
+
+// docs/pretrain.md has what a pretraining has of its own, and the defaults that are not train's.
+TEST(TrainConfig, EverySettingOfAPretrainingIsDocumented) {
+  const auto rows = rows_of("docs/pretrain.md");
+  std::map<std::string, std::string> of_train;
+  for (const train::Setting& setting : train::settings()) of_train[setting.key] = setting.value;
+  std::size_t column = 0;
+  for (const train::TaskKind task :
+       {train::TaskKind::classify, train::TaskKind::simmim, train::TaskKind::distill}) {
+    for (const train::Setting& setting : train::settings(task)) {
+      const bool shared = of_train.contains(setting.key);
+      if (shared && of_train.at(setting.key) == setting.value && !rows.contains(setting.key)) {
+        continue;
+      }
+      if (setting.key.starts_with("view.")) {
+        EXPECT_TRUE(is_in_augmentation(setting.key)) << setting.key;
+        if (!rows.contains(setting.key)) continue;
+      }
+      ASSERT_TRUE(rows.contains(setting.key)) << setting.key;
+      if (shared || setting.key.starts_with("view.")) {
+        EXPECT_EQ(rows.at(setting.key).at(column), setting.value) << setting.key;
+      } else {
+        expect_row(setting, rows.at(setting.key));
+      }
+    }
+    ++column;
+  }
+}
+
+// A setting of one command is not taken by another, and the message says whose it is.
+TEST(TrainConfig, SettingsOfAnotherCommandAreNamed) {
+  expect_refusal({"simmim.ratio", "pretrain"},
+                 [] { return load_config({}, {"simmim.ratio=0.5"}); });
+  const Config simmim = train::default_config(train::TaskKind::simmim);
+  expect_refusal({"loss.dice", "train"}, [&] { return load_config({}, {"loss.dice=0"}, simmim); });
+  expect_refusal({"classify.mixup", "pretrain"},
+                 [&] { return load_config({}, {"classify.mixup=1"}, simmim); });
+  const std::string text = train::to_toml(simmim);
+  EXPECT_EQ(train::to_toml(train::parse_config(text, "a", train::TaskKind::simmim)), text);
+  expect_refusal({"a: is the configuration of a simmim run"},
+                 [&] { return train::parse_config(text, "a"); });
+}
+
+const std::vector<train::TaskKind> all_tasks{train::TaskKind::segmentation,
+                                             train::TaskKind::classify, train::TaskKind::simmim,
+                                             train::TaskKind::distill};
 
 // Every ready configuration is read and gives a network; it says whether it was tested.
 TEST(TrainConfig, ReadyOnesResolve) {
   std::vector<std::string> names;
   for (const auto& entry : std::filesystem::directory_iterator(test::source_folder() / "configs")) {
     const std::string text = read_file(entry.path());
-    Config config = load_config(entry.path(), {});
-    EXPECT_GT(train::resolve_network(config, 2).classes, 0) << entry.path();
+    const auto named = std::find_if(all_tasks.begin(), all_tasks.end(), [&](train::TaskKind task) {
+      return text.find(concat("task = \"", train::to_string(task), "\"")) != std::string::npos;
+    });
+    const train::TaskKind task = named == all_tasks.end() ? train::TaskKind::segmentation : *named;
+    Config config = load_config(entry.path(), {}, train::default_config(task));
+    const net::NetworkConfig network = task == train::TaskKind::segmentation
+                                           ? train::resolve_network(config, 2)
+                                           : train::resolve_pretrained(config, 2);
+    EXPECT_GT(network.classes, 0) << entry.path();
     names.push_back(entry.path().stem().string());
     if (names.back() == "demo") continue;  // `make demo` runs it
     EXPECT_NE(text.find("ested"), std::string::npos) << entry.path();
@@ -156,9 +223,10 @@ TEST(TrainConfig, ReadyOnesResolve) {
     }
   }
   std::sort(names.begin(), names.end());
-  EXPECT_EQ(names,
-            (std::vector<std::string>{"busi", "demo", "generic", "glas", "isic2017", "isic2018",
-                                      "kvasir", "nkut", "scratch", "tdd", "unet"}));
+  EXPECT_EQ(names, (std::vector<std::string>{
+                       "busi", "demo", "generic", "glas", "isic2017", "isic2018", "kvasir", "nkut",
+                       "pretrain-distill", "pretrain-imagenet-base", "pretrain-imagenet-small",
+                       "pretrain-imagenet-tiny", "pretrain-simmim", "scratch", "tdd", "unet"}));
 }
 
 }  // namespace
