@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 #include <cerrno>
 #include <cstring>
@@ -37,6 +38,15 @@ MappedFile::MappedFile(std::filesystem::path path) : path_(std::move(path)) {
 
 MappedFile::~MappedFile() {
   if (start_ != nullptr) ::munmap(start_, size_);
+}
+
+void MappedFile::let_go(std::string_view part) const {
+  if (part.empty()) return;
+  const auto page = static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
+  const auto begin = static_cast<std::size_t>(part.data() - bytes().data()) / page * page;
+  const auto end = static_cast<std::size_t>(part.data() - bytes().data()) + part.size();
+  // Nothing is lost where it fails.
+  static_cast<void>(::madvise(static_cast<char*>(start_) + begin, end - begin, MADV_DONTNEED));
 }
 
 void MappedFile::check_same() const {

@@ -26,6 +26,11 @@ class MappedFile {
 
   [[nodiscard]] const std::filesystem::path& path() const { return path_; }
   [[nodiscard]] std::string_view bytes() const { return {static_cast<const char*>(start_), size_}; }
+  /// Gives the memory of a part of bytes() back; they are read anew when they are looked at. Pages
+  /// that were looked at count as the process's (resident_memory()) until then. Safe from any
+  /// thread.
+  void let_go(std::string_view part) const;
+
   /// Throws Error naming the file when it is not the one that was mapped: another file, size or
   /// time of change. Safe from any thread.
   void check_same() const;

@@ -19,6 +19,7 @@
 
 #include "core/files.h"
 #include "core/mapped_file.h"
+#include "core/memory.h"
 #include "core/text.h"
 #include "data/codecs/read.h"
 #include "data/layout/picture_zip.h"
@@ -148,8 +149,8 @@ TEST_F(Pictures, EveryArrangementOfPartsIsTheSameSet) {
       {"one zip of all",
        {},
        {{"all.zip",
-         {"x/train/cat/1.png", "x/train/cat/2.png", "x/train/dog/3.png", "x/val/cat/4.png",
-          "x/val/dog/5.png", "__MACOSX/x/train/cat/._1.png"}}},
+         {"x/train/cat/1.png", "x/train/cat/2.png", "x/train/dog/3.png", "./x/val/cat/4.png",
+          "x//val/dog/5.png", "__MACOSX/x/train/cat/._1.png"}}},
        "all.zip"},
       {"a folder with that zip",
        {},
@@ -563,6 +564,21 @@ TEST_F(Pictures, MapsWholeFilesAndNothingElse) {
                   return MappedFile(root() / name).bytes().size();
                 })->names(root().string()));
   }
+}
+
+// What was read of a large archive must not count as the process's for ever.
+TEST_F(Pictures, GivesTheMemoryOfWhatWasReadBack) {
+  constexpr std::int64_t size = std::int64_t{64} << 20;
+  put("large", "hello");
+  fs::resize_file(root() / "large", size);
+  const MappedFile file(root() / "large");
+  const std::int64_t before = resident_memory();
+  EXPECT_EQ(std::count(file.bytes().begin(), file.bytes().end(), '\0'), size - 5);
+  EXPECT_GT(resident_memory() - before, size / 2);
+  file.let_go(file.bytes().substr(5));
+  EXPECT_LT(resident_memory() - before, size / 4);
+  EXPECT_EQ(file.bytes().substr(0, 6), std::string_view("hello\0", 6));
+  file.let_go({});
 }
 
 /// What is asked of a set below $MEDURWKV_SHARED.

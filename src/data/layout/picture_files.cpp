@@ -47,7 +47,7 @@ class Gatherer {
   void add_zip(const fs::path& file, const fs::path& prefix) {
     const auto zip = std::make_shared<const PictureZip>(file);
     for (const ZipMember& member : zip->archive().members()) {
-      const fs::path inner{std::string(member.name)};
+      const fs::path inner = fs::path(std::string(member.name)).lexically_normal();
       if (std::any_of(inner.begin(), inner.end(),
                       [](const fs::path& one) { return !one.empty() && is_junk(one); })) {
         continue;

@@ -11,7 +11,25 @@
 namespace medurwkv::data {
 
 PictureZip::PictureZip(const std::filesystem::path& file)
-    : file_(file), archive_(file.string(), file_.bytes()) {}
+    : file_(file), archive_(file.string(), file_.bytes()) {
+  file_.let_go(file_.bytes());
+}
+
+/// Memory does not grow by the archive's size while one member after the other is read.
+class PictureZip::Reading {
+ public:
+  Reading(const MappedFile& file, const ZipMember& member)
+      : file_(file), part_(file.bytes().substr(member.start, member.packed)) {}
+  Reading(const Reading&) = delete;
+  Reading& operator=(const Reading&) = delete;
+  Reading(Reading&&) = delete;
+  Reading& operator=(Reading&&) = delete;
+  ~Reading() { file_.let_go(part_); }
+
+ private:
+  const MappedFile& file_;
+  std::string_view part_;
+};
 
 template <class Use>
 auto PictureZip::with_member(const std::string& id, const Use& use) const {
@@ -19,6 +37,7 @@ auto PictureZip::with_member(const std::string& id, const Use& use) const {
   const std::string name = concat(file_.path().string(), " (", shown(id), ")");
   const ZipMember* member = archive_.find(id);
   if (member == nullptr) throw_failure(concat(name, ": the archive has no such member"));
+  const Reading reading(file_, *member);
   if (!member->deflated) return use(name, archive_.stored(*member));
   if (member->size > file_limit) {
     throw_failure(concat(name, ": unpacks to ", member->size, " bytes, more than the ", file_limit,

@@ -30,6 +30,7 @@ class PictureZip : public PixelStore {
   [[nodiscard]] std::int64_t channels(const std::string& id) const override;
 
  private:
+  class Reading;
   /// Calls use(name, bytes) with the member's name for messages and its content.
   template <class Use>
   auto with_member(const std::string& id, const Use& use) const;
