@@ -76,6 +76,17 @@ std::optional<Recorded> recorded_configuration(const std::filesystem::path& fold
   return std::nullopt;
 }
 
+/// A run of another command is resumed by that.
+void refuse_another_task(const std::filesystem::path& folder, const std::string& configuration,
+                         TaskKind task) {
+  const std::optional<TaskKind> own = task_in(configuration);
+  if (!own || *own == task) return;
+  throw_usage(
+      concat(folder.string(), ": holds a run of `medurwkv ",
+             *own == TaskKind::segmentation ? "train" : concat("pretrain ", to_string(*own)),
+             "`, which is what resumes it"));
+}
+
 /// Refuses other settings than those of the run, but for more epochs, and another split. A
 /// configuration of an earlier version lacks settings that came later: the same run all the same.
 /// Returns the run's epochs.
@@ -156,6 +167,11 @@ Config own_configuration(const std::filesystem::path& folder,
                          const std::vector<std::string>& settings, const Config& defaults) {
   const std::filesystem::path file = folder / "config.toml";
   const std::optional<Recorded> recorded = recorded_configuration(folder);
+  refuse_another_task(folder,
+                      recorded         ? recorded->text
+                      : is_there(file) ? read_file(file)
+                                       : "",
+                      defaults.task);
   const auto parsed = [&]() -> Config {
     if (!std::filesystem::exists(file)) {
       if (recorded) return parse_config(recorded->text, recorded->file.string(), defaults.task);

@@ -44,9 +44,9 @@ TEST_F(EarlierVersions, AModelOfFormat1IsDescribedAndTrainedOn) {
   EXPECT_EQ(about.at("kind"), "model");
   EXPECT_EQ(about.at("metadata").at("format_version"), "1");
   EXPECT_EQ(about.at("classes"), json({"background", "foreground"}));
-  const Outcome trained = run_program(world->training("on", {"--epochs", "1", "--init", kept()}));
-  EXPECT_EQ(trained.code, 0) << trained.err;
-  EXPECT_TRUE(contains(trained.err, "model of medurwkv (nano)")) << trained.err;
+  const Outcome outcome = run_program(world->training("on", {"--epochs", "1", "--init", kept()}));
+  EXPECT_EQ(outcome.code, 0) << outcome.err;
+  EXPECT_TRUE(contains(outcome.err, "model of medurwkv (nano)")) << outcome.err;
 }
 
 }  // namespace

@@ -55,8 +55,7 @@ TEST_F(OnePipeline, MasksAreCorrectedBeforeTheyAreJudged) {
 
 TEST_F(OnePipeline, AnEnsembleIsJudgedAsOne) {
   const std::string other = path("other").string();
-  const auto second =
-      test::run_program(world->training("other", {"--epochs", "1", "--seed", "5"}));
+  const auto second = test::run_program(world->training("other", {"--epochs", "1", "--seed", "5"}));
   ASSERT_EQ(second.code, 0) << second.err;
   expect_same_masks("ensemble", {"--ensemble", other, "--tta"});
 }

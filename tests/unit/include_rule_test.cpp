@@ -92,7 +92,8 @@ const std::vector<Library>& libraries() {
   static const std::vector<Library> list{
       {"LibTorch",
        {"torch/", "ATen/", "c10/", "caffe2/"},
-       {"torch", "engine", "train/task", "train/segmentation", "train/pretraining", "train", "entry"}},
+       {"torch", "engine", "train/task", "train/segmentation", "train/pretraining", "train",
+        "entry"}},
       {"oneDNN", {"oneapi/dnnl/", "dnnl"}, {"native", "torch"}},
       {"an image codec", {"png.h", "jpeglib.h", "jerror.h", "tiff", "gif_lib.h"}, {"data/codecs"}},
       {"HDF5", {"hdf5", "H5"}, {"data/codecs"}},

@@ -11,8 +11,10 @@ namespace {
 TEST(LearningRate, RisesThenFallsAsAPolynomial) {
   // base min(1, (t + 1) / 4) (1 - t / 10)^0.9 by hand.
   EXPECT_DOUBLE_EQ(train::learning_rate({.base = 2, .total = 10, .warmup = 4}, 0), 0.5);
-  EXPECT_DOUBLE_EQ(train::learning_rate({.base = 2, .total = 10, .warmup = 4}, 1), std::pow(0.9, 0.9));
-  EXPECT_DOUBLE_EQ(train::learning_rate({.base = 2, .total = 10, .warmup = 4}, 5), 2 * std::pow(0.5, 0.9));
+  EXPECT_DOUBLE_EQ(train::learning_rate({.base = 2, .total = 10, .warmup = 4}, 1),
+                   std::pow(0.9, 0.9));
+  EXPECT_DOUBLE_EQ(train::learning_rate({.base = 2, .total = 10, .warmup = 4}, 5),
+                   2 * std::pow(0.5, 0.9));
   EXPECT_DOUBLE_EQ(train::learning_rate({.base = 2, .total = 10}, 0), 2);
 }
 

@@ -444,6 +444,15 @@ TaskKind task_from(const std::string& name) {
   throw_usage(concat("task '", shown(name), "' is not known", suggestion(name, known)));
 }
 
+std::optional<TaskKind> task_in(const std::string& text) {
+  try {
+    const toml::table table = data::parse_toml("", text, ErrorKind::usage);
+    return task_from(table["task"].value_or(std::string(to_string(TaskKind::segmentation))));
+  } catch (const Error&) {
+    return std::nullopt;
+  }
+}
+
 Config default_config(TaskKind task) {
   Config out;
   out.task = task;

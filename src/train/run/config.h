@@ -133,6 +133,10 @@ net::NetworkConfig resolve_network(Config& config, std::int64_t classes);
 /// The complete configuration as TOML that load_config reads back.
 std::string to_toml(const Config& config);
 
+/// The task that a configuration names, segmentation where it names none; none for a text that is
+/// no configuration.
+std::optional<TaskKind> task_in(const std::string& text);
+
 /// The text of a configuration file over the defaults; `name` stands for the file in messages.
 /// Throws as load_config.
 Config parse_config(const std::string& text, const std::string& name,
