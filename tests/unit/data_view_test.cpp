@@ -303,6 +303,39 @@ TEST(View, ColoursAreThoseOfChangeColors) {
   }
 }
 
+// Colours, then RandAugment's changes as drawn, then the contract's normalisation, then what is
+// erased.
+TEST(View, ChangesAreMadeInTheirOrder) {
+  const Image image = speckled(16, 16);
+  ViewSettings settings = everything();
+  settings.rand_ops = 4;
+  ViewSettings geometry = settings;
+  geometry.hue = geometry.saturation = geometry.contrast = geometry.brightness = 0;
+  geometry.rand_ops = geometry.erase = 0;
+  InputContract contract = plain_contract(16);
+  contract.mean = {0.5, 0.4, 0.3};
+  contract.deviation = {0.2, 0.3, 0.4};
+  std::size_t several = 0;
+  for (std::uint64_t index = 0; index < 40; ++index) {
+    const ViewDraw draw = draw_view(settings, {16, 16}, 3, 1, index);
+    several += draw.changes.size() > 1 ? 1 : 0;
+    Planes expected{render_view(image, plain_contract(16), geometry, draw, {16, 16}), 3, {16, 16}};
+    change_colors(expected, draw.colors);
+    for (const RandChange& change : draw.changes) change_values(expected, change);
+    const std::vector<float> got = render_view(image, contract, settings, draw, {16, 16});
+    ASSERT_TRUE(draw.erased);
+    for (std::size_t i = 0; i < got.size(); ++i) {
+      const double x = (static_cast<double>(i % 16) + 0.5) / 16 - draw.erased->left;
+      const double y = (static_cast<double>(i / 16 % 16) + 0.5) / 16 - draw.erased->top;
+      if (x >= 0 && x < draw.erased->width && y >= 0 && y < draw.erased->height) continue;
+      const std::size_t c = i / 256;
+      ASSERT_NEAR(got[i], (expected.values[i] - contract.mean[c]) / contract.deviation[c], 1e-4)
+          << index << " " << i;
+    }
+  }
+  EXPECT_GT(several, 20U);
+}
+
 // A gray picture stays gray in three channels; five channels keep their number; 8-bit v is 16-bit
 // 257 v is float v / 255.
 TEST(View, TakesAnyNumberOfChannelsAndAnyTypeOfSample) {
@@ -566,6 +599,42 @@ TEST(RandAugment, OperationsAreEquallyLikelyAndOfTheirStrength) {
     const double share = sided ? 1.0 / 28 : 1.0 / 14;
     EXPECT_NEAR(times, count * share, 4 * std::sqrt(count * share * (1 - share))) << name;
   }
+}
+
+// Of two operations the first one is that of one alone. The second one's map, which the view's
+// places go through first, is what is left: a map that one operation has.
+TEST(RandAugment, TheLastMapIsGoneThroughFirst) {
+  std::size_t both = 0;
+  for (std::uint64_t i = 0; i < 2000; ++i) {
+    const Random random({i, 5});
+    const Affine first = draw_rand_augment(random, 1, 10).map;
+    const Affine whole_map = draw_rand_augment(random, 2, 10).map;
+    // Its determinant is 1.
+    const Affine linear{.xx = first.yy, .xy = -first.xy, .yx = -first.yx, .yy = first.xx};
+    const Point origin = linear({first.x0, first.y0});
+    const Affine back{.xx = linear.xx,
+                      .xy = linear.xy,
+                      .yx = linear.yx,
+                      .yy = linear.yy,
+                      .x0 = -origin.x,
+                      .y0 = -origin.y};
+    const auto [xx, xy, yx, yy, x0, y0] = back.after(whole_map);
+    const auto is = [](double value, double wanted) {
+      return std::abs(std::abs(value) - wanted) < 1e-12;
+    };
+    const double cosine = std::cos(std::numbers::pi / 6);
+    const bool linear_alone = is(x0, 0) && is(y0, 0);
+    const bool rotated =
+        linear_alone && is(xx, cosine) && is(yy, cosine) && is(xy, 0.5) && is(yx, 0.5);
+    const bool straight = is(xx, 1) && is(yy, 1);
+    const int moved =
+        (is(xy, 0) ? 0 : 1) + (is(yx, 0) ? 0 : 1) + (is(x0, 0) ? 0 : 1) + (is(y0, 0) ? 0 : 1);
+    const bool sized = (is(xy, 0) || is(xy, 0.3)) && (is(yx, 0) || is(yx, 0.3)) &&
+                       (is(x0, 0) || is(x0, 0.45)) && (is(y0, 0) || is(y0, 0.45));
+    ASSERT_TRUE(rotated || (straight && moved <= 1 && sized)) << i;
+    both += first.xx != 1 && (x0 != 0 || y0 != 0) ? 1 : 0;
+  }
+  EXPECT_GT(both, 5U);
 }
 
 TEST(RandAugment, NoStrengthChangesNothingThatHasOne) {
