@@ -148,6 +148,25 @@ TEST(View, CropsAreSharesOfTheAreaOfAllowedRatio) {
   EXPECT_NEAR(sum / count, 0.4946, 4 * 0.18 / std::sqrt(count));
 }
 
+// Of 4 x 4 pixels a square of two lies at each of its nine places as often as at another (4 sigma).
+TEST(View, CropsLieAnywhere) {
+  std::map<std::pair<double, double>, int> places;
+  int count = 0;
+  for (std::uint64_t i = 0; i < 9000; ++i) {
+    const ViewSettings settings{.crop_least = 0.25, .crop_ratio = 1, .flip_x = 0};
+    const Affine box = draw_view(settings, {4, 4}, 1, 0, i).box;
+    if (box.xx != 0.5) continue;
+    ++places[{4 * box.x0, 4 * box.y0}];
+    ++count;
+  }
+  EXPECT_GT(count, 1000);
+  EXPECT_EQ(places.size(), 9U);
+  for (const auto& [place, times] : places) {
+    EXPECT_NEAR(times, count / 9.0, 4 * std::sqrt(count * 8 / 81.0))
+        << place.first << " " << place.second;
+  }
+}
+
 // Ten tries of a large share of a strip fail: the middle of it, of the nearest allowed ratio.
 TEST(View, AStripGivesItsMiddle) {
   const ViewSettings settings{.crop_least = 1, .flip_x = 0};
@@ -336,6 +355,17 @@ TEST(View, ChangesAreMadeInTheirOrder) {
   EXPECT_GT(several, 20U);
 }
 
+TEST(View, EachColourSettingAloneIsOn) {
+  const Image image = speckled(16, 16);
+  const std::vector<float> plain = rendered(image, whole, 1);
+  for (double ViewSettings::*one : {&ViewSettings::hue, &ViewSettings::saturation,
+                                    &ViewSettings::contrast, &ViewSettings::brightness}) {
+    ViewSettings settings = whole;
+    settings.*one = 0.5;
+    EXPECT_NE(rendered(image, settings, 1), plain);
+  }
+}
+
 // A gray picture stays gray in three channels; five channels keep their number; 8-bit v is 16-bit
 // 257 v is float v / 255.
 TEST(View, TakesAnyNumberOfChannelsAndAnyTypeOfSample) {
@@ -426,12 +456,33 @@ TEST(View, ErasesARectangleWithNormalNoise) {
   EXPECT_NEAR(squares / count, 1, 4 * std::sqrt(2 / count));
 }
 
-TEST(View, ErasesAsOftenAsItsChance) {
-  int erased = 0;
-  for (std::uint64_t index = 0; index < 1000; ++index) {
-    erased += draw_view({.erase = 0.25}, {64, 64}, 3, 1, index).erased ? 1 : 0;
+// Areas are uniform in 0.02 .. 0.33; the place along each side is uniform, and the two are
+// independent (4 sigma each).
+TEST(View, ErasesAsOftenAsItsChanceAndAnywhere) {
+  double count = 0;
+  double area = 0;
+  double across = 0;
+  double down = 0;
+  double product = 0;
+  for (std::uint64_t index = 0; index < 4000; ++index) {
+    const auto erased = draw_view({.erase = 0.25}, {64, 64}, 3, 1, index).erased;
+    if (!erased) continue;
+    ++count;
+    area += erased->width * erased->height;
+    const double x = erased->left / (1 - erased->width) - 0.5;
+    const double y = erased->top / (1 - erased->height) - 0.5;
+    EXPECT_LE(std::abs(x), 0.5);
+    EXPECT_LE(std::abs(y), 0.5);
+    across += x;
+    down += y;
+    product += x * y;
   }
-  EXPECT_NEAR(erased, 250, 4 * std::sqrt(1000 * 0.25 * 0.75));
+  EXPECT_NEAR(count, 1000, 4 * std::sqrt(4000 * 0.25 * 0.75));
+  const double root = std::sqrt(count);
+  EXPECT_NEAR(area / count, 0.175, 4 * 0.31 / std::sqrt(12) / root);
+  EXPECT_NEAR(across / count, 0, 4 / std::sqrt(12) / root);
+  EXPECT_NEAR(down / count, 0, 4 / std::sqrt(12) / root);
+  EXPECT_NEAR(product / count, 0, 4.0 / 12 / root);
 }
 
 /// `change` of planes of one row.
