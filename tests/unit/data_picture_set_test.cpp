@@ -303,6 +303,15 @@ TEST_F(Pictures, FewerThanTwoClassesAreRefused) {
   EXPECT_TRUE(has_note(labelled(), "1 image in no class folder left out"));
 }
 
+// What all images share is passed, but for the folder right above one of them.
+TEST_F(Pictures, TheFolderAboveAnImageIsItsClassAtTheLatest) {
+  put_image("set/more/cat/deep/below/1.png");
+  put_image("set/more/cat/2.png");
+  EXPECT_TRUE(refused({root()}, true).names("has 1 class (cat)"));
+  put_image("set/more/dog/3.png");
+  EXPECT_EQ(labelled().classes, (Strings{"cat", "dog"}));
+}
+
 // Two of 40, at least one of two, none of one; whichever way the files are listed.
 TEST_F(Pictures, TheDrawnValidationPartIsAShareOfEveryClass) {
   Strings names;

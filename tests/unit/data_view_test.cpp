@@ -9,11 +9,8 @@
 #include <cmath>
 #include <cstdint>
 #include <cstring>
-#include <fstream>
 #include <map>
-#include <numbers>
 #include <set>
-#include <sstream>
 #include <string>
 #include <thread>
 #include <utility>
@@ -21,10 +18,8 @@
 
 #include "core/model_description.h"
 #include "core/random.h"
-#include "core/text.h"
 #include "data/feed/rand_augment.h"
 #include "support/images.h"
-#include "support/paths.h"
 #include "support/refusal.h"
 
 namespace medurwkv::data {
@@ -146,6 +141,25 @@ TEST(View, CropsAreSharesOfTheAreaOfAllowedRatio) {
   // 9/16 it is accepted with the chance -ln s / ln(16/9). Mean of that density over 0.2 .. 1:
   // (0.1382 + 0.0799 / 0.5754) / (0.3625 + 0.1139 / 0.5754) = 0.4946; its deviation is 0.18.
   EXPECT_NEAR(sum / count, 0.4946, 4 * 0.18 / std::sqrt(count));
+}
+
+// Of 4 x 4 pixels a square of two lies at each of its nine places as often as at another (4 sigma).
+TEST(View, CropsLieAnywhere) {
+  std::map<std::pair<double, double>, int> places;
+  int count = 0;
+  for (std::uint64_t i = 0; i < 9000; ++i) {
+    const ViewSettings settings{.crop_least = 0.25, .crop_ratio = 1, .flip_x = 0};
+    const Affine box = draw_view(settings, {4, 4}, 1, 0, i).box;
+    if (box.xx != 0.5) continue;
+    ++places[{4 * box.x0, 4 * box.y0}];
+    ++count;
+  }
+  EXPECT_GT(count, 1000);
+  EXPECT_EQ(places.size(), 9U);
+  for (const auto& [place, times] : places) {
+    EXPECT_NEAR(times, count / 9.0, 4 * std::sqrt(count * 8 / 81.0))
+        << place.first << " " << place.second;
+  }
 }
 
 // Ten tries of a large share of a strip fail: the middle of it, of the nearest allowed ratio.
@@ -303,6 +317,50 @@ TEST(View, ColoursAreThoseOfChangeColors) {
   }
 }
 
+// Colours, then RandAugment's changes as drawn, then the contract's normalisation, then what is
+// erased.
+TEST(View, ChangesAreMadeInTheirOrder) {
+  const Image image = speckled(16, 16);
+  ViewSettings settings = everything();
+  settings.rand_ops = 4;
+  ViewSettings geometry = settings;
+  geometry.hue = geometry.saturation = geometry.contrast = geometry.brightness = 0;
+  geometry.rand_ops = geometry.erase = 0;
+  InputContract contract = plain_contract(16);
+  contract.mean = {0.5, 0.4, 0.3};
+  contract.deviation = {0.2, 0.3, 0.4};
+  std::size_t several = 0;
+  for (std::uint64_t index = 0; index < 40; ++index) {
+    const ViewDraw draw = draw_view(settings, {16, 16}, 3, 1, index);
+    several += draw.changes.size() > 1 ? 1 : 0;
+    Planes expected{render_view(image, plain_contract(16), geometry, draw, {16, 16}), 3, {16, 16}};
+    change_colors(expected, draw.colors);
+    for (const RandChange& change : draw.changes) change_values(expected, change);
+    const std::vector<float> got = render_view(image, contract, settings, draw, {16, 16});
+    ASSERT_TRUE(draw.erased);
+    for (std::size_t i = 0; i < got.size(); ++i) {
+      const double x = (static_cast<double>(i % 16) + 0.5) / 16 - draw.erased->left;
+      const double y = (static_cast<double>(i / 16 % 16) + 0.5) / 16 - draw.erased->top;
+      if (x >= 0 && x < draw.erased->width && y >= 0 && y < draw.erased->height) continue;
+      const std::size_t c = i / 256;
+      ASSERT_NEAR(got[i], (expected.values[i] - contract.mean[c]) / contract.deviation[c], 1e-4)
+          << index << " " << i;
+    }
+  }
+  EXPECT_GT(several, 20U);
+}
+
+TEST(View, EachColourSettingAloneIsOn) {
+  const Image image = speckled(16, 16);
+  const std::vector<float> plain = rendered(image, whole, 1);
+  for (double ViewSettings::*one : {&ViewSettings::hue, &ViewSettings::saturation,
+                                    &ViewSettings::contrast, &ViewSettings::brightness}) {
+    ViewSettings settings = whole;
+    settings.*one = 0.5;
+    EXPECT_NE(rendered(image, settings, 1), plain);
+  }
+}
+
 // A gray picture stays gray in three channels; five channels keep their number; 8-bit v is 16-bit
 // 257 v is float v / 255.
 TEST(View, TakesAnyNumberOfChannelsAndAnyTypeOfSample) {
@@ -393,194 +451,33 @@ TEST(View, ErasesARectangleWithNormalNoise) {
   EXPECT_NEAR(squares / count, 1, 4 * std::sqrt(2 / count));
 }
 
-TEST(View, ErasesAsOftenAsItsChance) {
-  int erased = 0;
-  for (std::uint64_t index = 0; index < 1000; ++index) {
-    erased += draw_view({.erase = 0.25}, {64, 64}, 3, 1, index).erased ? 1 : 0;
+// Areas are uniform in 0.02 .. 0.33; the place along each side is uniform, and the two are
+// independent (4 sigma each).
+TEST(View, ErasesAsOftenAsItsChanceAndAnywhere) {
+  double count = 0;
+  double area = 0;
+  double across = 0;
+  double down = 0;
+  double product = 0;
+  for (std::uint64_t index = 0; index < 4000; ++index) {
+    const auto erased = draw_view({.erase = 0.25}, {64, 64}, 3, 1, index).erased;
+    if (!erased) continue;
+    ++count;
+    area += erased->width * erased->height;
+    const double x = erased->left / (1 - erased->width) - 0.5;
+    const double y = erased->top / (1 - erased->height) - 0.5;
+    EXPECT_LE(std::abs(x), 0.5);
+    EXPECT_LE(std::abs(y), 0.5);
+    across += x;
+    down += y;
+    product += x * y;
   }
-  EXPECT_NEAR(erased, 250, 4 * std::sqrt(1000 * 0.25 * 0.75));
-}
-
-/// `change` of planes of one row.
-std::vector<float> changed(std::vector<float> values, RandOperation operation, double amount = 0,
-                           std::int64_t channels = 1) {
-  const std::int64_t width = std::ssize(values) / channels;
-  Planes planes{std::move(values), channels, {width, 1}};
-  change_values(planes, {operation, amount});
-  return planes.values;
-}
-
-void expect_near(const std::vector<float>& got, const std::vector<float>& expected) {
-  ASSERT_EQ(got.size(), expected.size());
-  for (std::size_t i = 0; i < got.size(); ++i) EXPECT_NEAR(got[i], expected[i], 1e-6) << i;
-}
-
-TEST(RandAugment, ValuesByHand) {
-  using O = RandOperation;
-  expect_near(changed({0, 0.2F, 0.8F}, O::brightness, 0.5), {0, 0.1F, 0.4F});
-  expect_near(changed({0, 0.2F, 0.8F}, O::brightness, 1.5), {0, 0.3F, 1});
-  // The mean is 0.4.
-  expect_near(changed({0.1F, 0.3F, 0.8F}, O::contrast, 0), {0.4F, 0.4F, 0.4F});
-  expect_near(changed({0.1F, 0.3F, 0.8F}, O::contrast, 1.5), {0, 0.25F, 1});
-  // Red 1, green 0.5, blue 0: gray 0.299 + 0.2935.
-  expect_near(changed({1, 0.5F, 0}, O::color, 0, 3), {0.5925F, 0.5925F, 0.5925F});
-  expect_near(changed({1, 0.5F, 0}, O::color, 0.5, 3), {0.79625F, 0.54625F, 0.29625F});
-  expect_near(changed({1, 0.5F, 0}, O::contrast, 0, 3), {0.5925F, 0.5925F, 0.5925F});
-  expect_near(changed({1, 0.5F}, O::color, 0, 2), {1, 0.5F});
-  // 200 = 0b11001000, 15 = 0b1111.
-  expect_near(changed({200 / 255.0F, 15 / 255.0F, 1}, O::posterize, 4),
-              {192 / 255.0F, 0, 240 / 255.0F});
-  expect_near(changed({200 / 255.0F, 15 / 255.0F}, O::posterize, 8), {200 / 255.0F, 15 / 255.0F});
-  expect_near(changed({0.2F, 0.5F, 0.9F}, O::solarize, 0.5), {0.2F, 0.5F, 0.1F});
-  expect_near(changed({0.2F, 1}, O::solarize, 1), {0.2F, 0});
-  expect_near(changed({0.2F, 0.6F, 0.4F, 0.3F, 0.3F, 0.3F}, O::autocontrast, 0, 2),
-              {0, 1, 0.5F, 0.3F, 0.3F, 0.3F});
-  expect_near(changed({0.2F, 0.6F}, O::rotate), {0.2F, 0.6F});
-  expect_near(changed({0.2F, 0.6F}, O::identity), {0.2F, 0.6F});
-}
-
-// A point in the middle of 3 x 3 pixels: 5/13 of it stays; the outermost pixels are as they were.
-TEST(RandAugment, SharpnessByHand) {
-  for (const auto& [factor, expected] :
-       {std::pair{0.0, 5.0 / 13}, std::pair{0.5, 9.0 / 13}, std::pair{1.0, 1.0}}) {
-    Planes planes{{0, 0, 0, 0, 1, 0, 0, 0, 0}, 1, {3, 3}};
-    change_values(planes, {RandOperation::sharpness, factor});
-    std::vector<float> whole_picture(9, 0);
-    whole_picture[4] = static_cast<float>(expected);
-    expect_near(planes.values, whole_picture);
-  }
-  // Two planes, the second of ones but for the middle: 8/13 around a 0.
-  Planes planes{std::vector<float>(18, 1), 2, {3, 3}};
-  planes.values[13] = 0;
-  change_values(planes, {RandOperation::sharpness, 0});
-  EXPECT_NEAR(planes.values[4], 1, 1e-6);
-  EXPECT_NEAR(planes.values[13], 8.0 / 13, 1e-6);
-}
-
-// Pillow's: 1024 pixels of 10, 512 of 100, 512 of 200. step = (2048 - 512) / 255 = 6, so the levels
-// become 3 / 6, (3 + 1024) / 6 and (3 + 1536) / 6, cut off at 255.
-TEST(RandAugment, EqualizeByHand) {
-  std::vector<float> values(2048, 10 / 255.0F);
-  std::fill(values.begin() + 1024, values.begin() + 1536, 100 / 255.0F);
-  std::fill(values.begin() + 1536, values.end(), 200 / 255.0F);
-  const std::vector<float> got = changed(values, RandOperation::equalize);
-  EXPECT_FLOAT_EQ(got[0], 0);
-  EXPECT_FLOAT_EQ(got[1024], 171 / 255.0F);
-  EXPECT_FLOAT_EQ(got[1536], 1);
-  // One level alone, and fewer pixels than levels: as they were.
-  expect_near(changed({0.4F, 0.4F}, RandOperation::equalize), {0.4F, 0.4F});
-  expect_near(changed({0.4F, 0.6F}, RandOperation::equalize), {0.4F, 0.6F});
-}
-
-// Pillow rounds to 8 bits, means and blends along the way: off by 2 of 255 at the most. What it
-// looks up in a table of levels is the same.
-TEST(RandAugment, ChangesAreThoseOfPillow) {
-  const std::map<std::string, std::pair<RandOperation, double>> operations{
-      {"identity", {RandOperation::identity, 0}},
-      {"brightness", {RandOperation::brightness, 2}},
-      {"color", {RandOperation::color, 2}},
-      {"contrast", {RandOperation::contrast, 2}},
-      {"sharpness", {RandOperation::sharpness, 2}},
-      {"posterize", {RandOperation::posterize, 0}},
-      {"solarize", {RandOperation::solarize, 0}},
-      {"autocontrast", {RandOperation::autocontrast, 1}},
-      {"equalize", {RandOperation::equalize, 0}}};
-  constexpr std::size_t area = 20 * 16;
-  std::ifstream file(test::source_folder() / "tests/unit/data/rand_augment.txt");
-  std::string line;
-  Planes picture;
-  std::size_t lines = 0;
-  for (; std::getline(file, line); ++lines) {
-    std::istringstream in(line);
-    std::string name;
-    double amount = 0;
-    in >> name >> amount;
-    Planes expected{std::vector<float>(3 * area), 3, {20, 16}};
-    for (std::size_t i = 0; i < 3 * area; ++i) {
-      ASSERT_TRUE(in >> expected.values[i % 3 * area + i / 3]);
-    }
-    if (lines == 0) {
-      picture = expected;
-      for (float& value : picture.values) value /= 255;
-    }
-    Planes got = picture;
-    const auto& [operation, bound] = operations.at(name);
-    change_values(got, {operation, amount});
-    for (std::size_t i = 0; i < 3 * area; ++i) {
-      ASSERT_NEAR(255 * got.values[i], expected.values[i], bound + 1e-3)
-          << name << " " << amount << ", value " << i;
-    }
-  }
-  EXPECT_EQ(lines, 18U);
-}
-
-/// "shear_x +" and the like of one drawn operation.
-std::string name_of(const RandAugment& one) {
-  if (!one.changes.empty()) {
-    const auto& [operation, amount] = one.changes.front();
-    return concat("change ", static_cast<int>(operation), amount > 1 && amount < 2 ? " +" : "");
-  }
-  const Affine& map = one.map;
-  const auto sign = [](double value) { return value > 0 ? " +" : " -"; };
-  if (map.x0 != 0) return concat("translate_x", sign(map.x0));
-  if (map.y0 != 0) return concat("translate_y", sign(map.y0));
-  if (map.xx != 1) return concat("rotate", sign(map.yx));
-  if (map.xy != 0) return concat("shear_x", sign(map.xy));
-  if (map.yx != 0) return concat("shear_y", sign(map.yx));
-  return "identity";
-}
-
-// Fourteen operations as often as each other, nine of them in two directions (4 sigma); at full
-// strength they are as far as the table of docs/augmentation.md says.
-TEST(RandAugment, OperationsAreEquallyLikelyAndOfTheirStrength) {
-  constexpr int count = 7000;
-  std::map<std::string, int> uses;
-  for (std::uint64_t i = 0; i < count; ++i) {
-    const RandAugment one = draw_rand_augment(Random({i, 5}), 1, 10);
-    ++uses[name_of(one)];
-    const auto& [xx, xy, yx, yy, x0, y0] = one.map;
-    EXPECT_TRUE(x0 == 0 || std::abs(std::abs(x0) - 0.45) < 1e-12);
-    EXPECT_TRUE(y0 == 0 || std::abs(std::abs(y0) - 0.45) < 1e-12);
-    if (xx != 1) {
-      EXPECT_NEAR(xx, std::cos(std::numbers::pi / 6), 1e-12);
-      EXPECT_NEAR(std::abs(xy), 0.5, 1e-12);
-    } else {
-      EXPECT_TRUE(xy == 0 || std::abs(std::abs(xy) - 0.3) < 1e-12);
-      EXPECT_TRUE(yx == 0 || std::abs(std::abs(yx) - 0.3) < 1e-12);
-    }
-    EXPECT_NEAR(xx * yy - xy * yx, 1, 1e-12) << "keeps areas";
-    if (one.changes.empty()) continue;
-    const auto& [operation, amount] = one.changes.front();
-    if (operation == RandOperation::posterize) {
-      EXPECT_EQ(amount, 4);
-    } else if (operation == RandOperation::solarize) {
-      EXPECT_EQ(amount, 0);
-    } else if (operation < RandOperation::posterize) {
-      EXPECT_NEAR(std::abs(amount - 1), 0.9, 1e-12);
-    }
-  }
-  EXPECT_EQ(uses.size(), 14U + 9);
-  for (const auto& [name, times] : uses) {
-    const bool sided = name.find('+') != std::string::npos || name.find('-') != std::string::npos ||
-                       uses.contains(name + " +");
-    const double share = sided ? 1.0 / 28 : 1.0 / 14;
-    EXPECT_NEAR(times, count * share, 4 * std::sqrt(count * share * (1 - share))) << name;
-  }
-}
-
-TEST(RandAugment, NoStrengthChangesNothingThatHasOne) {
-  for (std::uint64_t i = 0; i < 200; ++i) {
-    const RandAugment one = draw_rand_augment(Random({i, 5}), 3, 0);
-    EXPECT_EQ(one.map.xx, 1);
-    EXPECT_EQ(one.map.xy, 0);
-    EXPECT_EQ(one.map.x0, 0);
-    for (const auto& [operation, amount] : one.changes) {
-      if (operation >= RandOperation::autocontrast) continue;
-      const std::vector<float> values{0, 51 / 255.0F, 204 / 255.0F};
-      expect_near(changed(values, operation, amount), values);
-    }
-  }
-  EXPECT_TRUE(draw_rand_augment(Random({1}), 0, 10).changes.empty());
+  EXPECT_NEAR(count, 1000, 4 * std::sqrt(4000 * 0.25 * 0.75));
+  const double root = std::sqrt(count);
+  EXPECT_NEAR(area / count, 0.175, 4 * 0.31 / std::sqrt(12) / root);
+  EXPECT_NEAR(across / count, 0, 4 / std::sqrt(12) / root);
+  EXPECT_NEAR(down / count, 0, 4 / std::sqrt(12) / root);
+  EXPECT_NEAR(product / count, 0, 4.0 / 12 / root);
 }
 
 // Of 100 x 60 pixels the largest square has side 60; 7/8 of it is 52.5.
