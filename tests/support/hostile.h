@@ -36,18 +36,8 @@ struct HostileFile {
 using ReadFile = std::function<void(const std::filesystem::path&)>;
 
 /// Sanitizers need memory of their own; there the limit is left out.
-constexpr bool limits_memory() {
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-  return false;
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-  return false;
-#else
-  return true;
-#endif
-#else
-  return true;
-#endif
+inline bool limits_memory() {
+  return !is_sanitized();
 }
 
 /// How reading one file ended.

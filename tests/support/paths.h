@@ -13,6 +13,8 @@ std::filesystem::path source_folder();
 
 /// The program that was built beside the tests.
 std::filesystem::path program_file();
+/// Whether what is tested runs under a sanitizer; the tests themselves may be compiled without.
+bool is_sanitized();
 
 /// $MEDURWKV_SHARED, or `shared` beside the project.
 inline std::filesystem::path shared_folder() {

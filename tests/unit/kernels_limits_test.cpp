@@ -15,6 +15,7 @@
 #include "kernels/isa.h"
 #include "kernels/vector/table.h"
 #include "native/onednn.h"
+#include "support/paths.h"
 
 namespace medurwkv {
 namespace {
@@ -99,9 +100,7 @@ TEST_P(Limits, AreWhatTheLoopsDoOverTheirTimes) {
 // (docs/performance.md), so that a limit that is wrong by a factor of four is seen. The fastest of
 // all rounds count: what else runs on the machine only slows a loop.
 TEST(MachineLoops, AgreeWithAnotherTriadAndAnotherProduct) {
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-  GTEST_SKIP() << "what a sanitizer makes of this file's loop is no measure of a machine";
-#endif
+  if (test::is_sanitized()) GTEST_SKIP() << "a sanitizer's loop is no measure of a machine";
   const int threads = thread_count();
   set_thread_count(1);
   constexpr std::size_t count = 16 << 20;
