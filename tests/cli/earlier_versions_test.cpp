@@ -30,8 +30,8 @@ TEST_F(EarlierVersions, AModelOfFormat1JudgesAsItDid) {
   const std::string demo = (test::source_folder() / "data/demo").string();
   const std::string split = path("demo.json").string();
   ASSERT_EQ(run_program({"data", "split", demo, "--seed", "1", "--out", split}).code, 0);
-  const Outcome outcome = run_program({"evaluate", kept(), "--data", demo, "--split", split, "--out",
-                                       path("judged").string(), "--json"});
+  const Outcome outcome = run_program({"evaluate", kept(), "--data", demo, "--split", split,
+                                       "--out", path("judged").string(), "--json"});
   ASSERT_EQ(outcome.code, 0) << outcome.err;
   // What the version that trained it reported; other processors round otherwise.
   EXPECT_NEAR(json::parse(outcome.out).at("mean_dice").get<double>(), 0.4708954, 2e-3);

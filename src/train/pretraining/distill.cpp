@@ -47,9 +47,9 @@ at::Tensor normalised(const at::Tensor& target, const Gather& gather) {
   std::vector<std::int64_t> places{0};
   for (std::int64_t d = 2; d < target.dim(); ++d) places.push_back(d);
   const at::Tensor wide = target.to(at::kDouble);
+  const std::int64_t each = target.numel() / target.size(1);
   const at::Tensor count =
-      at::full({1}, static_cast<double>(target.numel() / target.size(1)), at::kDouble)
-          .to(target.device());
+      at::full({1}, static_cast<double>(each), at::kDouble).to(target.device());
   const at::Tensor sums = gather(at::cat({wide.sum(places), (wide * wide).sum(places), count}));
   const std::int64_t channels = target.size(1);
   const at::Tensor mean = sums.narrow(0, 0, channels) / sums[2 * channels];
