@@ -421,8 +421,8 @@ TEST_F(InterruptedTraining, AnExchangedFileEndsTheRunByName) {
       const Outcome outcome = process.wait();
       write_file(file, whole);
       EXPECT_EQ(outcome.code, 1) << outcome.err;
-      for (const std::string& part : {file.string() + ": is another one", std::string("last.ckpt"),
-                                      std::string("--resume")}) {
+      for (const std::string& part : {file.string() + ": has changed since the run first read it",
+                                      std::string("last.ckpt"), std::string("--resume")}) {
         EXPECT_TRUE(contains(outcome.err, part)) << outcome.err;
       }
       EXPECT_EQ(outcome.out, "");
