@@ -35,7 +35,7 @@ void check_out(const CompareRequest& request) {
   for (const std::string& name : written) {
     if (request.force || !is_there(out / name)) continue;
     throw_usage(concat((out / name).string(),
-                       " is there already; choose another --out, or --force to overwrite"));
+                       " already exists; choose another --out, or --force to overwrite"));
   }
 }
 

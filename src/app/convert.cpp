@@ -41,7 +41,7 @@ weights::Converted convert(const ConvertRequest& request) {
     };
   }
   if (!request.force && is_there(request.to)) {
-    throw_usage(concat(request.to.string(), ": is there already; --force overwrites it"));
+    throw_usage(concat(request.to.string(), ": already exists; --force overwrites it"));
   }
   remove_leftovers(request.to.parent_path(), {request.to.filename().string()});
   return weights::convert(conversion);

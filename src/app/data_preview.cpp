@@ -30,7 +30,7 @@ class Settings {
     const auto node = table_[section][name];
     if (!node) return;
     const auto given = node.value<T>();
-    if (!given) throw_failure(concat(file_, ": ", section, ".", name, " is of another type"));
+    if (!given) throw_failure(concat(file_, ": ", section, ".", name, " has the wrong type"));
     value = *given;
   }
   template <class T>

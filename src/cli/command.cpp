@@ -88,7 +88,7 @@ CLI::Validator whole(std::int64_t least, std::int64_t most) {
     // CLI11 would take 010 for 8.
     const bool plain = value && text == std::to_string(*value);
     const bool fits = plain && *value >= least && *value <= most;
-    return fits ? "" : concat("wants a whole number from ", range, ", got ", text);
+    return fits ? "" : concat("expects a whole number from ", range, ", got ", text);
   };
   return {refuse, range};
 }
@@ -98,7 +98,7 @@ CLI::Validator number(double least, double most) {
   const auto refuse = [=](const std::string& text) -> std::string {
     const auto value = number_in<double>(text);
     const bool fits = value && *value >= least && *value <= most;
-    return fits ? "" : concat("wants a number from ", range, ", got ", text);
+    return fits ? "" : concat("expects a number from ", range, ", got ", text);
   };
   return {refuse, range};
 }
@@ -108,8 +108,8 @@ CLI::Validator above_zero() {
     const auto value = number_in<double>(text);
     // So that what is computed of it (seconds, bytes) stays a number that fits.
     constexpr double most = 1e9;
-    if (value && *value > most) return concat("wants a number up to ", most, ", got ", text);
-    return value && *value > 0 ? "" : concat("wants a number above 0, got ", text);
+    if (value && *value > most) return concat("expects a number up to ", most, ", got ", text);
+    return value && *value > 0 ? "" : concat("expects a number above 0, got ", text);
   };
   return {refuse, "ABOVE 0"};
 }

@@ -1,5 +1,5 @@
-// Something that turns network input into logits. The native engine supplies one, the training
-// library another (library/training_library.h); predict and evaluate know this interface alone.
+// The interface of what turns network input into logits. The native engine implements it, and so
+// does the training library (library/training_library.h). predict and evaluate use nothing else.
 // Relies on core/model_description.h.
 #pragma once
 

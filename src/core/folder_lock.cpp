@@ -37,13 +37,14 @@ FolderLock::FolderLock(const OutputPath& folder) : folder_(open_folder(folder)) 
     while (::flock(file_.get(), LOCK_EX | LOCK_NB) != 0) {
       if (errno == EINTR) continue;
       if (errno == EWOULDBLOCK) {
-        throw_failure(concat(folder.path().string(),
-                             ": another run writes here; wait for it or choose another --out"));
+        throw_failure(concat(
+            folder.path().string(),
+            ": another run is writing to this folder; wait for it to end or choose another --out"));
       }
-      throw_failure(concat(file, ": the file system of this folder gives no lock (",
+      throw_failure(concat(file, ": the file system of this folder does not support locks (",
                            std::strerror(errno),
-                           "), so two runs could mix their files; choose an --out on another one, "
-                           "as a local disk"));
+                           "), so two runs could mix their files; choose an --out on another file "
+                           "system, such as a local disk"));
     }
   }
 }

@@ -70,7 +70,7 @@ class HeaderParser {
     expect('{');
     while (!accept('}')) {
       const std::string key = text();
-      if (std::find(keys.begin(), keys.end(), key) != keys.end()) refuse("a key a second time");
+      if (std::find(keys.begin(), keys.end(), key) != keys.end()) refuse("a key twice");
       keys.push_back(key);
       expect(':');
       if (key == "descr") {
@@ -85,7 +85,7 @@ class HeaderParser {
       if (!accept(',') && !at('}')) refuse("neither ',' nor '}'");
     }
     skip_space();
-    if (at_ != text_.size()) refuse("something behind its dictionary");
+    if (at_ != text_.size()) refuse("something after its dictionary");
     if (keys.size() != 3) refuse("not all of descr, fortran_order and shape");
     return out;
   }
@@ -107,16 +107,16 @@ class HeaderParser {
     return true;
   }
   void expect(char c) {
-    if (!accept(c)) refuse("another character than its grammar wants");
+    if (!accept(c)) refuse("an unexpected character");
   }
   std::string text() {
     skip_space();
-    if (!at('\'') && !at('"')) refuse("no text where one is due");
+    if (!at('\'') && !at('"')) refuse("no quoted string");
     const char quote = text_[at_];
     const std::size_t end = text_.find(quote, at_ + 1);
-    if (end == std::string_view::npos) refuse("a text without an end");
+    if (end == std::string_view::npos) refuse("a string without a closing quote");
     std::string out(text_.substr(at_ + 1, end - at_ - 1));
-    if (out.find('\\') != std::string::npos) refuse("a text with an escape");
+    if (out.find('\\') != std::string::npos) refuse("a string with an escape");
     at_ = end + 1;
     return out;
   }
@@ -144,11 +144,11 @@ class HeaderParser {
     while (at_ < text_.size() && text_[at_] >= '0' && text_[at_] <= '9') {
       if (__builtin_mul_overflow(out, 10, &out) ||
           __builtin_add_overflow(out, text_[at_] - '0', &out)) {
-        refuse("a side beyond 63 bits");
+        refuse("a dimension beyond 63 bits");
       }
       ++at_;
     }
-    if (at_ == first) refuse("no side where one is due");
+    if (at_ == first) refuse("no whole number");
     if (at_ < text_.size() && text_[at_] == 'L') ++at_;  // as Python 2 wrote a long
     return out;
   }
@@ -156,9 +156,9 @@ class HeaderParser {
     Shape out;
     expect('(');
     while (!accept(')')) {
-      if (out.size() == highest_rank) refuse("more than 64 sides");
+      if (out.size() == highest_rank) refuse("more than 64 dimensions");
       out.push_back(whole());
-      if (!accept(',') && (out.size() == 1 || !at(')'))) refuse("no tuple of sides");
+      if (!accept(',') && (out.size() == 1 || !at(')'))) refuse("a shape that is not a tuple");
     }
     return out;
   }
@@ -226,8 +226,8 @@ std::uint64_t bytes_of(const std::string& file, const Shape& shape, std::int64_t
   for (const std::int64_t side : shape) {
     empty = empty || side == 0;
     if (side != 0 && __builtin_mul_overflow(product, side, &product)) {
-      throw_bad(file,
-                concat("its shape ", shape_text(shape), " has more bytes than 63 bits count"));
+      throw_bad(file, concat("its shape ", shape_text(shape),
+                             " needs more bytes than 63 bits can count"));
     }
   }
   return empty ? 0 : static_cast<std::uint64_t>(product);
@@ -274,14 +274,14 @@ Preamble read_preamble(const std::string& file, std::string_view bytes) {
     throw_bad(file, "it does not begin with NumPy's signature");
   }
   constexpr std::uint64_t version_end = 8;
-  if (bytes.size() < version_end) throw_bad(file, "it ends within its version");
+  if (bytes.size() < version_end) throw_bad(file, "it is cut off within its version number");
   const int major = static_cast<unsigned char>(bytes[6]);
   const int minor = static_cast<unsigned char>(bytes[7]);
   if (major < 1 || major > 3 || minor != 0) {
     throw_bad(file, concat("its version is ", major, ".", minor, "; 1.0, 2.0 and 3.0 are read"));
   }
   const std::uint64_t header_start = version_end + (major == 1 ? 2 : 4);
-  if (bytes.size() < header_start) throw_bad(file, "it ends within its header's length");
+  if (bytes.size() < header_start) throw_bad(file, "it is cut off within the length of its header");
   const std::uint64_t length = major == 1 ? number_at<std::uint16_t>(bytes, version_end)
                                           : number_at<std::uint32_t>(bytes, version_end);
   if (length > longest_header || !lies_within(header_start, length, bytes.size())) {

@@ -131,8 +131,9 @@ OutputPath OutputPath::folder() const {
 }
 
 void throw_link(const fs::path& link, const OutputPath& way) {
-  throw_failure(concat(link.string(), ": is a link, and nothing is written through links in ",
-                       way.named().string(), "; remove it or choose another --out"));
+  throw_failure(concat(link.string(),
+                       ": is a symbolic link; medurwkv does not write through links below ",
+                       way.named().string(), "; remove the link or choose another --out"));
 }
 
 Descriptor open_folder(const OutputPath& folder) {
@@ -256,8 +257,8 @@ void refuse_within(const OutputPath& out, const std::vector<fs::path>& read) {
   for (const fs::path& folder : read) {
     if (!lies_in(out.path(), folder)) continue;
     throw_usage(concat(out.path().string(), ": lies in ", folder.string(),
-                       ", which is read; what is written there would be taken for a part of it; "
-                       "name a place outside of it"));
+                       ", a folder of inputs; files written there would be read as part of it; "
+                       "choose a place outside of it"));
   }
 }
 

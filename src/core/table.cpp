@@ -110,7 +110,7 @@ std::string plain_text(const fs::path& file, std::string_view bytes) {
     const auto line =
         1 + std::count(out.begin(), out.begin() + static_cast<std::ptrdiff_t>(zero), '\n');
     throw_failure(concat(file.string(), ": line ", line,
-                         ": holds a byte of 0, so the file is no text; save it as UTF-8"));
+                         ": holds a byte of 0, so the file is not text; save it as UTF-8"));
   }
   return out;
 }
@@ -178,7 +178,7 @@ std::optional<double> Table::number(const Row& row, std::size_t column) const {
   double value = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
   if (error != std::errc{} || end != text.data() + text.size() || !std::isfinite(value)) {
-    fail(row, concat("'", shown(row.fields.at(column)), "' is no number"));
+    fail(row, concat("'", shown(row.fields.at(column)), "' is not a number"));
   }
   return value;
 }

@@ -367,7 +367,7 @@ void ZipArchive::read_directory() {
     const Claims& claims = all[i];
     if (claims.header != expected) {
       throw_bad(file_, concat("member '", shown(claims.name), "' begins at byte ", claims.header,
-                              ", expected ", expected, " where the one before it ends"));
+                              ", expected byte ", expected, ", where the member before it ends"));
     }
     members_.push_back(
         to_member(file_, claims, check_local(file_, content, claims), content.size()));
@@ -377,13 +377,13 @@ void ZipArchive::read_directory() {
     if (next < expected || next - expected > 24 ||
         !is_descriptor(content.substr(expected, next - expected), members_.back())) {
       throw_bad(file_, concat("member '", shown(claims.name),
-                              "' has no descriptor of its own at byte ", expected));
+                              "' has no matching data descriptor at byte ", expected));
     }
     expected = next;
   }
   if (expected != content.size()) {
-    throw_bad(file_, concat("its directory begins at byte ", content.size(), ", expected ",
-                            expected, " where the last member ends"));
+    throw_bad(file_, concat("its directory begins at byte ", content.size(), ", expected byte ",
+                            expected, ", where the last member ends"));
   }
   index_names();
 }
@@ -411,11 +411,11 @@ const ZipMember* ZipArchive::find(std::string_view name) const {
 }
 
 std::string_view ZipArchive::stored(const ZipMember& member) const {
-  if (member.deflated) throw_internal("a deflated member taken as it lies");
+  if (member.deflated) throw_internal("a deflated member read as a stored one");
   const std::string_view content = bytes_.substr(member.start, member.packed);
   if (crc_of(content) != member.crc) {
     throw_bad(file_, concat("member '", shown(member.name), "' is damaged: its ", member.size,
-                            " bytes have another CRC than the archive says"));
+                            " bytes do not have the CRC that the archive states"));
   }
   return content;
 }
@@ -433,7 +433,7 @@ std::string ZipArchive::read(const ZipMember& member, std::uint64_t limit) const
   }
   if (crc_of(out) != member.crc) {
     throw_bad(file_, concat("member '", shown(member.name), "' is damaged: its ", member.size,
-                            " bytes have another CRC than the archive says"));
+                            " bytes do not have the CRC that the archive states"));
   }
   return out;
 }

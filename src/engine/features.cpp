@@ -75,7 +75,7 @@ net::NetworkConfig network_of(const FeaturesRequest& request, const weights::Ten
       !settings.encoder.post_norm) {
     listener.line(concat("note: whether the blocks are pre- or post-norm cannot be seen in ",
                          file.file(),
-                         ", and its sizes are no preset's; taken as pre-norm; --set "
+                         ", and its sizes match no preset; taken as pre-norm; --set "
                          "encoder.post_norm=true sets it"));
   }
   if (!contents.stated && request.wkv.empty()) {
@@ -166,7 +166,7 @@ json features(const FeaturesRequest& request, Listener& listener) {
   for (const char* name : {"f1", "f2", "f3", "f4", "logits"}) {
     const OutputPath file = request.out / concat(name, ".npy");
     if (!request.force && is_there(file.path())) {
-      throw_usage(concat(file.path().string(), ": is there already; --force overwrites it"));
+      throw_usage(concat(file.path().string(), ": already exists; --force overwrites it"));
     }
   }
   const auto file = weights::WeightsSource::open(request.model);

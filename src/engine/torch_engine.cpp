@@ -49,13 +49,13 @@ class FileEngine : public TorchEngine {
   const std::string& name = file.file();
   if (contents.kind == weights::Content::med_urwkv && contents.network) {
     throw_usage(concat(
-        name,
-        ": is no model file, but holds a whole network; make one of it: ", "medurwkv convert ",
-        name, " ", std::filesystem::path(name).replace_extension(".model").string(),
-        " (--classes names its ", contents.network->classes, " classes, --size the input's side)"));
+        name, ": is not a model file, but holds a whole network; make a model file of it: ",
+        "medurwkv convert ", name, " ",
+        std::filesystem::path(name).replace_extension(".model").string(), " (--classes names its ",
+        contents.network->classes, " classes, --size the input's side)"));
   }
   throw_usage(
-      concat(name, ": is no model file, and `medurwkv convert` cannot make one of it: ",
+      concat(name, ": is not a model file, and `medurwkv convert` cannot make one of it: ",
              contents.problem.empty()
                  ? concat("it holds a ", weights::to_string(contents.kind),
                           ", an encoder without the rest; train a model from it: medurwkv train "

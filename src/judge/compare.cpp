@@ -215,8 +215,8 @@ void check_comparable(const std::vector<LoadedEvaluation>& evaluations) {
 }
 
 Comparison compare(std::vector<LoadedEvaluation> evaluations, const CompareOptions& options) {
-  if (evaluations.size() < 2) throw_usage("compare wants two evaluations or more");
-  if (options.metrics.empty()) throw_usage("compare wants a metric");
+  if (evaluations.size() < 2) throw_usage("compare needs at least two evaluations");
+  if (options.metrics.empty()) throw_usage("compare needs at least one metric");
   check_comparable(evaluations);
   Comparison out;
   out.evaluations = std::move(evaluations);

@@ -206,7 +206,7 @@ PredictedMasks::PredictedMasks(const fs::path& folder, const data::Dataset& data
     : classes_(dataset.classes) {
   std::error_code error;
   if (!fs::is_directory(folder, error)) {
-    throw_failure(concat(folder.string(), ": is no folder of predicted masks"));
+    throw_failure(concat(folder.string(), ": is not a folder of predicted masks"));
   }
   Names names(folder, dataset);
   std::vector<std::string> without;

@@ -48,7 +48,7 @@ fs::path real_path(const fs::path& path) {
   return error ? fs::absolute(path).lexically_normal() : out;
 }
 
-// Masks beside their images, as a folder to train from has them, are no images to predict.
+// A folder to train from has masks beside its images. They are not predicted.
 std::set<fs::path> masks_of_images(const data::Layout& layout) {
   std::set<fs::path> masks;
   std::set<fs::path> images;
@@ -92,7 +92,7 @@ Search find_images(const std::vector<fs::path>& inputs) {
 /// How many of a folder's files, of which `first` is one, make one case for the model.
 std::int64_t files_of_case(const fs::path& first, const InputContract& input) {
   if (input.files > 1 || input.channels == 1 || input.channels == 3) return input.files;
-  try {  // the model is of a set whose images have all channels in one file
+  try {  // the model's set has all channels of an image in one file
     return std::max<std::int64_t>(1,
                                   input.channels / data::read_channels(data::ImageSource{first}));
   } catch (const Error&) {
@@ -117,10 +117,10 @@ Found joined(const std::string& stem, std::vector<Found> parts, std::int64_t cou
   }
   if (in_turn < count) {
     out.problem = concat("the case ", stem, " lacks its file ", data::channel_stem(stem, in_turn),
-                         "; the model takes ", count, " files a case");
+                         "; the model takes ", count, " files per case");
   } else if (std::ssize(parts) > count) {
     out.problem =
-        concat("the case ", stem, " has ", parts.size(), " files; the model takes ", count, ", ",
+        concat("the case ", stem, " has ", parts.size(), " files; the model takes ", count, ": ",
                data::channel_stem(stem, 0), " to ", data::channel_stem(stem, count - 1));
   }
   return out;
@@ -338,20 +338,22 @@ EarlierRun::EarlierRun(const fs::path& out, const Manifest& now) : out_(out) {
   try {
     const Json earlier = Json::parse(read_file(file));
     if (earlier.at("format") != format_name) {
-      throw_failure(concat(file.string(), ": is no manifest of predictions; choose another --out"));
+      throw_failure(
+          concat(file.string(), ": is not a manifest of predictions; choose another --out"));
     }
     if (earlier.at("format_version") != format_version) {
-      throw_failure(concat(file.string(), ": is of format ",
+      throw_failure(concat(file.string(), ": is of manifest format ",
                            shown(earlier.at("format_version").dump()), "; medurwkv ", version,
                            " reads format ", format_version, "; use a newer medurwkv"));
     }
     if (model_hashes(earlier) != model_hashes(wanted)) {
-      throw_usage(concat(file.string(), ": is of other models; --continue goes on with the same"));
+      throw_usage(concat(file.string(),
+                         ": was written with other models; --continue needs the same models"));
     }
     if (earlier.at("options") != wanted.at("options")) {
-      throw_usage(concat(file.string(), ": is of other options (",
+      throw_usage(concat(file.string(), ": was written with other options (",
                          shown(earlier.at("options").dump()),
-                         "); --continue goes on with the same"));
+                         "); --continue needs the same options"));
     }
     read(earlier);
   } catch (const Json::exception& broken) {

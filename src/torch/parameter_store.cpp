@@ -92,7 +92,8 @@ Destinations ParameterStore::destinations(const weights::TensorIndex& file,
     const weights::TensorInfo& info = file.info(prefix + spec.name);
     if (info.shape != spec.shape) {
       throw_failure(concat(file.file(), ": tensor ", shown(info.name), " has shape ",
-                           shape_text(info.shape), ", the network wants ", shape_text(spec.shape)));
+                           shape_text(info.shape), ", but the network needs ",
+                           shape_text(spec.shape)));
     }
     out.emplace(info.name, at(spec.name));
   }

@@ -31,8 +31,8 @@ InitialWeights::InitialWeights(std::string option, const std::filesystem::path& 
       sha256_(file_.file_sha256()),
       contents_(weights::contents_of(file_)) {
   if (option_ == init && !weights::is_model(file_.metadata())) {
-    throw_usage(concat(path_, ": is no model file of medurwkv, which --init goes on from; a ",
-                       "published encoder is given with --pretrained"));
+    throw_usage(concat(path_, ": is not a model file of medurwkv, which --init needs; give a ",
+                       "published encoder with --pretrained"));
   }
 }
 

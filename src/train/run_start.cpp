@@ -53,8 +53,8 @@ struct Recorded {
   std::string text;
 };
 
-/// None where there is no such file, or none that can be read: what is wrong with a checkpoint is
-/// said when it is resumed from.
+/// None where there is no such file or it cannot be read. Resuming from a checkpoint reports what
+/// is wrong with it.
 std::optional<Recorded> recorded_configuration(const std::filesystem::path& folder) {
   const std::filesystem::path checkpoint = folder / "last.ckpt";
   const std::filesystem::path record = folder / "run.json";

@@ -103,7 +103,8 @@ std::int64_t grid_side(Sizes& sizes) {
   const std::int64_t tokens = sizes.side("pos_embed", 1, most_grid * most_grid);
   const auto side = static_cast<std::int64_t>(std::lround(std::sqrt(static_cast<double>(tokens))));
   if (side * side != tokens) {
-    return sizes.fail(concat("its pos_embed has ", tokens, " tokens, which is no square grid"));
+    return sizes.fail(
+        concat("its pos_embed has ", tokens, " tokens, which do not form a square grid"));
   }
   return side;
 }
@@ -135,8 +136,8 @@ net::EncoderConfig adapter_config(Sizes& sizes) {
   out.heads = samples / (3 * out.points);
   if (out.heads < 1 || 3 * out.points * out.heads != samples || out.width % out.heads != 0) {
     sizes.fail(concat("its deformable attention has ", samples,
-                      " weights, which is no number of heads of 3 levels and ", out.points,
-                      " points that divides the width ", out.width));
+                      " weights, which is not a whole number of heads (of 3 levels and ",
+                      out.points, " points) that divides the width ", out.width));
     out.heads = 1;
   }
   const std::int64_t values = sizes.side(attention + "value_proj.weight", 0, 16 * most_width);

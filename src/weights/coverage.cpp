@@ -126,12 +126,12 @@ void refuse_unknown_block_tensors(const std::string& file_name, const Contents& 
   for (const std::string& name : coverage.unused) {
     if (!name.starts_with(contents.trunk + "layers.")) continue;
     if (is_gamma(name)) {
-      throw_failure(concat(file_name, ": has a layer scale (", shown(name), "), the network ",
+      throw_failure(concat(file_name, ": has a layer scale (", shown(name), "), but the network ",
                            config.preset, " has none; add --set encoder.layer_scale=1",
                            alternative(contents, config)));
     }
     if (name.find("key_norm") != std::string::npos) {
-      throw_failure(concat(file_name, ": has key norms (", shown(name), "), the network ",
+      throw_failure(concat(file_name, ": has key norms (", shown(name), "), but the network ",
                            config.preset, " has none; add --set encoder.key_norm=true",
                            alternative(contents, config)));
     }
@@ -160,8 +160,8 @@ void refuse_missing_block_tensors(const std::string& file_name, const Contents& 
   for (const std::string& name : coverage.fresh) {
     if (!of_block(name) || is_gamma(name)) continue;
     if (name.find("key_norm") != std::string::npos) {
-      throw_failure(concat(file_name, ": has no key norms, the network ", config.preset, " wants ",
-                           name, "; add --set encoder.key_norm=false",
+      throw_failure(concat(file_name, ": has no key norms, but the network ", config.preset,
+                           " needs ", name, "; add --set encoder.key_norm=false",
                            alternative(contents, config)));
     }
     wrong.push_back(concat(contents.trunk, name.substr(encoder.size()), " is not in the file"));
@@ -277,7 +277,7 @@ Coverage cover_network(const TensorIndex& file, const net::NetworkConfig& from,
                        const net::NetworkConfig& config,
                        const std::vector<net::ParameterSpec>& specs) {
   const auto refuse = [&](const std::string& why) {
-    throw_usage(concat(file.file(), ": its network is another one (", from.preset,
+    throw_usage(concat(file.file(), ": its network is a different one (", from.preset,
                        ", the run's is ", config.preset, "): ", why,
                        "; leave out the settings of network and encoder to take the file's"));
   };

@@ -83,7 +83,7 @@ std::int64_t fresh_in_encoder(const Coverage& coverage);
 std::string line(const UsedTensor& tensor);
 std::string line(const MismatchedTensor& tensor);
 
-/// Every tensor by what became of it, a line each.
+/// One line per tensor: whether it was used, resized, new, unused or mismatched.
 std::vector<std::string> listing(const Coverage& coverage);
 
 }  // namespace medurwkv::weights

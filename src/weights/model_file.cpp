@@ -68,7 +68,7 @@ net::EncoderConfig encoder_from_json(const json& from) {
   out.width = get("width", 0, most_width);
   const json& groups = from.at("groups");
   if (!groups.is_array() || groups.size() > static_cast<std::size_t>(most_groups)) {
-    throw_failure(concat("encoder.groups is no list of at most ", most_groups));
+    throw_failure(concat("encoder.groups is not a list of at most ", most_groups));
   }
   for (const json& blocks : groups) {
     out.groups.push_back(whole(blocks, "encoder.groups", 0, most_blocks));
@@ -105,7 +105,7 @@ void check_network(const net::NetworkConfig& config) {
 }
 
 Window window_from_json(const json& from) {
-  if (!from.is_array() || from.size() != 2) throw_failure("input.window is no pair of numbers");
+  if (!from.is_array() || from.size() != 2) throw_failure("input.window is not a pair of numbers");
   const Window out{number(from[0], "input.window", -1e9, 1e9),
                    number(from[1], "input.window", -1e9, 1e9)};
   if (!(out.low < out.high)) throw_failure("input.window does not rise");
@@ -125,7 +125,7 @@ json head_to_json(const Head& head) {
 
 Regions regions_from_json(const json& list, std::int64_t classes) {
   Regions out;
-  if (!list.is_array()) throw_failure("heads.regions is no list");
+  if (!list.is_array()) throw_failure("heads.regions is not a list");
   for (const json& one : list) {
     std::vector<std::int64_t>& region = out.emplace_back();
     for (const json& c : one) region.push_back(whole(c, "heads.regions", 1, classes));
@@ -171,7 +171,7 @@ Head head_from_json(const json& from) {
 }
 
 std::vector<Head> heads_from_json(const json& from) {
-  if (!from.is_array()) throw_failure("heads is no list");
+  if (!from.is_array()) throw_failure("heads is not a list");
   std::vector<Head> out;
   for (const json& one : from) out.push_back(head_from_json(one));
   return out;
@@ -232,8 +232,8 @@ void check_version(const std::string& file, const Metadata& metadata, int newest
                        "; use a newer medurwkv"));
 }
 
-/// What `read` makes of the metadata `key`, whose text is `text`; what is wrong with it is told of
-/// file and key.
+/// What `read` makes of the metadata `key`, whose text is `text`. An Error names the file and the
+/// key.
 template <class Read>
 auto parsed(const std::string& file, const std::string& key, const std::string& text,
             const Read& read) {
@@ -345,7 +345,7 @@ InputContract input_from_json(const json& from) {
   const auto per_channel = [&](const char* key, double least) {
     const json& list = from.at(key);
     if (!list.is_array() || list.size() != static_cast<std::size_t>(out.channels)) {
-      throw_failure(concat("input.", key, " is no list of one number per channel"));
+      throw_failure(concat("input.", key, " is not a list of one number per channel"));
     }
     std::vector<double> numbers;
     for (const json& one : list) {
@@ -383,7 +383,7 @@ net::NetworkConfig network_from_json(const json& from) {
   out.bottleneck_depth = get("bottleneck_depth", 0, most_blocks);
   const json& depths = from.at("decoder_depths");
   if (!depths.is_array() || depths.size() != out.decoder_depths.size()) {
-    throw_failure(concat("decoder_depths is no list of ", out.decoder_depths.size()));
+    throw_failure(concat("decoder_depths is not a list of ", out.decoder_depths.size()));
   }
   for (std::size_t i = 0; i < depths.size(); ++i) {
     out.decoder_depths[i] = whole(depths[i], "decoder_depths", 0, most_blocks);
@@ -409,7 +409,7 @@ ModelInfo model_info(const std::string& file, const Metadata& metadata) {
                 .heads = read("heads", heads_from_json),
                 .provenance = metadata_json(file, metadata, "provenance")};
   if (!out.provenance.is_object()) {
-    throw_failure(concat(file, ": its metadata 'provenance' are no object"));
+    throw_failure(concat(file, ": its metadata 'provenance' are not an object"));
   }
   check_heads(file, out);
   if (out.input.channels != out.network.channels) {

@@ -214,7 +214,7 @@ class PickleMachine {
   }
   /// Forgets the last mark and returns where the values above it begin.
   std::size_t take_mark() {
-    if (marks_.empty()) fail("an opcode wants a mark that is not there");
+    if (marks_.empty()) fail("an opcode needs a mark that is not there");
     const std::size_t out = marks_.back();
     marks_.pop_back();
     return out;
@@ -271,22 +271,22 @@ class PickleMachine {
       }
     }
     fail(concat("it names '", shown(module), ".", shown(name),
-                "', which is none of the things that weights are made of; nothing was executed. "
+                "', which does not belong in a file of weights; nothing was executed. "
                 "Save the state dict alone: torch.save(model.state_dict(), ...)"));
   }
   void stack_global() {
     const Value name = pop();
     const Value module = pop();
     if (module.kind != ValueKind::text || name.kind != ValueKind::text) {
-      fail("a global whose name is no text");
+      fail("a global whose name is not a string");
     }
     push_global(out_.text(module), out_.text(name));
   }
   void apply() {
     const Value arguments = pop();
     const Value global = pop();
-    if (global.kind != ValueKind::global) fail("something that is no known global is called");
-    if (!out_.is(arguments, NodeKind::tuple)) fail("arguments that are no tuple");
+    if (global.kind != ValueKind::global) fail("a call of something that is not a known global");
+    if (!out_.is(arguments, NodeKind::tuple)) fail("arguments that are not a tuple");
     Node& node = push_node(NodeKind::object);
     node.global = static_cast<std::uint32_t>(global.bits);
     node.arguments = arguments;

@@ -61,7 +61,7 @@ class HeaderParser {
       }
     });
     skip_blanks();
-    if (at_ != text_.size()) refuse("has something behind its JSON text");
+    if (at_ != text_.size()) refuse("has something after its JSON text");
     return out;
   }
 
@@ -83,7 +83,7 @@ class HeaderParser {
     return true;
   }
   void expect(char c) {
-    if (!accept(c)) refuse(concat("has no '", c, "' where one is due"));
+    if (!accept(c)) refuse(concat("has no '", c, "' where one is expected"));
   }
 
   /// Calls `entry` with each key, in front of its value.
@@ -125,7 +125,7 @@ class HeaderParser {
     const bool padded = at_ - first > 1 && text_[first] == '0';
     const bool ends =
         at_ < text_.size() && std::string_view(".eE").find(text_[at_]) == std::string_view::npos;
-    if (at_ == first || padded || !ends) refuse("has no whole number where one is due");
+    if (at_ == first || padded || !ends) refuse("has no whole number where one is expected");
     return out;
   }
 
@@ -298,7 +298,7 @@ class HeaderParser {
   void read_offsets(TensorInfo& info) {
     const std::vector<std::uint64_t> pair = numbers(2);
     if (pair.size() != 2 || pair[1] < pair[0]) {
-      refuse(concat("gives tensor ", shown(info.name), " offsets that are no start and end"));
+      refuse(concat("gives tensor ", shown(info.name), " offsets that are not a start and an end"));
     }
     info.offset = pair[0];
     info.bytes = pair[1] - pair[0];

@@ -103,7 +103,7 @@ std::string_view root_folder(const std::string& file, const ZipArchive& archive)
     root = folder;
   }
   if (root.empty()) {
-    throw_failure(concat(file, ": is a zip archive, but no checkpoint: it has no */data.pkl"));
+    throw_failure(concat(file, ": is a zip archive, but not a checkpoint: it has no */data.pkl"));
   }
   return root;
 }
@@ -194,7 +194,7 @@ class LegacyReader {
   StorageBytes storages(const TorchObjects& objects) {
     const Pickle keys = next("its list of storages");
     if (!keys.is(keys.root(), NodeKind::list)) {
-      throw_failure(concat(file_, ": its list of storages is no list"));
+      throw_failure(concat(file_, ": its list of storages is not a list"));
     }
     StorageBytes out;
     for (const Value& key : keys.node(keys.root()).items) {
@@ -223,7 +223,7 @@ class LegacyReader {
  private:
   void check_system(const Pickle& system) const {
     if (!system.is(system.root(), NodeKind::dict)) {
-      throw_failure(concat(file_, ": its system information is no dict"));
+      throw_failure(concat(file_, ": its system information is not a dict"));
     }
     const std::vector<Value>& pairs = system.node(system.root()).items;
     for (std::size_t i = 0; i + 1 < pairs.size(); i += 2) {

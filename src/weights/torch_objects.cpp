@@ -249,7 +249,7 @@ class Reader {
       if (role(object) != Role::parameter) break;
       at = arguments(object, 1)[0];
     }
-    fail(concat("tensor ", name, " is built from something that is no tensor"));
+    fail(concat("tensor ", name, " is built from something that is not a tensor"));
   }
 
   void tensor(const Value& value, const std::string& name) {
@@ -294,7 +294,7 @@ class Reader {
     const auto out = static_cast<std::int64_t>(value.bits);
     if (value.kind != ValueKind::integer || out < 0) {
       fail(concat("tensor ", name, " has a side, stride or offset that is ",
-                  value.kind == ValueKind::integer ? std::to_string(out) : "no number",
+                  value.kind == ValueKind::integer ? std::to_string(out) : "not a number",
                   ", expected 0 or more"));
     }
     return out;
@@ -306,7 +306,7 @@ class Reader {
       tuple = arguments(pickle_.node(tuple), 1)[0];
     }
     if (!pickle_.is(tuple, NodeKind::tuple) || pickle_.node(tuple).items.size() > highest_rank) {
-      fail(concat("tensor ", name, " has a shape or strides that are no tuple of at most ",
+      fail(concat("tensor ", name, " has a shape or strides that are not a tuple of at most ",
                   highest_rank));
     }
     Shape out;
@@ -360,7 +360,7 @@ class Reader {
     const bool tuple = pickle_.is(reference.arguments, NodeKind::tuple);
     const std::vector<Value>* parts = tuple ? &pickle_.node(reference.arguments).items : nullptr;
     if (parts == nullptr || parts->size() < 5 || !pickle_.is_text((*parts)[0], "storage")) {
-      fail("it refers to something outside of its pickle that is no storage");
+      fail("it refers to something outside of its pickle that is not a storage");
     }
     const Value& type = (*parts)[1];
     const Value& key = (*parts)[2];

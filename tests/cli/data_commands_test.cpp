@@ -184,11 +184,11 @@ TEST_F(DataCommands, MachinesReadStdoutAlone) {
 TEST_F(DataCommands, MistakesAreNamedBeforeTheWork) {
   write_file(path("wide.toml"), "[input]\nwidth = \"wide\"\n");
   const std::vector<std::pair<Words, std::string>> mistakes{
-      {{"split", "--ratios", "0.5,0.6,-0.1"}, "wants a number from 0"},
+      {{"split", "--ratios", "0.5,0.6,-0.1"}, "expects a number from 0"},
       {{"split", "--ratios", "0.5,0.5"}, "--ratios"},
       {{"split", "--folds", "3", "--ratios", "0.5,0.3,0.2"}, "--test"},
       {{"split", "--test", "0.2"}, "--folds"},
-      {{"split", "--group-by", "("}, "no regular expression"},
+      {{"split", "--group-by", "("}, "not a regular expression"},
       {{"split", "--group-by", "^lung"}, "12 of 12 names"},
       {{"check", "--mask-encoding", "grey"}, "binary, index, palette"},
       {{"check", "--against", name("nowhere")}, name("nowhere")},
@@ -210,7 +210,7 @@ TEST_F(DataCommands, MistakesAreNamedBeforeTheWork) {
   const Outcome wide = run_program(
       {"data", "preview", data(), "--config", name("wide.toml"), "--out", name("mistake")});
   EXPECT_EQ(wide.code, 1);
-  EXPECT_TRUE(contains(wide.err, "input.width is of another type")) << wide.err;
+  EXPECT_TRUE(contains(wide.err, "input.width has the wrong type")) << wide.err;
   write_file(path("wide.toml"), "[input]\nwidth = 1000000000\n");
   const Outcome wider = run_program(
       {"data", "preview", data(), "--config", name("wide.toml"), "--out", name("mistake")});

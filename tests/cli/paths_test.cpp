@@ -145,7 +145,7 @@ TEST_F(Paths, LinksInTheOutputAreNotFollowed) {
       words.insert(words.end(), {"--out", (folder / "out").string()});
       const Outcome outcome = run_program(words);
       EXPECT_EQ(outcome.code, 1) << line(words) << outcome.err;
-      EXPECT_TRUE(contains(outcome.err, (folder / "out" / link).string() + ": is a link"))
+      EXPECT_TRUE(contains(outcome.err, (folder / "out" / link).string() + ": is a symbolic link"))
           << line(words) << outcome.err;
       EXPECT_TRUE(fs::is_empty(elsewhere)) << line(words);
     }
@@ -188,7 +188,7 @@ TEST_F(Paths, NothingIsWrittenIntoWhatIsRead) {
     for (const Words& words : writers) {
       const Outcome outcome = run_program(words);
       EXPECT_EQ(outcome.code, 2) << line(words) << outcome.err;
-      EXPECT_TRUE(contains(outcome.err, "which is read")) << line(words) << outcome.err;
+      EXPECT_TRUE(contains(outcome.err, "a folder of inputs")) << line(words) << outcome.err;
       EXPECT_TRUE(contains(outcome.err, "outside")) << line(words) << outcome.err;
     }
   }
@@ -231,7 +231,7 @@ TEST_F(Paths, ASecondWriterIsRefused) {
       const Outcome outcome = run_program(words);
       EXPECT_NE(outcome.code, 0) << line(words) << outcome.err;
       const bool fix = words.front() == "data";  // wants an empty folder, which it is not
-      EXPECT_TRUE(fix || contains(outcome.err, "another run writes here"))
+      EXPECT_TRUE(fix || contains(outcome.err, "another run is writing to this folder"))
           << line(words) << outcome.err;
     }
     EXPECT_EQ(std::distance(fs::directory_iterator(out), {}), 1) << "but for the lock";

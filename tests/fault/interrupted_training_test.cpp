@@ -270,7 +270,7 @@ TEST_F(InterruptedTraining, ASecondWriterIsRefused) {
   ASSERT_TRUE(first.until([&] { return contains(first.err(), "epoch 1/"); }));
   const Outcome second = run_program(world->training("shared", {"--epochs", "1000", "--resume"}));
   EXPECT_EQ(second.code, 1);
-  EXPECT_TRUE(contains(second.err, "another run writes here")) << second.err;
+  EXPECT_TRUE(contains(second.err, "another run is writing to this folder")) << second.err;
   first.send(SIGINT);
   ASSERT_EQ(first.wait().code, 130);
 
@@ -278,7 +278,7 @@ TEST_F(InterruptedTraining, ASecondWriterIsRefused) {
   ASSERT_TRUE(again.until([&] { return contains(again.err(), "resuming"); }));
   const Outcome third = run_program(resumed(words));
   EXPECT_EQ(third.code, 1);
-  EXPECT_TRUE(contains(third.err, "another run writes here")) << third.err;
+  EXPECT_TRUE(contains(third.err, "another run is writing to this folder")) << third.err;
   again.send(SIGTERM);
   EXPECT_EQ(again.wait().code, 143);
 }
@@ -421,8 +421,8 @@ TEST_F(InterruptedTraining, AnExchangedFileEndsTheRunByName) {
       const Outcome outcome = process.wait();
       write_file(file, whole);
       EXPECT_EQ(outcome.code, 1) << outcome.err;
-      for (const std::string& part : {file.string() + ": is another one", std::string("last.ckpt"),
-                                      std::string("--resume")}) {
+      for (const std::string& part : {file.string() + ": has changed since the run first read it",
+                                      std::string("last.ckpt"), std::string("--resume")}) {
         EXPECT_TRUE(contains(outcome.err, part)) << outcome.err;
       }
       EXPECT_EQ(outcome.out, "");

@@ -179,7 +179,8 @@ TEST_F(PretrainingRefuses, WhatIsWrongIsSaidByName) {
   refused(words("simmim", "refused") + Words{"--set", "simmim.patch=24"}, "multiple of 16");
   refused(words("simmim", "refused") + Words{"--set", "simmim.patch=48"}, "simmim.patch = 48");
   refused(words("simmim", "refused") + Words{"--set", "simmim.ratio=1"}, "simmim.ratio");
-  refused(words("simmim", "refused") + Words{"--set", "loss.dice=1"}, "is none of this command");
+  refused(words("simmim", "refused") + Words{"--set", "loss.dice=1"},
+          "does not belong to this command");
   refused(words("classify", "refused") + Words{"--set", "run.batch=5"}, "multiple of 2");
   refused(words("distill", "refused") + Words{"--set", "distill.weights=[1]"}, "distill.weights");
   refused({"pretrain", "distill", path("demo/images").string(), "--out", path("refused").string()},

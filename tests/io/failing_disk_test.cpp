@@ -249,7 +249,7 @@ TEST(FailingDisk, ALockThatCannotBeHadIsSaidAsThat) {
       const std::string message = refusal.what();
       for (const std::string& part :
            {(folder.path() / ".lock").string(), std::string(std::strerror(error)),
-            std::string("gives no lock"), std::string("--out")}) {
+            std::string("does not support locks"), std::string("--out")}) {
         EXPECT_NE(message.find(part), std::string::npos) << message;
       }
       EXPECT_EQ(message.find("another run"), std::string::npos) << message;

@@ -365,7 +365,7 @@ TEST_F(H5Forms, AChunkUnpacksToItsOwnBytes) {
   EXPECT_FALSE(test::refusal_of([&] { return read_image(chunk_of(pixels)); }));
   const ImageSource bomb = chunk_of(300'000'000);
   const std::int64_t before = peak_memory();
-  EXPECT_NAMES(refusal(bomb), "does not unpack to the bytes that it stands for");
+  EXPECT_NAMES(refusal(bomb), "does not unpack to the size that the array states");
   EXPECT_LT(peak_memory() - before, 50'000'000);
   EXPECT_NAMES(refusal(chunk_of(pixels - 1)), "does not unpack");
 }
@@ -383,7 +383,7 @@ TEST_F(H5Forms, SzipOfAnotherSizeThanItsChunk) {
   const ImageSource large = write({.foreign = H5Z_FILTER_SZIP, .values = {141, 8, 8, width}},
                                   claim + std::string(40, '\1'));
   const std::int64_t before = peak_memory();
-  EXPECT_NAMES(refusal(large), "does not unpack to the bytes that it stands for");
+  EXPECT_NAMES(refusal(large), "does not unpack to the size that the array states");
   EXPECT_LT(peak_memory() - before, 50'000'000);
 }
 

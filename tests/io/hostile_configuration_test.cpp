@@ -82,7 +82,7 @@ std::vector<HostileFile> settings() {
     out.push_back(setting("optimizer", std::string("rate = ") + value, "line 3"));
   }
   for (const char* value : {"5", "true", "[\"nano\"]", "1979-05-27T07:32:00Z"}) {
-    out.push_back(setting("network", std::string("preset = ") + value, "wants a text"));
+    out.push_back(setting("network", std::string("preset = ") + value, "expects a string"));
   }
   out.push_back(setting("network", "channels = 1025", "out of range"));
   out.push_back(setting("encoder", "post_norm = 1", "true or false"));

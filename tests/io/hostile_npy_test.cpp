@@ -48,8 +48,9 @@ std::vector<HostileFile> arrays() {
   }
   lie("a structure", described("[('a', '<f4'), ('b', '|O')]", "(1,)"), "structures");
   lie("a structure within a tuple", described("('<f4', (2,))", "(1,)"), "structures");
-  lie("a type that is a number", described("4", "(2,)"), "no text");
-  lie("a call for a type", described("__import__('os').system('true')", "(2,)"), "no text");
+  lie("a type that is a number", described("4", "(2,)"), "no quoted string");
+  lie("a call for a type", described("__import__('os').system('true')", "(2,)"),
+      "no quoted string");
   for (const char* shape :
        {"(3,)", "(1,)", "(2, 2)", "(0,)", "(2, 0)", "()", "(1, 1, 1)", "(4294967296,)"}) {
     lie(shape, described("'<f4'", shape), "bytes");
@@ -65,7 +66,7 @@ std::vector<HostileFile> arrays() {
   }
   std::string sides;
   for (int i = 0; i < 65; ++i) sides += "1,";
-  lie("65 sides", described("'<f4'", "(" + sides + ")"), "64 sides");
+  lie("65 sides", described("'<f4'", "(" + sides + ")"), "64 dimensions");
   for (const char* order : {"None", "0", "true", "'False'", "False or True"}) {
     lie(order, described("'<f4'", "(2,)", order), "byte");
   }
@@ -73,12 +74,13 @@ std::vector<HostileFile> arrays() {
   lie("nothing", "", "byte");
   lie("blanks", std::string(1000, ' '), "byte");
   lie("a lambda", "(lambda: {})()", "byte");
-  lie("a key twice", "{'descr': '<f4', 'descr': '|O', 'shape': (2,)}", "second time");
+  lie("a key twice", "{'descr': '<f4', 'descr': '|O', 'shape': (2,)}", "a key twice at");
   lie("a key too few", "{'descr': '<f4', 'shape': (2,)}", "not all");
   lie("a key too many", "{'descr': '<f4', 'fortran_order': False, 'shape': (2,), 'x': 1}",
       "unknown key");
-  lie("two dictionaries", described("'<f4'", "(2,)") + described("'<f4'", "(2,)"), "behind");
-  lie("a text without an end", "{'descr': '<f4", "without an end");
+  lie("two dictionaries", described("'<f4'", "(2,)") + described("'<f4'", "(2,)"),
+      "after its dictionary");
+  lie("a text without an end", "{'descr': '<f4", "without a closing quote");
   lie("open brackets", std::string(60'000, '{'), "byte");
   lie("open tuples", "{'shape': " + std::string(60'000, '('), "byte");
   lie("a side of 60,000 digits", described("'<f4'", "(" + std::string(60'000, '9') + ",)"),

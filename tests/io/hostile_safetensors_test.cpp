@@ -64,8 +64,8 @@ std::vector<HostileFile> lies() {
   entry("a shape that is a text", of + "\"2\"" + to, "byte");
   entry("a shape without an end", of + "[2", "byte");
   const std::string shaped = R"("dtype":"F32","shape":[2],"data_offsets":)";
-  entry("offsets the other way round", shaped + "[8,0]", "no start and end");
-  entry("one offset", shaped + "[8]", "no start and end");
+  entry("offsets the other way round", shaped + "[8,0]", "not a start and an end");
+  entry("one offset", shaped + "[8]", "not a start and an end");
   entry("three offsets", shaped + "[0,8,8]", "over 2");
   entry("offsets beyond the file", shaped + "[8,16]", "starts at byte 8");
   entry("an end of 2^64 - 1", shaped + "[18446744073709551607,18446744073709551615]", "starts at");
@@ -94,7 +94,7 @@ std::vector<HostileFile> lies() {
   header("a text", "\"a\"", "'{'");
   header("blanks in front", " {\"a\":{" + good_entry + "}}", "'{'");
   header("a comma at the end", "{\"a\":{" + good_entry + "},}", "byte");
-  header("something behind", "{\"a\":{" + good_entry + "}}{}", "behind");
+  header("something behind", "{\"a\":{" + good_entry + "}}{}", "after its JSON text");
   header("a name without an end", "{\"a", "without an end");
   header("a name that ends in a backslash", "{\"a\\", "without an end");
   header("half a surrogate pair", "{\"\\ud800\":{" + good_entry + "}}", "surrogate");

@@ -95,11 +95,11 @@ std::vector<HostileFile> machine_tricks(bool legacy) {
   value("a key without a value", "}(K\1u", "key without");
   value("a dict of a key alone", "(K\1d", "key without");
   value("state of a list", "]Nb", "state");
-  value("a call of a text", text("os.system") + ")R", "called");
-  value("a call of a list", "])R", "called");
+  value("a call of a text", text("os.system") + ")R", "not a known global");
+  value("a call of a list", "])R", "not a known global");
   value("arguments that are no tuple", global("collections", "OrderedDict") + "NR", "tuple");
   value("a global without an end", "c" + std::string(2000, 'o'), "without an end");
-  value("a stack global of numbers", "K\1K\2\x93", "no text");
+  value("a stack global of numbers", "K\1K\2\x93", "not a string");
   value("a reference to something outside", text("module") + "Q", "outside");
   value("a reference to a class", tuple(text("module") + text("x")) + "Q", "outside");
   // Memory and time.
@@ -231,12 +231,12 @@ std::vector<HostileFile> tensors(bool legacy) {
   const std::string four = storage({}, legacy);
   raw("no arguments", ")", "0 arguments");
   raw("no storage", tuple("N" + whole(0) + wholes({4}) + wholes({1})), "no storage");
-  raw("a shape that is a list", tuple(four + whole(0) + "]" + wholes({1})), "no tuple");
+  raw("a shape that is a list", tuple(four + whole(0) + "]" + wholes({1})), "not a tuple");
   raw("a side that is a text", tuple(four + whole(0) + tuple(text("4")) + wholes({1})),
-      "no number");
+      "not a number");
   raw("a side beyond 64 bits",
       tuple(four + whole(0) + tuple("\x8a\x09" + little(4, 9)) + wholes({1})), "63 bits");
-  raw("an offset that is True", tuple(four + "\x88" + wholes({4}) + wholes({1})), "no number");
+  raw("an offset that is True", tuple(four + "\x88" + wholes({4}) + wholes({1})), "not a number");
   out.push_back({"a storage of two types",
                  start +
                      dict({{text("a"), tensor({}, legacy)},
@@ -254,12 +254,12 @@ std::vector<HostileFile> tensors(bool legacy) {
   out.push_back(
       {"a parameter of no tensor",
        beside(call(global("torch._utils", "_rebuild_parameter"), tuple("N\x88N")), legacy),
-       "no tensor"});
+       "not a tensor"});
   std::string wrapped = tensor({}, legacy);
   for (int i = 0; i < 100; ++i) {
     wrapped = call(global("torch._utils", "_rebuild_parameter"), "(" + wrapped + "\x88Nt");
   }
-  out.push_back({"a parameter of a parameter of ...", beside(wrapped, legacy), "no tensor"});
+  out.push_back({"a parameter of a parameter of ...", beside(wrapped, legacy), "not a tensor"});
   return out;
 }
 
@@ -398,9 +398,9 @@ std::vector<HostileFile> legacy_files() {
   lie(
       "no byte order", [](LegacyParts& p) { p.system = start + "}" + stop; }, "byte order");
   lie(
-      "no system", [](LegacyParts& p) { p.system = start + "N" + stop; }, "no dict");
+      "no system", [](LegacyParts& p) { p.system = start + "N" + stop; }, "not a dict");
   lie(
-      "keys that are no list", [](LegacyParts& p) { p.keys = start + "}" + stop; }, "no list");
+      "keys that are no list", [](LegacyParts& p) { p.keys = start + "}" + stop; }, "not a list");
   lie(
       "a key that is no text",
       [](LegacyParts& p) {

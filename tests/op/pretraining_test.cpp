@@ -361,8 +361,8 @@ TEST_F(StoredTargetsTest, WhatDoesNotFitIsRefusedByName) {
   refused("140 bytes");
   write({2, 3}, "id,sha256\na,11\nb,22\n");
   const train::StoredTargets targets(file());
-  for (const auto& [id, words] :
-       {std::pair("c", "has no row for c"), std::pair("a", "another one")}) {
+  for (const auto& [id, words] : {std::pair("c", "has no row for c"),
+                                  std::pair("a", "not the one that its targets were made from")}) {
     const auto found = test::refusal_of([&] { targets.check(id, "33"); });
     ASSERT_TRUE(found);
     EXPECT_TRUE(found->names(words)) << found->message;

@@ -275,7 +275,7 @@ TEST_F(ListsOfCases, ATableOfGroupsThatCannotBeUsedIsAnError) {
       {"image,patient_id\n0.png,1\n", "line 2"},
       {"image,patient_id\nP0/0,1\nP0/0,2\n", "line 3"},
       {"", "is empty"},
-      {"a\0b"s, "no text"}};
+      {"a\0b"s, "not text"}};
   for (const auto& [text, word] : tables) {
     write("groups.csv", text);
     parts();

@@ -291,7 +291,7 @@ TEST_F(Pictures, ClassesWithoutImagesAreNoted) {
   EXPECT_EQ(set.classes, (Strings{"cat", "dog"}));
   EXPECT_TRUE(has_note(set, "class folders without images left out: birds, empty, notes"));
   EXPECT_TRUE(has_note(set, "classes without validation images: cat"));
-  EXPECT_TRUE(has_note(set, "1 file that is no image left out: train/notes/read.txt"));
+  EXPECT_TRUE(has_note(set, "1 file that is not an image left out: train/notes/read.txt"));
 }
 
 TEST_F(Pictures, FewerThanTwoClassesAreRefused) {
@@ -372,7 +372,7 @@ TEST_F(Pictures, WithoutLabelsEveryImageAnywhereIsTaken) {
                                         "more/x/3.png", "more/x/deep/4.png", "test/6.png"}));
   EXPECT_TRUE(set.classes.empty());
   EXPECT_EQ(set.train.front().label, -1);
-  EXPECT_TRUE(has_note(set, "2 files that are no images left out"));
+  EXPECT_TRUE(has_note(set, "2 files that are not images left out"));
   EXPECT_TRUE(has_note(set, "\\u001b[31mred.txt")) << "shown, not obeyed";
   EXPECT_TRUE(has_note(set, "2 masks left out"));
   EXPECT_TRUE(has_note(set, "1 image of test folders"));

@@ -148,7 +148,7 @@ TEST_F(Predicted, OtherSizesTwoFilesAndNoFolderAreRefused) {
             std::string::npos);
   EXPECT_NE(refusal([&] {
               PredictedMasks(folder.path() / "nowhere", dataset, cases, {});
-            }).find("no folder"),
+            }).find("not a folder"),
             std::string::npos);
 }
 

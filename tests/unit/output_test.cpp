@@ -129,7 +129,7 @@ TEST_F(Output, NoLinkBelowTheNamedFolderIsFollowed) {
              [&] { FolderLock(place / name); }, [&] { remove_file(place / name / "file"); },
              [&] { remove_leftovers(place / name, {"file"}); }}) {
       const std::string message = message_of(call);
-      EXPECT_TRUE(contains(message, wanted + ": is a link")) << name << ": " << message;
+      EXPECT_TRUE(contains(message, wanted + ": is a symbolic link")) << name << ": " << message;
     }
   }
   expect_elsewhere_untouched();
@@ -196,8 +196,8 @@ TEST_F(Output, TwoWritersAreOneTooMany) {
   {
     const FolderLock first(out());
     for (const fs::path& same : {out(), path("named"), out() / "../out"}) {
-      EXPECT_TRUE(
-          contains(message_of([&] { FolderLock second(same); }), "another run writes here"));
+      EXPECT_TRUE(contains(message_of([&] { FolderLock second(same); }),
+                           "another run is writing to this folder"));
     }
   }
   EXPECT_TRUE(fs::is_empty(out())) << "the lock's file goes with it";
@@ -208,7 +208,7 @@ TEST_F(Output, TwoWritersAreOneTooMany) {
 
 TEST_F(Output, ALinkInPlaceOfTheLockIsRefused) {
   fs::create_symlink(elsewhere() / "made", out() / ".lock");
-  EXPECT_TRUE(contains(message_of([&] { FolderLock lock(out()); }), ".lock: is a link"));
+  EXPECT_TRUE(contains(message_of([&] { FolderLock lock(out()); }), ".lock: is a symbolic link"));
   expect_elsewhere_untouched();
 }
 

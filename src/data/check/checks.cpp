@@ -110,7 +110,7 @@ void check_names(const Layout& layout, std::vector<Fault>& faults) {
     }
   };
   add(Severity::error, "broken-layout", layout.broken,
-      "correct it; no command opens the set before");
+      "correct it; until then no command opens the set");
   add(Severity::error, "unread-format", layout.unread, "convert it, or remove it from the folder");
   add(Severity::warning, "list-of-absent", layout.notes,
       "get the missing files or correct the list");
@@ -137,15 +137,16 @@ void check_names(const Layout& layout, std::vector<Fault>& faults) {
                         "rename it and its mask"});
     }
     if (const std::string reason = why_no_path(item.id); !reason.empty()) {
-      faults.push_back({Severity::error, "name-leads-out", item.images.front().name(),
-                        concat("its id ", reason, ", so no file can be named after it"),
-                        "do not use it before you know who made it; pack the set's folder again"});
+      faults.push_back(
+          {Severity::error, "name-leads-out", item.images.front().name(),
+           concat("its id ", reason, ", so no file can be named after it"),
+           "do not use the pack unless you trust who made it; pack the set's folder again"});
     }
     const auto [known, fresh] = by_lower.emplace(lower(item.id), i);
     if (fresh) continue;
     faults.push_back({Severity::warning, "names-differ-by-case", item.images.front().name(),
                       concat("differs from ", layout.cases[known->second].images.front().name(),
-                             " in upper and lower case alone"),
+                             " only in upper and lower case"),
                       "rename one: Windows and macOS keep only one of them"});
   }
 }

@@ -86,9 +86,10 @@ void check_suffix(const fs::path& file, std::vector<Fault>& faults) {
   const std::string suffix = lower(file.extension().string());
   const Suffixes* known = suffixes_of(read_start(file, 8));
   if (known == nullptr || suffix == known->allowed[0] || suffix == known->allowed[1]) return;
-  faults.push_back({Severity::warning, "wrong-suffix", file.string(),
-                    concat("is named ", suffix, " and holds what is named ", known->allowed[0]),
-                    "rename it; programs that go by the name will fail on it"});
+  faults.push_back(
+      {Severity::warning, "wrong-suffix", file.string(),
+       concat("has the suffix ", suffix, ", but contents of the kind ", known->allowed[0]),
+       "rename it; programs that trust the suffix will fail on it"});
 }
 
 void read_masks_of(const Case& item, CaseFacts& facts) {

@@ -53,7 +53,7 @@ Parts parts_of_split(const Examination& set, const std::filesystem::path& split,
   for (std::size_t i = 0; i < out.size(); ++i) {
     const std::string& id = set.layout.cases[i].id;
     if (out[i].empty()) {
-      add(Severity::warning, "split-leaves-out", id, "is in no part");
+      add(Severity::warning, "split-leaves-out", id, "is in none of the split's parts");
       continue;
     }
     const auto known = plan.contents.find(id);

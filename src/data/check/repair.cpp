@@ -34,8 +34,8 @@ void check_cases(const Examination& set) {
   for (const Case& item : set.layout.cases) {
     if (item.images.size() == 1 && item.images.front().array.empty()) continue;
     throw_usage(concat(item.images.front().name(),
-                       ": a set of arrays or of several files per image is not repaired; remove "
-                       "what `data check` names by hand"));
+                       ": a set of arrays or of several files per image cannot be repaired; remove "
+                       "by hand what `data check` reports"));
   }
 }
 
@@ -180,7 +180,7 @@ void list_files_left_out(const Layout& layout, std::vector<Repair>& repairs) {
 }
 
 [[noreturn]] void refuse_repair_folder(const fs::path& out) {
-  throw_usage(concat(out.string(), ": exists and is no empty folder; name another"));
+  throw_usage(concat(out.string(), ": exists and is not an empty folder; name another"));
 }
 
 /// The folder written into, emptied again unless everything was written.

@@ -157,7 +157,7 @@ void check_twins(const Examination& set, const Parts& parts, Listener& listener,
 void check_overlap(const Examination& set, const Examination& other, Listener& listener,
                    std::vector<Fault>& faults) {
   const std::string remedy =
-      "remove it from one of the two before a model that saw one is judged on the other";
+      "remove it from one of the two sets before a model trained on one is judged on the other";
   const std::map<std::string, std::size_t> known = first_of_contents(other);
   std::set<std::size_t> equal;
   for (std::size_t i = 0; i < set.facts.size(); ++i) {

@@ -110,7 +110,7 @@ void refuse_unread(const fs::path& file, const H5List& list,
       continue;
     }
     throw_failure(concat(file.string(), " (array ", shown(name),
-                         "): is no array of numbers of a type that is read; save it as one of "
+                         "): is not an array of numbers of a type that is read; save it as one of "
                          "uint8, uint16 or float32, in the file itself"));
   }
 }
@@ -400,7 +400,7 @@ ArrayPictures pictures_of(const std::string& what, const Shape& shape) {
   }
   if (shape.size() == 3) return {{shape[2], shape[1]}, 1, shape[0]};
   throw_failure(concat(what, ": has the shape ", shape_text(shape),
-                       "; read are rows x columns, rows x columns x channels and slices x rows x "
+                       "; expected rows x columns, rows x columns x channels or slices x rows x "
                        "columns"));
 }
 

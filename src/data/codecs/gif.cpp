@@ -93,7 +93,7 @@ class Reader {
     if (colors == nullptr) throw_failure(concat(file_, ": broken GIF: it has no palette"));
     if (area.Left < 0 || area.Top < 0 || area.Width < 1 || area.Height < 1 ||
         area.Left + area.Width > gif_->SWidth || area.Top + area.Height > gif_->SHeight) {
-      throw_failure(concat(file_, ": broken GIF: its picture lies beside its screen"));
+      throw_failure(concat(file_, ": broken GIF: its picture does not fit within its screen"));
     }
     for (int i = 0; i < colors->ColorCount; ++i) {
       palette.push_back({colors->Colors[i].Red, colors->Colors[i].Green, colors->Colors[i].Blue});

@@ -51,9 +51,10 @@ void CaseCache::check_same(std::size_t index, const LoadedCase& item) {
   for (const auto& [was, is, name] : {std::tie(before.image, now.image, item.image_name),
                                       std::tie(before.mask, now.mask, item.mask_name)}) {
     if (was == is) continue;
-    throw_failure(concat(name.empty() ? item.id : name,
-                         ": is another one than when the run first read it; a run learns from one "
-                         "set"));
+    throw_failure(
+        concat(name.empty() ? item.id : name,
+               ": has changed since the run first read it; the set must stay the same during "
+               "a run"));
   }
 }
 

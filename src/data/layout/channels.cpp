@@ -100,10 +100,10 @@ void check_channels(const std::vector<Case>& cases, const std::vector<std::int64
   if (fitting != channels.end()) throw_usage(concat(what, "; use ", setting, *fitting));
   // The first image that a network for this image's channels does not take.
   const std::size_t other = first_wrong(channels[wrong]);
-  throw_usage(concat(what, "; ", setting, channels[wrong], " does not take ", name(other), " of ",
-                     channels[other],
-                     ": one set has images of one number of channels, or gray "
-                     "and colour"));
+  throw_usage(concat(what, "; ", setting, channels[wrong], " does not fit ", name(other),
+                     ", whose number of channels is ", channels[other],
+                     ": all images of a set must have the same number, or be gray and colour "
+                     "images"));
 }
 
 }  // namespace medurwkv::data

@@ -49,7 +49,7 @@ std::optional<Color> color_of(const std::vector<std::string>& fields, std::size_
 
 [[noreturn]] void refuse_line(const std::string& file, const Line& line, const char* expected) {
   throw_failure(concat(file, ": line ", line.number, ": '", shown(line.text),
-                       "' is no class; expected ", expected));
+                       "' is not a class; expected ", expected));
 }
 
 /// name:red,green,blue

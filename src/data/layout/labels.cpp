@@ -149,8 +149,8 @@ LabelMap labels_from_colors(const std::string& file, const MaskPixels& mask,
                            "; save masks without smoothing"));
     }
     throw_failure(concat(file, ": the colour ", color_text(color), " at pixel ",
-                         place_of_pixel(mask, i), " is no class's; known: ", table.text(),
-                         "; add it to the file of --classes"));
+                         place_of_pixel(mask, i), " is not the colour of a class; known: ",
+                         table.text(), "; add it to the file of --classes"));
   }
   return out;
 }
@@ -197,20 +197,22 @@ LabelMap labels_from(const std::string& file, MaskEncoding encoding, const MaskP
     const bool black =
         gray && std::all_of(mask.values.begin(), mask.values.end(), [](auto v) { return v == 0; });
     if (!mask.colors.empty() || black) return labels_from_one_hot(file, mask);
-    throw_failure(concat(file,
-                         ": has one channel, the masks of the set one per class (one-hot); "
-                         "export it like the others"));
+    throw_failure(
+        concat(file,
+               ": has one channel, but the set's masks have one channel per class (one-hot); "
+               "export it like the others"));
   }
   if (!mask.colors.empty() || (encoding == MaskEncoding::binary && !gray)) {
-    throw_failure(concat(file, ": has colours, the masks of the set were taken for ",
+    throw_failure(concat(file, ": has colours, but the set's masks were read as ",
                          to_string(encoding), "; see --mask-encoding palette, colors, instances"));
   }
   // 16-bit values above 255 became shades: neither white nor a class index can be told from these.
   const bool dark = encoding == MaskEncoding::binary && mask.largest > 255 && mask.largest < 4096;
   if (dark || (encoding == MaskEncoding::index && mask.largest > 255)) {
-    throw_failure(concat(file, ": holds the value ", mask.largest, " of 16 bits, ",
-                         dark ? "almost black of 65535" : "no class index (0 to 254)",
-                         "; see --mask-encoding instances, where all above 0 is foreground"));
+    throw_failure(concat(
+        file, ": holds the value ", mask.largest, " of 16 bits, ",
+        dark ? "which is almost black (65535 is white)" : "which is not a class index (0 to 254)",
+        "; see --mask-encoding instances, where every value above 0 is foreground"));
   }
   LabelMap out{mask.width, mask.height, {}};
   const bool indices = encoding == MaskEncoding::palette && !mask.indices.empty();

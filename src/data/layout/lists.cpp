@@ -298,13 +298,14 @@ class Lists {
   void say_nothing_named(const List& list) {
     if (list.named().empty()) {
       layout_.notes.push_back(
-          {list.file(), "is a list without a line", "list-of-absent", "fill it or remove it"});
+          {list.file(), "is an empty list", "list-of-absent", "fill it or remove it"});
       return;
     }
-    const std::string what =
-        concat("names no case of the set: none of its ", list.named().size(),
-               " lines is one (the first is ", shown(list.named().front().line.text),
-               layout_.cases.empty() ? "" : concat(", a case is ", layout_.cases.front().id), ")");
+    const std::string what = concat(
+        "names no case of the set: none of its ", list.named().size(),
+        " lines is the name of a case (the first line is ", shown(list.named().front().line.text),
+        layout_.cases.empty() ? "" : concat(", a case of the set is ", layout_.cases.front().id),
+        ")");
     const bool needed = std::find(by_folder_.begin(), by_folder_.end(), false) != by_folder_.end();
     if (needed) {
       layout_.broken.push_back({list.file(), what + "; correct it, rename it or remove it"});

@@ -60,7 +60,7 @@ const SampleName& sample_of(SampleType type) {
 /// A whole number of the index, at least 0.
 std::uint64_t count_at(const json& from, const char* key) {
   const json& value = from.at(key);
-  if (!value.is_number_unsigned()) throw std::domain_error(concat(key, " is no whole number"));
+  if (!value.is_number_unsigned()) throw std::domain_error(concat(key, " is not a whole number"));
   return value.get<std::uint64_t>();
 }
 
@@ -183,19 +183,19 @@ bool is_pack(const fs::path& file) {
 PackFile::PackFile(const fs::path& file) : name_(file.string()), file_(file) {
   const std::uint64_t size = file_.size();
   if (size < magic.size() + trailer_bytes) throw_broken(name_, "it ends too early");
-  if (file_.read(0, magic.size()) != magic) throw_broken(name_, "it does not begin as one");
+  if (file_.read(0, magic.size()) != magic) throw_broken(name_, "it lacks a pack's signature");
   const std::uint64_t end = size - trailer_bytes;
   const std::string trailer = file_.read(end, trailer_bytes);
   const auto start = number_at<std::uint64_t>(trailer, 0);
   const auto length = number_at<std::uint64_t>(trailer, 8);
   if (start < magic.size() || !lies_within(start, length, end) || start + length != end ||
       length > index_limit) {
-    throw_broken(name_,
-                 concat("its last ", trailer_bytes, " bytes name no index (is it cut off?)"));
+    throw_broken(name_, concat("its last ", trailer_bytes,
+                               " bytes do not point to an index (is the file cut off?)"));
   }
   const std::string index = file_.read(start, length);
   if (sha256(index) != trailer.substr(16)) {
-    throw_broken(name_, concat("the index at byte ", start, " does not have its checksum"));
+    throw_broken(name_, concat("the index at byte ", start, " does not match its checksum"));
   }
   read_index(index, start);
 }
@@ -267,7 +267,7 @@ std::string PackFile::unpacked(const std::string& what, const Piece& piece) cons
                           static_cast<std::int64_t>(piece.packed + 2 * piece.size));
   std::string bytes = file_.read(piece.start, piece.packed);
   if (sha256(bytes) != piece.sha256) {
-    throw_broken(name_, concat(what, " at byte ", piece.start, " does not have its checksum"));
+    throw_broken(name_, concat(what, " at byte ", piece.start, " does not match its checksum"));
   }
   if (piece.packed == piece.size) return bytes;
   std::string out(piece.size, '\0');

@@ -115,7 +115,7 @@ void pass_strays(const fs::path& root, std::vector<Found>& files, Layout& layout
     layout.notes.push_back(
         {folder.empty() ? root : root / folder,
          concat("has ", count, count == 1 ? " picture that is" : " pictures that are",
-                " in no folder of images or of masks and not read"),
+                " outside the folders of images and of masks and therefore not read"),
          "pictures-passed",
          "move them into a folder of images or of masks if they are part of the set"});
   }
@@ -460,12 +460,12 @@ bool pass_field_of_view(const Pairing& pairing, const AllAlike& all_alike,
     for (Found& file : files) {
       if (file.role == Role::mask && source_of(file) == passed) file.role = Role::passed;
     }
-    layout.notes.push_back({gone.front(),
-                            concat("is the same picture as all ", gone.size(), " masks of ",
-                                   shown(passed), ", as a field of view is; the masks of ",
-                                   shown(is_alike[0] ? second : first), " are read"),
-                            "field-of-view",
-                            "move the other masks out of the set if these are the truth"});
+    layout.notes.push_back(
+        {gone.front(),
+         concat("is the same picture as all ", gone.size(), " masks of ", shown(passed),
+                "; such masks show the field of view, so the masks of ",
+                shown(is_alike[0] ? second : first), " are read"),
+         "field-of-view", "move the other masks out of the set if these are the truth"});
     return true;
   }
   return false;

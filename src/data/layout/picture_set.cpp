@@ -348,7 +348,7 @@ void note_others(PictureFiles& found, PictureSet& out) {
     std::sort(found.others.begin(), found.others.end());
     out.notes.push_back(
         concat(counted(std::ssize(found.others), "file"),
-               found.others.size() == 1 ? " that is no image" : " that are no images",
+               found.others.size() == 1 ? " that is not an image" : " that are not images",
                " left out: ", some_of(found.others)));
   }
   if (found.masks > 0) {

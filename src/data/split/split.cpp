@@ -153,7 +153,7 @@ void group_by(std::vector<Case>& cases, const std::string& pattern) {
   try {
     regex = std::regex(pattern);
   } catch (const std::regex_error& error) {
-    throw_usage(concat("--group-by: '", pattern, "' is no regular expression: ", error.what()));
+    throw_usage(concat("--group-by: '", pattern, "' is not a regular expression: ", error.what()));
   }
   std::vector<std::string> unmatched;
   for (Case& item : cases) {
@@ -176,12 +176,12 @@ void group_by(std::vector<Case>& cases, const std::string& pattern) {
 void check_request(const Dataset& dataset, const SplitRequest& request) {
   const SplitRatios& ratios = request.ratios;
   if (request.folds == 0) check_shares({ratios.train, ratios.val, ratios.test});
-  if (request.folds != 0 && request.folds < 2) throw_usage("a split has 2 folds at least");
+  if (request.folds != 0 && request.folds < 2) throw_usage("a split has at least 2 folds");
   if (request.folds > 0 && !(request.ratios.test >= 0 && request.ratios.test < 1)) {
     throw_usage("with folds the share of test is at least 0 and less than 1");
   }
   if (request.official && !has_official_parts(dataset)) {
-    throw_usage(concat(dataset.root.string(), ": names no parts of its own"));
+    throw_usage(concat(dataset.root.string(), ": the set comes without parts (train, val, test)"));
   }
   if (request.group_by.empty()) return;
   std::vector<Case> cases = dataset.cases;
@@ -254,7 +254,7 @@ Split parts_of(const SplitPlan& plan, std::optional<int> fold) {
   const auto folds = static_cast<int>(plan.folds.size());
   if (!fold || *fold < 1 || *fold > folds) {
     throw_usage(concat("the split has ", folds,
-                       " folds; say which is to be val: --fold 1 to --fold ", folds));
+                       " folds; name the one to validate on: --fold 1 to --fold ", folds));
   }
   Split out = plan.parts;
   for (int k = 1; k <= folds; ++k) {

@@ -67,7 +67,7 @@ class DistillTask : public PicturesTask {
   DistillTask(const library::TrainRequest& request, Config& config, const at::Device& device)
       : PicturesTask(request, config) {
     if (request.teacher.empty() == request.targets.empty()) {
-      throw_usage("pretrain distill wants either --teacher FILE.ts or --targets FILE.npy");
+      throw_usage("pretrain distill needs either --teacher FILE.ts or --targets FILE.npy");
     }
     std::vector<Shape>& outputs = outputs_;
     if (!request.teacher.empty()) {

@@ -74,7 +74,7 @@ void StoredTargets::check(const std::string& id, const std::string& sha256) cons
   const Row& stored = row(id);
   if (stored.sha256 == sha256) return;
   throw_failure(concat(list_.string(), ": the picture ", shown(id),
-                       " is another one than its targets were made of: its file has the SHA-256 ",
+                       " is not the one that its targets were made from: its file has the SHA-256 ",
                        sha256, ", the list says ", shown(stored.sha256)));
 }
 

@@ -130,7 +130,7 @@ Field& find(std::vector<Field>& fields, const std::string& key) {
   Config any;
   for (const Field& field : all_fields_of(any)) {
     if (field.key != key) continue;
-    throw_usage(concat("setting ", key, " is none of this command: it is one of ",
+    throw_usage(concat("setting ", key, " does not belong to this command: it is a setting of ",
                        belongs_to(key, TaskKind::segmentation) ? "train" : "pretrain"));
   }
   throw_usage(concat("setting '", shown(key), "' is not known", suggestion(key, known)));
@@ -148,11 +148,11 @@ void set_number(const Field& field, Place* place, Number value) {
 
 void set_list(const Field& field, std::vector<double>* place, const toml::node& node) {
   const toml::array* list = node.as_array();
-  if (list == nullptr) throw_usage(concat("setting ", field.key, " wants a list of numbers"));
+  if (list == nullptr) throw_usage(concat("setting ", field.key, " expects a list of numbers"));
   std::vector<double> out;
   for (const toml::node& one : *list) {
     const auto number = one.value<double>();
-    if (!number) throw_usage(concat("setting ", field.key, " wants a list of numbers"));
+    if (!number) throw_usage(concat("setting ", field.key, " expects a list of numbers"));
     set_number(field, &out.emplace_back(), *number);
   }
   *place = std::move(out);
@@ -164,24 +164,24 @@ void set_from_toml(const Field& field, const toml::node& node) {
         using Value = std::remove_pointer_t<decltype(place)>;
         if constexpr (std::is_same_v<Value, std::string>) {
           const auto text = node.value_exact<std::string>();
-          if (!text) throw_usage(concat("setting ", field.key, " wants a text"));
+          if (!text) throw_usage(concat("setting ", field.key, " expects a string"));
           *place = *text;
         } else if constexpr (std::is_same_v<Value, bool> ||
                              std::is_same_v<Value, std::optional<bool>>) {
           const auto flag = node.value_exact<bool>();
-          if (!flag) throw_usage(concat("setting ", field.key, " wants true or false"));
+          if (!flag) throw_usage(concat("setting ", field.key, " expects true or false"));
           *place = *flag;
         } else if constexpr (std::is_same_v<Value, std::vector<double>>) {
           set_list(field, place, node);
         } else if constexpr (std::is_same_v<Value, double> ||
                              std::is_same_v<Value, std::optional<double>>) {
           const auto number = node.value<double>();
-          if (!number) throw_usage(concat("setting ", field.key, " wants a number"));
+          if (!number) throw_usage(concat("setting ", field.key, " expects a number"));
           set_number(field, place, *number);
         } else {
           const auto number = node.value_exact<std::int64_t>();
           if (!number || *number < 0) {
-            throw_usage(concat("setting ", field.key, " wants a whole number of at least 0"));
+            throw_usage(concat("setting ", field.key, " expects a whole number of at least 0"));
           }
           set_number(field, place, static_cast<Value>(*number));
         }
@@ -189,7 +189,7 @@ void set_from_toml(const Field& field, const toml::node& node) {
       field.value);
 }
 
-/// Settings lie in sections, [section] with key = value; what is deeper is none of ours.
+/// Settings lie in sections: [section] with key = value. Deeper tables hold no settings.
 void read_table(const std::string& file, const toml::table& table, const std::string& section,
                 std::vector<Field>& fields) {
   for (const auto& [key, node] : table) {
@@ -210,7 +210,7 @@ void read_table(const std::string& file, const toml::table& table, const std::st
 std::string apply_setting(const std::string& setting, std::vector<Field>& fields) {
   const std::size_t equals = setting.find('=');
   if (equals == std::string::npos) {
-    throw_usage(concat("--set wants key=value, got '", setting, "'"));
+    throw_usage(concat("--set expects key=value, got '", setting, "'"));
   }
   Field& field = find(fields, trim(setting.substr(0, equals)));
   std::string value = trim(setting.substr(equals + 1));
@@ -276,7 +276,7 @@ void check(const Config& config) {
   one_of("optimizer.schedule", config.optimizer.schedule, {"poly", "cosine"});
   one_of("distill.loss", config.distill.loss, {"smooth_l1", "cosine"});
   if (config.simmim.patch % 16 != 0) {
-    throw_usage(concat("setting simmim.patch = ", config.simmim.patch, " is no multiple of 16"));
+    throw_usage(concat("setting simmim.patch = ", config.simmim.patch, " is not a multiple of 16"));
   }
   const Config::Loss& loss = config.loss;
   if (loss.cross_entropy + loss.dice + loss.focal + loss.tversky + loss.boundary <= 0) {
@@ -325,7 +325,7 @@ std::vector<std::int64_t> region_from(const std::string& text) {
     const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), value);
     if (error != std::errc() || end != digits.data() + digits.size()) {
       throw_usage(
-          concat("setting loss.regions wants classes like \"1+2+3, 2+3, 3\", or "
+          concat("setting loss.regions expects classes like \"1+2+3, 2+3, 3\", or "
                  "\"separate\"; got '",
                  trim(text), "'"));
     }

@@ -33,7 +33,7 @@ struct Config {
     std::string wkv = "exact";
     double drop_path = 0.1;
   } network;
-  /// Where the encoder is another one than the preset's; unset: the preset's.
+  /// Where the encoder differs from the preset's. What is not set is as in the preset.
   struct Encoder {
     std::optional<bool> post_norm;
     std::optional<bool> key_norm;

@@ -103,7 +103,7 @@ hid_t native_of(MedurwkvH5Type type) {
     case medurwkv_h5_f64: return H5T_NATIVE_DOUBLE;
     case medurwkv_h5_other: break;
   }
-  throw std::runtime_error("the array's elements are no numbers");
+  throw std::runtime_error("the array's elements are not numbers");
 }
 
 /// The type in memory of an array: HDF5 changes byte orders and narrower floats, and leaves what
@@ -240,7 +240,8 @@ Packing check_filters(hid_t properties, std::size_t chunk_bytes, std::size_t ele
     out.deflate = filter == H5Z_FILTER_DEFLATE;
     out.szip = filter == H5Z_FILTER_SZIP;
     if (filter == lzf_filter && lzf_chunk_bytes(value_count, values.data()) != chunk_bytes) {
-      throw std::runtime_error("the array's LZF filter says another size than its chunks have");
+      throw std::runtime_error(
+          "the array's LZF filter states a size other than that of its chunks");
     }
     const bool bits = filter == H5Z_FILTER_NBIT || filter == H5Z_FILTER_SCALEOFFSET;
     constexpr std::size_t elements_value = 2;  // H5Znbit.c, H5Zscaleoffset.c
@@ -248,7 +249,7 @@ Packing check_filters(hid_t properties, std::size_t chunk_bytes, std::size_t ele
     if (bits && (values[elements_value] != chunk_bytes / element_bytes ||
                  values[size_value] != element_bytes)) {
       throw std::runtime_error("the array's " + printable(name.data()) +
-                               " filter says another size than its chunks have");
+                               " filter states a size other than that of its chunks");
     }
     out.bits = out.bits || bits;
   }
@@ -300,7 +301,7 @@ void check_packed(hid_t array, const std::vector<hsize_t>& at, hsize_t stored, c
                                 ? said_bytes(packed)
                                 : unpacked_bytes(std::move(packed), chunks.bytes + checksums);
   if (bytes > chunks.bytes + checksums || (bytes < chunks.bytes && !packing.bits)) {
-    throw std::runtime_error("a chunk does not unpack to the bytes that it stands for");
+    throw std::runtime_error("a chunk does not unpack to the size that the array states");
   }
 }
 
