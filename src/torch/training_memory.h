@@ -9,7 +9,7 @@
 namespace medurwkv::torch_backend {
 
 /// Bytes of code and tables that LibTorch and oneDNN make when they first compute; measured
-/// (docs/decisions.md).
+/// (docs/performance.md).
 inline constexpr std::int64_t library_working_set = 30'000'000;
 
 /// Bytes, float32.

@@ -44,7 +44,7 @@ struct Likeness {
 };
 Likeness likeness_of(const Fingerprint& a, const Fingerprint& b);
 
-/// What counts as a near duplicate. Chosen on five sets of real images (docs/decisions.md): every
+/// What counts as a near duplicate. Chosen on five sets of real images (docs/performance.md): every
 /// pair above both limits was a duplicate, and no duplicate was lost that lies clearly above one of
 /// them.
 inline constexpr double least_tones = 0.96;

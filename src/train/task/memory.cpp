@@ -11,7 +11,7 @@ namespace medurwkv::train {
 namespace {
 
 /// How much more than the live activations the heap grows to, because freed blocks of one size
-/// leave gaps for others. Measured (docs/decisions.md).
+/// leave gaps for others. Measured (docs/performance.md).
 constexpr double heap_gaps = 1.25;
 
 /// Batches of the loader (data/feed/batch_loader.h: two ahead), those of a step and their 64-bit
