@@ -30,7 +30,7 @@ demo: build  ## train and judge on the bundled images, about 5 minutes after the
 test: build-tests  ## every test that Debian's packages allow, at most 20 minutes
 	@scripts/run-tests build
 
-test-long: packages  ## 20 kills; the loader under the thread sanitizer, all else under address and undefined-behaviour
+test-long: packages  ## sanitizers, 20 kills, damaged files, large images and models, pages in a browser
 	@scripts/test-long
 
 test-peers: packages  ## the tests that compute, against a recent LibTorch from PyPI; the judge against its peers
