@@ -53,7 +53,7 @@ TEST(Break, NamesACrashPrintedControlCharactersStrayWritesAndMemory) {
   for (const std::string part : {"ended by signal 11", "a control character was printed",
                                  "changed outside --out: outside/file.txt", "more than 0.5 GB",
                                  "repeat one with: scripts/break 1 --seed 7"}) {
-    EXPECT_TRUE(test::contains(outcome.out, part)) << part << "\n" << outcome.out;
+    EXPECT_TRUE(test::contains(outcome.out, part)) << part << "\n" << outcome.out << outcome.err;
   }
 }
 
