@@ -6,9 +6,12 @@
 
 #include <torch/cuda.h>
 
+#include "core/error.h"
 #include "core/threads.h"
 #include "engine/torch_engine.h"
+#include "train/pretraining/pretraining.h"
 #include "train/run_start.h"
+#include "train/segmentation/task.h"
 
 namespace medurwkv::train {
 
@@ -45,6 +48,17 @@ Config configuration_of(const TrainRequest& request, const std::optional<Initial
     return own_configuration(request.out.path(), request.settings, defaults);
   }
   return load_config(request.config, request.settings, defaults);
+}
+
+std::unique_ptr<Task> task_of(const TrainRequest& request, Config& config,
+                              const at::Device& device) {
+  switch (config.task) {
+    case TaskKind::segmentation: return segmentation_task(request, config);
+    case TaskKind::classify: return classify_task(request, config);
+    case TaskKind::simmim: return simmim_task(request, config);
+    case TaskKind::distill: return distill_task(request, config, device);
+  }
+  throw_internal("unknown task");
 }
 
 namespace {

@@ -5,6 +5,7 @@
 
 #include "torch/aten.h"
 
+#include <memory>
 #include <optional>
 
 #include "library/requests.h"
@@ -29,6 +30,10 @@ bool bfloat16_pays(const at::Device& device);
 
 /// The configuration: the request's, or for a resumed run without one the run's own.
 Config configuration_of(const TrainRequest& request, const std::optional<InitialWeights>& initial);
+
+/// What the run learns; `config` outlives it. Throws Error.
+std::unique_ptr<Task> task_of(const TrainRequest& request, Config& config,
+                              const at::Device& device);
 
 /// Throws Error where the run does not fit (train/task/memory.h).
 ExpectedMemory expected_memory(const TrainRequest& request, const Config& config, const Task& task,

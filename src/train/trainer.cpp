@@ -21,14 +21,12 @@
 #include "train/checkpoint.h"
 #include "train/learner.h"
 #include "train/meeting.h"
-#include "train/pretraining/pretraining.h"
 #include "train/run/config.h"
 #include "train/run/event_file.h"
 #include "train/run/folder.h"
 #include "train/run/schedule.h"
 #include "train/run_setup.h"
 #include "train/run_start.h"
-#include "train/segmentation/task.h"
 #include "train/task/memory.h"
 #include "train/task/task.h"
 
@@ -53,17 +51,6 @@ Meeting meeting_of(const TrainRequest& request, const at::Device& device) {
   where.rank = request.rank;
   where.world = request.world;
   return {where, device};
-}
-
-std::unique_ptr<Task> task_of(const TrainRequest& request, Config& config,
-                              const at::Device& device) {
-  switch (config.task) {
-    case TaskKind::segmentation: return segmentation_task(request, config);
-    case TaskKind::classify: return classify_task(request, config);
-    case TaskKind::simmim: return simmim_task(request, config);
-    case TaskKind::distill: return distill_task(request, config, device);
-  }
-  throw_internal("unknown task");
 }
 
 class Run {

@@ -13,27 +13,13 @@
 #include "core/version.h"
 #include "data/feed/view.h"
 #include "data/layout/channels.h"
+#include "train/run/input.h"
 #include "train/task/memory.h"
 
 namespace medurwkv::train {
 namespace {
 
 using nlohmann::json;
-
-InputContract contract_of(const Config& config) {
-  InputContract out{.width = config.input.width,
-                    .height = config.input.height,
-                    .channels = config.network.channels};
-  if (config.input.window_low < config.input.window_high) {
-    out.window = {config.input.window_low, config.input.window_high};
-  }
-  if (out.channels != 3) {
-    const auto channels = static_cast<std::size_t>(out.channels);
-    out.mean.assign(channels, 0.449);
-    out.deviation.assign(channels, 0.226);
-  }
-  return out;
-}
 
 data::PictureSet opened(const library::TrainRequest& request, const Config& config) {
   const std::vector<std::filesystem::path> roots(request.pictures.begin(), request.pictures.end());
@@ -58,7 +44,7 @@ Source source_of(const data::PictureSet& set) {
 weights::ModelInfo described(Config& config, const data::PictureSet& set, const Source& source) {
   const std::int64_t classes = std::ssize(set.classes);
   weights::ModelInfo out{.network = resolve_pretrained(config, std::max<std::int64_t>(2, classes)),
-                         .input = contract_of(config),
+                         .input = input_of(config),
                          .heads = {},
                          .provenance = {{"task", to_string(config.task)},
                                         {"data_sha256", source.data_sha256},

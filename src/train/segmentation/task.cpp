@@ -18,6 +18,7 @@
 #include "data/layout/channels.h"
 #include "data/split/split.h"
 #include "engine/torch_engine.h"
+#include "train/run/input.h"
 #include "train/segmentation/objective.h"
 #include "train/segmentation/samples.h"
 #include "train/segmentation/validation.h"
@@ -50,25 +51,6 @@ RunCases::RunCases(const data::Dataset& dataset, const data::Split& split, std::
   all.insert(all.end(), validation.begin(), validation.end());
   data::check_channels(all, data::read_channels(all), channels, "--set network.channels=");
   reader = case_reader(dataset, std::move(all));
-}
-
-/// ImageNet's statistics for RGB, their mean for any other number of channels; `files` are those of
-/// a case. Throws a usage Error.
-InputContract input_of(const Config& config, std::int64_t files) {
-  InputContract out{.fit = fit_from(config.input.fit),
-                    .width = config.input.width,
-                    .height = config.input.height,
-                    .channels = config.network.channels,
-                    .files = files};
-  if (config.input.window_low < config.input.window_high) {
-    out.window = {config.input.window_low, config.input.window_high};
-  }
-  if (out.channels != 3) {
-    const auto channels = static_cast<std::size_t>(out.channels);
-    out.mean.assign(channels, 0.449);
-    out.deviation.assign(channels, 0.226);
-  }
-  return out;
 }
 
 /// The fold that `run.fold` names.
