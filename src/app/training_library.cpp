@@ -109,17 +109,24 @@ class LibraryEngine : public Engine {
 
   [[nodiscard]] const ModelDescription& description() const override { return description_; }
 
-  std::vector<float> logits(std::span<const float> input, std::int64_t height,
-                            std::int64_t width) override {
-    const auto classes = static_cast<std::int64_t>(description_.classes.size());
-    std::vector<float> out(static_cast<std::size_t>(classes * height * width));
-    if (static_cast<std::int64_t>(input.size()) != description_.input.channels * height * width) {
-      throw_internal("an input of another size than stated was handed to the engine");
-    }
+  [[nodiscard]] std::int64_t memory(const BatchShape& shape) const override {
     MedurwkvStatus status{};
-    opened_library().run_engine(engine_.get(), input.data(), height, width, out.data(), &status);
+    const std::int64_t out = opened_library().engine_memory(engine_.get(), shape.images,
+                                                            shape.height, shape.width, &status);
     throw_on_failure(status);
     return out;
+  }
+
+  void run(const BatchShape& shape, std::span<const float> input,
+           std::span<float> logits) override {
+    if (std::ssize(input) != description_.input.channels * shape.pixels() ||
+        std::ssize(logits) != description_.outputs() * shape.pixels()) {
+      throw_internal("an engine was handed another number of values than stated");
+    }
+    MedurwkvStatus status{};
+    opened_library().run_engine(engine_.get(), input.data(), shape.images, shape.height,
+                                shape.width, logits.data(), &status);
+    throw_on_failure(status);
   }
 
  private:
@@ -162,6 +169,7 @@ std::unique_ptr<Engine> open_engine(const library::EngineRequest& request) {
   const json answer = host.answer();
   ModelDescription description;
   description.input = weights::input_from_json(answer.at("input"));
+  description.regions = answer.at("regions").get<Regions>();
   description.network = answer.at("network");
   description.file = request.model.string();
   description.content_sha256 = answer.at("content_sha256");

@@ -119,6 +119,10 @@ void add_bench(CLI::App& root) {
                    concat("one of ", join(net::preset_names(), ", ")))
       ->excludes(model)
       ->capture_default_str();
+  command->add_option("--task", options->request.task, "of the preset")
+      ->check(CLI::IsMember({"segmentation", "classify"}))
+      ->excludes(model)
+      ->capture_default_str();
   command
       ->add_option("--size", options->request.sizes,
                    "heights and widths of the images (default: the model's, or 256)")

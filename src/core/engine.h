@@ -4,13 +4,22 @@
 #pragma once
 
 #include <cstdint>
-#include <memory>
 #include <span>
-#include <vector>
 
 #include "core/model_description.h"
 
 namespace medurwkv {
+
+/// Images of one size that run together.
+struct BatchShape {
+  std::int64_t images = 1;
+  std::int64_t height = 0;
+  std::int64_t width = 0;
+
+  /// Of all images.
+  [[nodiscard]] std::int64_t pixels() const { return images * height * width; }
+  bool operator==(const BatchShape&) const = default;
+};
 
 class Engine {
  public:
@@ -23,10 +32,14 @@ class Engine {
 
   [[nodiscard]] virtual const ModelDescription& description() const = 0;
 
-  /// `input`: one image, channels x height x width, as the input contract says; any height and
-  /// width. Returns logits, classes x height x width. Not safe to call from two threads at once.
-  virtual std::vector<float> logits(std::span<const float> input, std::int64_t height,
-                                    std::int64_t width) = 0;
+  /// Bytes that run() takes beside the weights, for a batch of any size.
+  [[nodiscard]] virtual std::int64_t memory(const BatchShape& shape) const = 0;
+
+  /// `input`: images x channels x height x width, as the input contract says. Writes `logits`:
+  /// images x description().outputs() x height x width. Throws Error where memory is not left for
+  /// it. Not safe to call from two threads at once.
+  virtual void run(const BatchShape& shape, std::span<const float> input,
+                   std::span<float> logits) = 0;
 };
 
 }  // namespace medurwkv

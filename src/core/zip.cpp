@@ -34,7 +34,7 @@ constexpr std::uint16_t flag_encrypted = 1U << 0U;
 constexpr std::uint16_t flag_descriptor = 1U << 3U;
 constexpr std::uint16_t method_stored = 0;
 constexpr std::uint16_t method_deflate = 8;
-constexpr std::uint64_t most_members = 1 << 20;
+constexpr std::uint64_t most_members = 1 << 24;
 /// Deflate makes at most 1032 bytes of one.
 constexpr std::uint64_t deflate_ratio = 1032;
 

@@ -17,7 +17,8 @@ constexpr double prediction_copies = 2.25;
 
 std::int64_t prediction_memory(const PredictionQuestion& question) {
   const auto [width, height] = question.size;
-  const plan::Cost cost = plan::count(plan::record(question.network, 1, height, width));
+  const plan::Cost cost =
+      plan::count(plan::record(question.network, question.images, height, width));
   const std::int64_t weights = question.loaded
                                    ? 0
                                    : question.number_bytes * (cost.parameters + cost.buffers) +
@@ -34,10 +35,11 @@ void check_prediction_memory(const std::string& file, const PredictionQuestion& 
   const std::int64_t needed = prediction_memory(question);
   const std::int64_t left = memory_left();
   if (needed <= left) return;
-  throw_failure(concat(file, ": one image at ", width, " x ", height, " takes about ",
-                       human_bytes(static_cast<double>(needed)), " of memory, ",
-                       memory_left_text(left),
-                       "; use a smaller network, input or image, or allow more memory"));
+  throw_failure(
+      concat(file, ": ", question.images > 1 ? concat(question.images, " images") : "one image",
+             " at ", width, " x ", height, question.images > 1 ? " take about " : " takes about ",
+             human_bytes(static_cast<double>(needed)), " of memory, ", memory_left_text(left),
+             "; use a smaller network, input or image, or allow more memory"));
 }
 
 }  // namespace medurwkv::engine

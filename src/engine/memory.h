@@ -12,10 +12,11 @@
 
 namespace medurwkv::engine {
 
-/// A prediction of one image at `size`.
+/// A prediction of images at `size`.
 struct PredictionQuestion {
   const net::NetworkConfig& network;
   data::ImageSize size;
+  std::int64_t images = 1;
   std::int64_t number_bytes = 4;  ///< of a weight and of an activation
   bool loaded = false;            ///< the weights are in memory
   at::Device device = at::kCPU;

@@ -7,9 +7,7 @@
 #include "core/error.h"
 #include "core/model_description.h"
 #include "core/text.h"
-#include "engine/memory.h"
 #include "plan/plan.h"
-#include "predict/regions.h"
 #include "torch/torch_ops.h"
 #include "weights/contents.h"
 #include "weights/model_file.h"
@@ -23,24 +21,19 @@ namespace {
 class FileEngine : public TorchEngine {
  public:
   FileEngine(const net::NetworkConfig& config, std::unique_ptr<torch_backend::ParameterStore> store,
-             ModelDescription description, Regions regions)
-      : TorchEngine(config, *store, std::move(description), std::move(regions)),
-        store_(std::move(store)) {}
+             ModelDescription description)
+      : TorchEngine(config, *store, std::move(description)), store_(std::move(store)) {}
 
-  std::vector<float> logits(std::span<const float> input, std::int64_t height,
-                            std::int64_t width) override {
-    if (const data::ImageSize size{width, height}; size != checked_) {
-      check_prediction_memory(
-          description().file,
-          {.network = config(), .size = size, .loaded = true, .device = store_->device()});
-      checked_ = size;
-    }
-    return TorchEngine::logits(input, height, width);
+  void run(const BatchShape& shape, std::span<const float> input,
+           std::span<float> logits) override {
+    if (shape != checked_) check_prediction_memory(description().file, question(shape));
+    checked_ = shape;
+    TorchEngine::run(shape, input, logits);
   }
 
  private:
   std::unique_ptr<torch_backend::ParameterStore> store_;
-  data::ImageSize checked_{};
+  BatchShape checked_;
 };
 
 /// Weights of others, or ours without what a model file says beside them.
@@ -76,24 +69,34 @@ at::Device device_from(const std::string& name) {
 }
 
 TorchEngine::TorchEngine(const net::NetworkConfig& config,
-                         const torch_backend::ParameterStore& store, ModelDescription description,
-                         Regions regions)
-    : config_(config),
-      store_(store),
-      description_(std::move(description)),
-      regions_(std::move(regions)) {}
+                         const torch_backend::ParameterStore& store, ModelDescription description)
+    : config_(config), store_(store), description_(std::move(description)) {}
 
-std::vector<float> TorchEngine::logits(std::span<const float> input, std::int64_t height,
-                                       std::int64_t width) {
+PredictionQuestion TorchEngine::question(const BatchShape& shape) const {
+  return {.network = config_,
+          .size = {shape.width, shape.height},
+          .images = shape.images,
+          .loaded = true,
+          .device = store_.device()};
+}
+
+std::int64_t TorchEngine::memory(const BatchShape& shape) const {
+  return prediction_memory(question(shape));
+}
+
+void TorchEngine::run(const BatchShape& shape, std::span<const float> input,
+                      std::span<float> logits) {
   const at::NoGradGuard no_grad;
   // from_blob wants a mutable pointer; the input is only read.
-  const at::Tensor image = at::from_blob(const_cast<float*>(input.data()),
-                                         {1, config_.channels, height, width}, at::kFloat)
-                               .to(store_.device(), store_.type());
-  const auto out = torch_backend::run_network(config_, store_, {}, image);
-  const at::Tensor flat = out.logits.to(at::kCPU, at::kFloat).contiguous();
-  std::vector<float> planes(flat.data_ptr<float>(), flat.data_ptr<float>() + flat.numel());
-  return regions_.empty() ? planes : predict::class_logits(planes, regions_);
+  const at::Tensor images =
+      at::from_blob(const_cast<float*>(input.data()),
+                    {shape.images, config_.channels, shape.height, shape.width}, at::kFloat)
+          .to(store_.device(), store_.type());
+  const at::Tensor out = torch_backend::run_network(config_, store_, {}, images).logits;
+  if (out.numel() != std::ssize(logits)) {
+    throw_internal(concat("the network gave ", out.numel(), " logits, expected ", logits.size()));
+  }
+  at::from_blob(logits.data(), out.sizes(), at::kFloat).copy_(out);
 }
 
 std::unique_ptr<Engine> open_model(const std::filesystem::path& path, const at::Device& device) {
@@ -120,12 +123,12 @@ std::unique_ptr<Engine> open_model(const std::filesystem::path& path, const at::
   const std::string content = torch_backend::read_into(file, destinations);
   ModelDescription description{.input = info.input,
                                .classes = head.classes,
+                               .regions = head.regions,
                                .network = info.network.preset,
                                .file = path.string(),
                                .content_sha256 = content,
                                .split_sha256 = info.provenance.value("split_sha256", "")};
-  return std::make_unique<FileEngine>(info.network, std::move(store), std::move(description),
-                                      head.regions);
+  return std::make_unique<FileEngine>(info.network, std::move(store), std::move(description));
 }
 
 }  // namespace medurwkv::engine

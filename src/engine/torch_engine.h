@@ -1,5 +1,5 @@
 // Runs a network with LibTorch behind the interface that predict and evaluate know. Relies on
-// core/engine.h and torch/torch_ops.h.
+// core/engine.h, engine/memory.h and torch/torch_ops.h.
 #pragma once
 
 #include <cstdint>
@@ -11,7 +11,7 @@
 
 #include "core/engine.h"
 #include "core/model_description.h"
-#include "core/regions.h"
+#include "engine/memory.h"
 #include "net/config.h"
 #include "torch/parameter_store.h"
 
@@ -23,22 +23,20 @@ at::Device device_from(const std::string& name);
 class TorchEngine : public Engine {
  public:
   /// Runs `store` in evaluation mode; the store must outlive the engine and may change meanwhile.
-  /// With regions the network's outputs are theirs, and what logits() gives is that of the classes.
   TorchEngine(const net::NetworkConfig& config, const torch_backend::ParameterStore& store,
-              ModelDescription description, Regions regions = {});
+              ModelDescription description);
 
   [[nodiscard]] const ModelDescription& description() const override { return description_; }
-  std::vector<float> logits(std::span<const float> input, std::int64_t height,
-                            std::int64_t width) override;
+  [[nodiscard]] std::int64_t memory(const BatchShape& shape) const override;
+  void run(const BatchShape& shape, std::span<const float> input, std::span<float> logits) override;
 
  protected:
-  [[nodiscard]] const net::NetworkConfig& config() const { return config_; }
+  [[nodiscard]] PredictionQuestion question(const BatchShape& shape) const;
 
  private:
   net::NetworkConfig config_;
   const torch_backend::ParameterStore& store_;
   ModelDescription description_;
-  Regions regions_;
 };
 
 /// A model file with its weights. Throws Error naming the file.

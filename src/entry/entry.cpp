@@ -7,7 +7,6 @@
 #include <torch/cuda.h>
 #include <torch/version.h>
 
-#include <algorithm>
 #include <chrono>
 #include <cstdio>
 #include <cstring>
@@ -163,6 +162,7 @@ MedurwkvEngine* open_engine(const char* text, const MedurwkvHost* host, Medurwkv
                                    {"content_sha256", model.content_sha256},
                                    {"split_sha256", model.split_sha256},
                                    {"classes", classes},
+                                   {"regions", model.regions},
                                    {"input", weights::to_json(model.input)}}
                                   .dump()
                                   .c_str());
@@ -171,13 +171,23 @@ MedurwkvEngine* open_engine(const char* text, const MedurwkvHost* host, Medurwkv
   return out;
 }
 
-void run_engine(MedurwkvEngine* engine, const float* input, std::int64_t height, std::int64_t width,
-                float* logits, MedurwkvStatus* status) {
+std::int64_t engine_memory(MedurwkvEngine* engine, std::int64_t images, std::int64_t height,
+                           std::int64_t width, MedurwkvStatus* status) {
+  std::int64_t out = 0;
+  guarded(status, [&] { out = engine->engine->memory({images, height, width}); });
+  return out;
+}
+
+void run_engine(MedurwkvEngine* engine, const float* input, std::int64_t images,
+                std::int64_t height, std::int64_t width, float* logits, MedurwkvStatus* status) {
   guarded(status, [&] {
-    const auto count =
-        static_cast<std::size_t>(engine->engine->description().input.channels * height * width);
-    const std::vector<float> out = engine->engine->logits({input, count}, height, width);
-    std::copy(out.begin(), out.end(), logits);
+    const BatchShape shape{images, height, width};
+    const ModelDescription& model = engine->engine->description();
+    const auto numbers = [&](std::int64_t planes) {
+      return static_cast<std::size_t>(planes * shape.pixels());
+    };
+    engine->engine->run(shape, {input, numbers(model.input.channels)},
+                        {logits, numbers(model.outputs())});
   });
 }
 
@@ -205,6 +215,7 @@ constexpr MedurwkvTrainingLibrary offered{.abi = medurwkv_training_abi,
                                           .describe = describe,
                                           .train = train_call,
                                           .open_engine = open_engine,
+                                          .engine_memory = engine_memory,
                                           .run_engine = run_engine,
                                           .close_engine = close_engine,
                                           .bench = bench_call,

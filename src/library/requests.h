@@ -116,17 +116,19 @@ struct FeaturesRequest {
 
 /// Time and memory of a network on this processor.
 struct BenchRequest {
-  std::filesystem::path model;      ///< model file; empty: `preset` with start values
-  std::string preset = "tiny";      ///< of 3 channels and 2 classes
-  std::vector<std::int64_t> sizes;  ///< of square images; empty: the model's own, a preset's 256
-  std::int64_t batch = 4;           ///< of the training step
-  int threads = 1;                  ///< to compute with
-  int rounds = 15;                  ///< in which all are timed in turn
+  std::filesystem::path model;        ///< model file; empty: `preset` with start values
+  std::string preset = "tiny";        ///< of 3 channels and 2 classes, a classifier of 1000
+  std::string task = "segmentation";  ///< of the preset; or classify, by the encoder's trunk alone
+  std::vector<std::int64_t> sizes;    ///< of square images; empty: the model's own, a preset's 256
+  std::int64_t batch = 4;             ///< of the training step
+  int threads = 1;                    ///< to compute with
+  int rounds = 15;                    ///< in which all are timed in turn
 
   template <class Self, class Visit>
   static void fields(Self& self, const Visit& visit) {
     visit("model", self.model);
     visit("preset", self.preset);
+    visit("task", self.task);
     visit("sizes", self.sizes);
     visit("batch", self.batch);
     visit("threads", self.threads);

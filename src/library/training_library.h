@@ -52,9 +52,13 @@ struct MedurwkvTrainingLibrary {
   /// what core/model_description.h holds.
   MedurwkvEngine* (*open_engine)(const char* request, const MedurwkvHost* host,
                                  MedurwkvStatus* status);
-  /// Logits (classes x height x width, allocated by the caller) of one image.
-  void (*run_engine)(MedurwkvEngine* engine, const float* input, std::int64_t height,
-                     std::int64_t width, float* logits, MedurwkvStatus* status);
+  /// Engine::memory (core/engine.h) of `images` images; 0 where it fails.
+  std::int64_t (*engine_memory)(MedurwkvEngine* engine, std::int64_t images, std::int64_t height,
+                                std::int64_t width, MedurwkvStatus* status);
+  /// Engine::run: from images x channels x height x width to images x outputs x height x width.
+  void (*run_engine)(MedurwkvEngine* engine, const float* input, std::int64_t images,
+                     std::int64_t height, std::int64_t width, float* logits,
+                     MedurwkvStatus* status);
   void (*close_engine)(MedurwkvEngine* engine);
   /// Measures a network: library::BenchRequest. Delivers the figures (train/bench.h).
   void (*bench)(const char* request, const MedurwkvHost* host, MedurwkvStatus* status);
@@ -67,5 +71,5 @@ __attribute__((visibility("default"))) const MedurwkvTrainingLibrary* medurwkv_t
 
 }  // extern "C"
 
-inline constexpr int medurwkv_training_abi = 7;
+inline constexpr int medurwkv_training_abi = 8;
 inline constexpr char medurwkv_training_symbol[] = "medurwkv_training_library";

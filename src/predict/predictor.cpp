@@ -9,16 +9,13 @@
 #include "core/model_description.h"
 #include "core/text.h"
 #include "predict/average.h"
+#include "predict/regions.h"
 
 namespace medurwkv::predict {
 
 namespace {
 
-void check_logits(const std::vector<float>& logits, std::size_t expected,
-                  const ModelDescription& model) {
-  if (logits.size() != expected) {
-    throw_internal(concat("the engine gave ", logits.size(), " logits, expected ", expected));
-  }
+void check_logits(const std::vector<float>& logits, const ModelDescription& model) {
   if (!std::all_of(logits.begin(), logits.end(),
                    [](float value) { return std::isfinite(value); })) {
     throw_failure(concat(model.file,
@@ -110,22 +107,52 @@ void check_same_classes(const Ensemble& ensemble) {
   }
 }
 
-std::vector<float> probabilities_of(Engine& engine, const data::Image& image) {
+std::vector<NetworkOutput> run_network(Engine& engine, std::span<const data::Image* const> images) {
   const ModelDescription& model = engine.description();
-  const std::size_t class_count = model.classes.size();
-  if (class_count < 2 || class_count > ignore_label) {
-    throw_internal(concat("a model with ", class_count, " classes"));
+  if (model.classes.size() < 2 || model.classes.size() > ignore_label) {
+    throw_internal(concat("a model with ", model.classes.size(), " classes"));
   }
-  check_channels(image, model);
-  const data::ImageSize size{image.width, image.height};
-  const data::Placement where = data::placement_of(model.input, size);
-  const auto [width, height] = where.input;
-  std::vector<float> planes =
-      engine.logits(data::to_network_input(image, model.input), height, width);
-  check_logits(planes, class_count * static_cast<std::size_t>(width * height), model);
-  softmax_over_classes(planes, class_count);
-  return data::to_image_size(std::move(planes), static_cast<std::int64_t>(class_count), where,
-                             size);
+  std::vector<NetworkOutput> out;
+  for (const data::Image* image : images) {
+    check_channels(*image, model);
+    const data::ImageSize size{image->width, image->height};
+    out.push_back({.logits = {}, .where = data::placement_of(model.input, size), .image = size});
+  }
+  for (std::size_t first = 0, end = 0; first < out.size(); first = end) {
+    const data::ImageSize size = out[first].where.input;
+    while (end < out.size() && out[end].where.input == size) ++end;
+    const BatchShape shape{static_cast<std::int64_t>(end - first), size.height, size.width};
+    std::vector<float> input;
+    for (std::size_t i = first; i < end; ++i) {
+      std::vector<float> one = data::to_network_input(*images[i], model.input);
+      // One image alone is not copied.
+      if (end - first == 1) {
+        input = std::move(one);
+      } else {
+        input.insert(input.end(), one.begin(), one.end());
+      }
+    }
+    std::vector<float> logits(static_cast<std::size_t>(model.outputs() * shape.pixels()));
+    engine.run(shape, input, logits);
+    check_logits(logits, model);
+    const std::ptrdiff_t each = std::ssize(logits) / shape.images;
+    if (shape.images == 1) {
+      out[first].logits = std::move(logits);
+      continue;
+    }
+    for (std::size_t i = first; i < end; ++i) {
+      const auto begin = logits.begin() + static_cast<std::ptrdiff_t>(i - first) * each;
+      out[i].logits.assign(begin, begin + each);
+    }
+  }
+  return out;
+}
+
+std::vector<float> probabilities_of(NetworkOutput output, const ModelDescription& model) {
+  if (!model.regions.empty()) output.logits = class_logits(output.logits, model.regions);
+  softmax_over_classes(output.logits, model.classes.size());
+  return data::to_image_size(std::move(output.logits), std::ssize(model.classes), output.where,
+                             output.image);
 }
 
 data::Image mirrored(const data::Image& image, bool across, bool down) {
@@ -167,8 +194,10 @@ Prediction predict_image(const Ensemble& ensemble, const data::Image& image) {
   for (Engine* engine : ensemble.engines) {
     for (const auto& [across, down] : mirrorings(ensemble.flips)) {
       const bool turned = across || down;
-      std::vector<float> one =
-          probabilities_of(*engine, turned ? mirrored(image, across, down) : image);
+      const data::Image view = turned ? mirrored(image, across, down) : data::Image{};
+      const data::Image* seen = turned ? &view : &image;
+      std::vector<float> one = probabilities_of(std::move(run_network(*engine, {&seen, 1}).front()),
+                                                engine->description());
       if (turned) mirror_planes(one, size, across, down);
       average.add(std::move(one));
     }

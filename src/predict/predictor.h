@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
@@ -36,15 +37,25 @@ std::int64_t prediction_bytes(const Ensemble& ensemble, const data::Image& image
 /// Throws a usage Error naming both files when two models have different classes.
 void check_same_classes(const Ensemble& ensemble);
 
-/// Brings the image to the network's input as the model's contract says, runs the engine, takes the
-/// softmax over classes and resizes what the image covers of the probabilities bilinearly to the
-/// image's own size: classes x height x width, 0..1, sum 1 per pixel. Throws Error when the model's
-/// output is not finite, for an image whose channels the model does not take, and as image_planes
-/// does. Not safe to call from two threads with one engine.
-std::vector<float> probabilities_of(Engine& engine, const data::Image& image);
+/// What a network gave for an image.
+struct NetworkOutput {
+  std::vector<float> logits;  ///< outputs x height x width of where.input
+  data::Placement where;
+  data::ImageSize image;
+};
+
+/// Brings images to the network's input as the model's contract says and runs the engine; all of
+/// one input size run together. In the order of `images`. Throws Error when the model's output is
+/// not finite, for an image whose channels the model does not take, and as image_planes does. Not
+/// safe to call from two threads with one engine.
+std::vector<NetworkOutput> run_network(Engine& engine, std::span<const data::Image* const> images);
+
+/// Softmax over the classes (of regions: core/regions.h), and what the image covers of it resized
+/// bilinearly to the image's own size: classes x height x width, 0..1, sum 1 per pixel.
+std::vector<float> probabilities_of(NetworkOutput output, const ModelDescription& model);
 
 /// The mean of all models' probabilities (of all mirror images, mirrored back), and the likeliest
-/// class per pixel, the lower one on a tie. Throws as probabilities_of, and where memory is not
+/// class per pixel, the lower one on a tie. Throws as run_network, and where memory is not
 /// left for it (core/memory.h).
 Prediction predict_image(const Ensemble& ensemble, const data::Image& image);
 

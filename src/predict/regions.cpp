@@ -13,7 +13,7 @@ double log_sigmoid(double x) {
 
 }  // namespace
 
-std::vector<float> class_logits(const std::vector<float>& planes, const Regions& regions) {
+std::vector<float> class_logits(std::span<const float> planes, const Regions& regions) {
   const std::size_t count = regions.size();
   const std::size_t pixels = planes.size() / count;
   std::vector<float> out(planes.size() + pixels);

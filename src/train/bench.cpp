@@ -18,6 +18,7 @@
 #include "measure/roofline.h"
 #include "net/presets.h"
 #include "train/learner.h"
+#include "train/pretraining/classify.h"
 #include "train/segmentation/objective.h"
 #include "train/task/memory.h"
 #include "weights/model_file.h"
@@ -36,18 +37,42 @@ struct Subject {
   Regions regions = {};
   data::ImageSize size{256, 256};
   std::shared_ptr<const weights::WeightsSource> file = {};
+
+  /// Logits of the image, not of its pixels.
+  [[nodiscard]] bool classifies() const {
+    return network.architecture == net::Architecture::classifier;
+  }
 };
 
 Subject subject_of(const BenchRequest& request) {
-  if (request.model.empty()) return {.network = net::preset(request.preset)};
+  if (request.model.empty()) {
+    return {.network = task_from(request.task) == TaskKind::classify
+                           ? net::classifier_preset(request.preset)
+                           : net::preset(request.preset)};
+  }
   const auto file =
       std::make_shared<const weights::WeightsSource>(weights::WeightsSource::open(request.model));
   const weights::ModelInfo info = file->understood(
       [&] { return weights::model_info(request.model.string(), file->metadata()); });
+  const bool classifies = info.network.architecture == net::Architecture::classifier;
   return {info.network,
-          weights::segmentation_of(request.model.string(), info).regions,
+          classifies ? Regions{} : weights::segmentation_of(request.model.string(), info).regions,
           {info.input.width, info.input.height},
           file};
+}
+
+std::unique_ptr<Objective> objective_of(const Subject& subject) {
+  if (subject.classifies()) {
+    return std::make_unique<ClassifyObjective>(subject.network, subject.network.classes);
+  }
+  return std::make_unique<SegmentationObjective>(subject.network,
+                                                 LossOptions{.regions = subject.regions}, false);
+}
+
+/// Labels of the pixels of two classes, or probabilities of the image's classes.
+at::Tensor target_of(const Subject& subject, data::ImageSize size, std::int64_t batch) {
+  if (subject.classifies()) return at::softmax(at::randn({batch, subject.network.classes}), 1);
+  return at::randint(0, 2, {batch, size.height, size.width}, at::kLong);
 }
 
 /// The file's weights in place of start values.
@@ -62,10 +87,10 @@ void load(const Subject& subject, const torch_backend::ParameterStore& store) {
 class Training {
  public:
   Training(const Subject& subject, data::ImageSize size, std::int64_t batch)
-      : objective_(subject.network, {.regions = subject.regions}, false),
-        learner_(config_, subject.network, objective_, at::kCPU),
+      : objective_(objective_of(subject)),
+        learner_(config_, subject.network, *objective_, at::kCPU),
         batch_{.images = at::randn({batch, subject.network.channels, size.height, size.width}),
-               .targets = {at::randint(0, 2, {batch, size.height, size.width}, at::kLong)},
+               .targets = {target_of(subject, size, batch)},
                .ids = {}} {
     load(subject, learner_.store());
   }
@@ -78,7 +103,7 @@ class Training {
 
  private:
   Config config_;
-  SegmentationObjective objective_;
+  std::unique_ptr<Objective> objective_;
   Learner learner_;
   Batch batch_;
 };
@@ -110,9 +135,11 @@ json measure_size(const Subject& subject, data::ImageSize size, const BenchReque
   const auto [expected_prediction, expected_step] = expected_memory(subject, size, request);
   const auto count = static_cast<std::size_t>(subject.network.channels * size.width * size.height);
   const std::vector<float> image(count, 0.5F);
+  std::vector<float> logits(static_cast<std::size_t>(
+      subject.network.classes * (subject.classifies() ? 1 : size.width * size.height)));
   const auto predict = [&](const torch_backend::ParameterStore& store) {
-    engine::TorchEngine(subject.network, store, {}, subject.regions)
-        .logits(image, size.height, size.width);
+    engine::TorchEngine(subject.network, store, {})
+        .run({1, size.height, size.width}, image, logits);
   };
   // Memory first: the machine's loops take some of their own.
   const std::int64_t prediction_peak = measure::peak_memory_of([&] {

@@ -66,7 +66,8 @@ class Run {
         schedule_({.samples = task_->samples(),
                    .batch = config_.run.batch,
                    .accumulate = config_.optimizer.accumulate,
-                   .epochs = config_.run.epochs}),
+                   .epochs = config_.run.epochs,
+                   .epoch_steps = config_.run.epoch_steps}),
         folder_(request.rank == 0 ? std::make_unique<RunFolder>(request.out, request.resume)
                                   : nullptr),
         meeting_(meeting_of(request, device_)),

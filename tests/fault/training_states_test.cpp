@@ -56,15 +56,16 @@ class TrainingStates : public ::testing::Test {
   static fs::path path(const std::string& name) { return world->root() / name; }
   static std::string encoder() { return path("first/best.model").string(); }
 
-  /// Six images in batches of two: three batches and two steps an epoch, four epochs, the encoder
-  /// frozen for two.
+  /// Six images in batches of two: a pass is three batches, an epoch two steps of two, four epochs,
+  /// the encoder frozen for two.
   static std::vector<std::string> everything(const std::string& run) {
     std::vector<std::string> words =
         world->training(run, {"--epochs", "4", "--pretrained", encoder()});
     for (const char* setting :
          {"encoder.frozen_epochs=2", "encoder.rate_decay=0.5", "optimizer.accumulate=2",
-          "optimizer.ema=0.9", "run.patience=50", "loss.deep_supervision=true", "loss.focal=0.5",
-          "loss.tversky=0.5", "loss.boundary=0.01", "loss.class_weights=[0.5, 2]"}) {
+          "optimizer.ema=0.9", "run.epoch_steps=2", "run.patience=50", "loss.deep_supervision=true",
+          "loss.focal=0.5", "loss.tversky=0.5", "loss.boundary=0.01",
+          "loss.class_weights=[0.5, 2]"}) {
       words.insert(words.end(), {"--set", setting});
     }
     return words;

@@ -1,5 +1,6 @@
 // Ten steps of each way of pretraining in float64, against losses that PyTorch made from the
-// definitions on top of the reference encoder (scripts/make-golden-pretraining).
+// definitions on top of the reference encoder (scripts/make-golden-pretraining), and a classifier
+// that was made here in the reference's hands.
 #include <gtest/gtest.h>
 
 #include "torch/aten.h"
@@ -7,6 +8,7 @@
 #include <array>
 #include <cmath>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -19,6 +21,8 @@
 #include "train/pretraining/classify.h"
 #include "train/pretraining/distill.h"
 #include "train/pretraining/simmim.h"
+#include "weights/model_file.h"
+#include "weights/weights_source.h"
 
 namespace medurwkv {
 namespace {
@@ -93,6 +97,28 @@ TEST(PretrainingGolden, Distill) {
                                           {.cosine = cosine, .weights = {1, 2, 3}}),
                   {wave({2, 6, 16, 24}, 1.7) * 3 + 1, wave({2, 4, 5, 7}, 0.9), wave({2, 3}, 2.3)});
   }
+}
+
+// What `pretrain classify` has written, loaded by its tensors' names alone: the reference makes the
+// same logits of it (scripts/make-golden-classifier).
+TEST(PretrainingGolden, AClassifierMadeHereIsTheReferences) {
+  const std::string model =
+      (test::source_folder() / "tests/golden/data/pretrained_classifier.model").string();
+  const auto file = weights::WeightsSource::open(model);
+  const weights::ModelInfo info = weights::model_info(model, file.metadata());
+  ASSERT_EQ(info.heads.size(), 1U);
+  EXPECT_EQ(names_of(info.heads.front().classes), (std::vector<std::string>{"even", "odd"}));
+  torch_backend::ParameterStore store(plan::parameters_of(info.network), std::nullopt, at::kDouble,
+                                      at::kCPU);
+  torch_backend::read_into(file, store.destinations(file));
+  const at::NoGradGuard no_grad;
+  const auto out = torch_backend::run_network(
+      info.network, store, {},
+      test::tensor_of(test::fill_values("input", image_shape), image_shape, at::kDouble));
+  const std::vector<double> expected =
+      weights::TensorFile::read(test::golden_path("pretrained_classifier")).values("logits");
+  EXPECT_GT(test::largest(expected), 1e-3);
+  EXPECT_TRUE(test::is_close(test::elements(out.logits), expected, 1e-9));
 }
 
 }  // namespace

@@ -8,10 +8,16 @@
 #include <cstdint>
 #include <functional>
 #include <string>
+#include <utility>
 #include <vector>
 
+#include "core/model_description.h"
+#include "data/feed/augment.h"
+#include "data/feed/batch_loader.h"
+#include "data/feed/case_cache.h"
 #include "support/tensors.h"
 #include "train/segmentation/loss.h"
+#include "train/segmentation/samples.h"
 
 namespace medurwkv {
 namespace {
@@ -283,6 +289,47 @@ TEST(Loss, TheTotalIsTheWeightedSumOfTheUsedParts) {
     sum += options.weights[i] * functions[i](logits, labels, options).item().toDouble();
   }
   EXPECT_NEAR(loss.total.item().toDouble(), sum, 1e-12);
+}
+
+// What the loader makes beside the labels is what the loss makes of them.
+TEST(Loss, DistancesOfTheLoaderAreThoseOfTheLabels) {
+  for (const Regions& regions : {Regions{}, Regions{{1, 2}, {2}}}) {
+    const train::SampleOptions samples{
+        .input = {.width = 12, .height = 9, .channels = 1, .mean = {0}, .deviation = {1}},
+        .augment = data::augment_preset("none"),
+        .distances = true,
+        .classes = classes,
+        .regions = regions};
+    data::LoadedCase item;
+    item.image.width = 12;
+    item.image.height = 9;
+    item.image.channels = 1;
+    item.image.bytes.resize(108);
+    item.labels = {12, 9, {}};
+    for (std::size_t i = 0; i < 108; ++i) {
+      const std::size_t label = i % 12 / 3 * (i / 48);
+      item.labels.labels.push_back(i == 40 ? ignore_label : static_cast<std::uint8_t>(label % 3));
+    }
+    const data::SampleCounts counts = train::sample_counts(samples);
+    data::SampleBatch made{.count = 1};
+    made.images.resize(static_cast<std::size_t>(counts.image));
+    made.labels.resize(static_cast<std::size_t>(counts.labels));
+    made.second.resize(static_cast<std::size_t>(counts.second));
+    data::Affine box;
+    train::sample_maker(samples)(item, 0, 0, {made.images, made.labels, made.second, box});
+    const train::Batch got = train::to_tensors(std::move(made), samples.input);
+    ASSERT_EQ(got.targets.size(), 2U);
+    LossOptions options{.regions = regions};
+    const at::Tensor logits =
+        at::randn({1, regions.empty() ? classes : std::ssize(regions), 9, 12}, at::kDouble);
+    const double expected = train::boundary_loss(logits, got.targets[0], options).item().toDouble();
+    options.distances = got.targets[1];
+    EXPECT_NEAR(train::boundary_loss(logits, got.targets[0], options).item().toDouble(), expected,
+                1e-6 * std::abs(expected));
+    EXPECT_GT(std::abs(expected), 0.1);
+    options.distances = at::zeros_like(got.targets[1]);
+    EXPECT_EQ(train::boundary_loss(logits, got.targets[0], options).item().toDouble(), 0);
+  }
 }
 
 // Two halves of a batch whose sums are added up give the loss and gradients of the whole.

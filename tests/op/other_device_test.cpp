@@ -69,8 +69,10 @@ TEST_P(OtherDeviceTraining, LearnsWhatTheCpuLearns) {
   engine::TorchEngine engine(network, there.judged(), {});
   engine::TorchEngine cpu_engine(network, here.judged(), {});
   const std::vector<float> image(static_cast<std::size_t>(3 * side * side), 0.25F);
-  const auto logits = engine.logits(image, side, side);
-  const auto expected = cpu_engine.logits(image, side, side);
+  std::vector<float> logits(static_cast<std::size_t>(network.classes * side * side));
+  std::vector<float> expected(logits.size());
+  engine.run({1, side, side}, image, logits);
+  cpu_engine.run({1, side, side}, image, expected);
   EXPECT_TRUE(
       test::is_close({logits.begin(), logits.end()}, {expected.begin(), expected.end()}, 1e-4));
 }

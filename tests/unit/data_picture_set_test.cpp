@@ -244,6 +244,26 @@ TEST_F(ImageNet, ValidationClassesComeFromTheList) {
   }
 }
 
+// As it is downloaded: one zip, the list in it.
+TEST_F(ImageNet, IsReadInItsZip) {
+  std::vector<test::ZipEntry> entries;
+  for (const auto& entry : fs::recursive_directory_iterator(root())) {
+    if (!entry.is_regular_file()) continue;
+    entries.push_back({entry.path().lexically_relative(root()).string(), read_file(entry)});
+  }
+  entries.push_back({"LOC_val_solution.csv", concat("ImageId,PredictionString\n", rows)});
+  fs::remove_all(root() / "ILSVRC");
+  put("imagenet.zip", test::make_zip(entries).bytes);
+  for (const char* below : {"", "imagenet.zip"}) {
+    const PictureSet set = labelled(below);
+    EXPECT_EQ(set.layout, "ImageNet (ILSVRC)");
+    EXPECT_EQ(set.train.size(), 3U);
+    EXPECT_EQ(classes_of(set, set.val),
+              (Strings{"n01/ILSVRC2012_val_00000001", "n02/ILSVRC2012_val_00000002",
+                       "n02/ILSVRC2012_val_00000003"}));
+  }
+}
+
 TEST_F(ImageNet, AFlatValidationFolderIsRefusedWithTheRemedy) {
   const test::Refusal none = refused({root()}, true);
   EXPECT_TRUE(none.names("val/ILSVRC2012_val_00000001.JPEG")) << none.message;

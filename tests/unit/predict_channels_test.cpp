@@ -40,14 +40,16 @@ class Recorder : public Engine {
     description_.content_sha256 = std::string(64, '2');
   }
   [[nodiscard]] const ModelDescription& description() const override { return description_; }
-  std::vector<float> logits(std::span<const float> input, std::int64_t height,
-                            std::int64_t width) override {
+  [[nodiscard]] std::int64_t memory(const BatchShape&) const override { return 0; }
+  void run(const BatchShape& shape, std::span<const float> input,
+           std::span<float> logits) override {
     std::vector<int> first;
-    for (std::size_t i = 0; i < input.size(); i += static_cast<std::size_t>(height * width)) {
+    const auto plane = static_cast<std::size_t>(shape.height * shape.width);
+    for (std::size_t i = 0; i < input.size(); i += plane) {
       first.push_back(static_cast<int>(std::lround(255 * input[i])));
     }
     seen.push_back(first);
-    return std::vector<float>(static_cast<std::size_t>(2 * height * width), 0);
+    std::fill(logits.begin(), logits.end(), 0.0F);
   }
   std::vector<std::vector<int>> seen;
 

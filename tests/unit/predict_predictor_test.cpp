@@ -26,19 +26,21 @@ class FakeEngine : public Engine {
     description_.file = "fake.model";
   }
   [[nodiscard]] const ModelDescription& description() const override { return description_; }
-  std::vector<float> logits(std::span<const float> input, std::int64_t height,
-                            std::int64_t width) override {
-    seen_height = height;
-    seen_width = width;
-    std::vector<float> out;
-    for (std::size_t c = 0; c < description_.classes.size(); ++c) {
-      for (const float value : input) out.push_back(logit_(c, value));
+  [[nodiscard]] std::int64_t memory(const BatchShape&) const override { return 0; }
+  void run(const BatchShape& shape, std::span<const float> input,
+           std::span<float> logits) override {
+    shapes.push_back(shape);
+    const auto pixels = static_cast<std::size_t>(shape.height * shape.width);
+    const auto outputs = static_cast<std::size_t>(description_.outputs());
+    ASSERT_EQ(logits.size(), input.size() * outputs);
+    for (std::size_t i = 0; i < input.size(); ++i) {
+      for (std::size_t c = 0; c < outputs; ++c) {
+        logits[(i / pixels * outputs + c) * pixels + i % pixels] = logit_(c, input[i]);
+      }
     }
-    return out;
   }
 
-  std::int64_t seen_height = 0;
-  std::int64_t seen_width = 0;
+  std::vector<BatchShape> shapes;  ///< that were run
 
  private:
   Logit logit_;
@@ -70,8 +72,7 @@ TEST(PredictImage, ThresholdsPixelByPixel) {
       EXPECT_EQ(got.labels.labels[static_cast<std::size_t>(y * 5 + x)], value(x, y) > 0 ? 1 : 0);
     }
   }
-  EXPECT_EQ(engine.seen_height, 3);
-  EXPECT_EQ(engine.seen_width, 5);
+  EXPECT_EQ(engine.shapes, (std::vector<BatchShape>{{1, 3, 5}}));
 }
 
 // Sizes that are no multiples of each other or of anything: the map has the image's size, and a
@@ -121,8 +122,7 @@ TEST(PredictImage, EveryFitMapsBackToTheImage) {
     }
     EXPECT_LE(wrong, fit == Fit::native ? 0 : 2 * (40 + 15)) << "but for the outline";
     if (fit == Fit::native) {
-      EXPECT_EQ(engine.seen_width, 96);
-      EXPECT_EQ(engine.seen_height, 40);
+      EXPECT_EQ(engine.shapes, (std::vector<BatchShape>{{1, 40, 96}}));
     }
   }
 }
@@ -177,14 +177,17 @@ data::Image turned(const data::Image& image, bool across, bool down) {
 /// Depends on where a pixel lies in the input, so that mirror images differ.
 class LeaningEngine : public FakeEngine {
  public:
-  explicit LeaningEngine(float lean) : FakeEngine(6, 4, 2, above_half), lean_(lean) {}
-  std::vector<float> logits(std::span<const float> input, std::int64_t height,
-                            std::int64_t width) override {
-    std::vector<float> out = FakeEngine::logits(input, height, width);
+  explicit LeaningEngine(float lean, Fit fit = Fit::stretch)
+      : FakeEngine(6, 4, 2, above_half, fit), lean_(lean) {}
+  void run(const BatchShape& shape, std::span<const float> input,
+           std::span<float> logits) override {
+    FakeEngine::run(shape, input, logits);
+    const auto pixels = static_cast<std::size_t>(shape.height * shape.width);
     for (std::size_t i = 0; i < input.size(); ++i) {
-      out[input.size() + i] += lean_ * static_cast<float>(i) / static_cast<float>(input.size());
+      const std::size_t pixel = i % pixels;
+      logits[(i / pixels * 2 + 1) * pixels + pixel] +=
+          lean_ * static_cast<float>(pixel) / static_cast<float>(pixels);
     }
-    return out;
   }
 
  private:
@@ -195,6 +198,32 @@ data::Image some_image() {
   return gray(11, 7, [](auto x, auto y) { return static_cast<int>((x * 37 + y * 91) % 256); });
 }
 
+std::vector<float> probabilities_alone(Engine& engine, const data::Image& image) {
+  const data::Image* const one = &image;
+  return probabilities_of(std::move(run_network(engine, {&one, 1}).front()), engine.description());
+}
+
+// Images of one input size are a batch; each comes out as it does alone.
+TEST(RunNetwork, RunsImagesOfOneInputSizeTogether) {
+  for (const Fit fit : {Fit::stretch, Fit::native}) {
+    LeaningEngine engine(3, fit);
+    const std::vector<data::Image> images{some_image(), turned(some_image(), true, false),
+                                          gray(5, 9, [](auto, auto) { return 200; }), some_image()};
+    std::vector<const data::Image*> pointers;
+    for (const data::Image& image : images) pointers.push_back(&image);
+    std::vector<NetworkOutput> outputs = run_network(engine, pointers);
+    const bool native = fit == Fit::native;
+    EXPECT_EQ(engine.shapes, native ? (std::vector<BatchShape>{{2, 7, 11}, {1, 9, 5}, {1, 7, 11}})
+                                    : (std::vector<BatchShape>{{4, 4, 6}}));
+    ASSERT_EQ(outputs.size(), images.size());
+    for (std::size_t i = 0; i < images.size(); ++i) {
+      EXPECT_EQ(probabilities_of(std::move(outputs[i]), engine.description()),
+                probabilities_alone(engine, images[i]))
+          << i;
+    }
+  }
+}
+
 // By hand: the probabilities of the four mirror images, each mirrored back, averaged.
 TEST(PredictImage, FlipsAreTheAverageOfMirrorImages) {
   LeaningEngine engine(3);
@@ -203,7 +232,7 @@ TEST(PredictImage, FlipsAreTheAverageOfMirrorImages) {
   for (const bool across : {false, true}) {
     for (const bool down : {false, true}) {
       EXPECT_EQ(mirrored(image, across, down).bytes, turned(image, across, down).bytes);
-      const std::vector<float> one = probabilities_of(engine, turned(image, across, down));
+      const std::vector<float> one = probabilities_alone(engine, turned(image, across, down));
       for (std::size_t c = 0; c < 2; ++c) {
         for (std::size_t y = 0; y < 7; ++y) {
           for (std::size_t x = 0; x < 11; ++x) {
@@ -232,9 +261,9 @@ TEST(PredictImage, AnEnsembleIsTheAverageOfItsModels) {
   FakeEngine c(9, 9, 2, above_half, Fit::pad);  // its own input size and fit
   const data::Image image = some_image();
   const Prediction got = predict_image(Ensemble({&a, &b, &c}, false), image);
-  const auto of_a = probabilities_of(a, image);
-  const auto of_b = probabilities_of(b, image);
-  const auto of_c = probabilities_of(c, image);
+  const auto of_a = probabilities_alone(a, image);
+  const auto of_b = probabilities_alone(b, image);
+  const auto of_c = probabilities_alone(c, image);
   for (std::size_t i = 0; i < of_a.size(); ++i) {
     EXPECT_NEAR(got.probabilities[i], (of_a[i] + of_b[i] + of_c[i]) / 3, 1e-6);
   }

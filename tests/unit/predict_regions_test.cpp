@@ -30,7 +30,7 @@ TEST(Regions, ClassProbabilitiesAreThoseOfTheLastRegion) {
 }
 
 TEST(Regions, ExtremeLogitsStayFinite) {
-  std::vector<float> out = predict::class_logits({1e30F, -1e30F}, {{1, 2}, {2}});
+  std::vector<float> out = predict::class_logits(std::vector<float>{1e30F, -1e30F}, {{1, 2}, {2}});
   for (const float value : out) EXPECT_TRUE(std::isfinite(value));
   EXPECT_GT(out[1], out[0]);
   EXPECT_GT(out[1], out[2]);

@@ -34,11 +34,11 @@ class ThresholdEngine : public Engine {
     description_.content_sha256 = std::string(64, '1');
   }
   [[nodiscard]] const ModelDescription& description() const override { return description_; }
-  std::vector<float> logits(std::span<const float> input, std::int64_t, std::int64_t) override {
+  [[nodiscard]] std::int64_t memory(const BatchShape&) const override { return 0; }
+  void run(const BatchShape&, std::span<const float> input, std::span<float> logits) override {
     if (stop != nullptr) *stop = 15;
-    std::vector<float> out(input.size(), 0);
-    for (const float value : input) out.push_back(value - 0.5F);
-    return out;
+    std::fill_n(logits.begin(), input.size(), 0.0F);
+    for (std::size_t i = 0; i < input.size(); ++i) logits[input.size() + i] = input[i] - 0.5F;
   }
 
   std::atomic<int>* stop = nullptr;  ///< set when the first image is predicted, as a signal would

@@ -49,6 +49,19 @@ TEST(Schedule, StepsTakeBatchesAndEpochsEndThem) {
   EXPECT_EQ(schedule.batches_of(5), 2);
 }
 
+// Whatever a pass over the cases takes.
+TEST(Schedule, AnEpochMayBeANumberOfSteps) {
+  const train::Schedule schedule(
+      {.samples = 23, .batch = 4, .accumulate = 2, .epochs = 3, .epoch_steps = 5});
+  EXPECT_EQ(schedule.steps_per_epoch(), 5);
+  EXPECT_EQ(schedule.batches_per_epoch(), 10);
+  EXPECT_EQ(schedule.total_steps(), 15);
+  for (std::int64_t step = 0; step < 15; ++step) {
+    EXPECT_EQ(schedule.first_batch(step), 2 * step);
+    EXPECT_EQ(schedule.batches_of(step), 2);
+  }
+}
+
 TEST(Schedule, OneBatchToAStepIsPlain) {
   const train::Schedule schedule({.samples = 9, .batch = 4, .accumulate = 1, .epochs = 2});
   EXPECT_EQ(schedule.steps_per_epoch(), 3);

@@ -30,7 +30,7 @@ struct SampleCounts {
 struct SampleSpace {
   std::span<float> image;  ///< SampleCounts::image numbers, and so on
   std::span<std::uint8_t> labels;
-  std::span<float> second;  ///< another picture of the case: a teacher's
+  std::span<float> second;  ///< more of the case: a teacher's picture, distances
   Affine& box;              ///< where the sample lies in the case's image; the identity before
 };
 

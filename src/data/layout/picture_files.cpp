@@ -39,7 +39,7 @@ class Gatherer {
         add(below, ImageSource{.file = file}, size_of(file), 0);
       } else {
         add_other(below);
-        if (lower(file.filename().string()) == "loc_val_solution.csv") out_.solution = file;
+        if (is_solution(file)) out_.solution = [file] { return read_table(file); };
       }
     }
   }
@@ -60,6 +60,10 @@ class Gatherer {
             member.crc);
       } else {
         add_other(prefix / inner);
+        if (!is_solution(inner)) continue;
+        out_.solution = [zip, &member, place = file / inner]() -> Table {
+          return {place, plain_text(place, zip->archive().read(member, longest_text))};
+        };
       }
     }
   }
@@ -155,6 +159,10 @@ void check_apart(const std::vector<fs::path>& data) {
 }
 
 }  // namespace
+
+bool is_solution(const fs::path& file) {
+  return lower(file.filename().string()) == "loc_val_solution.csv";
+}
 
 fs::path whole_path(const fs::path& path) {
   std::error_code error;

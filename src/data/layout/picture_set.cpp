@@ -2,7 +2,9 @@
 
 #include <algorithm>
 #include <cmath>
+#include <functional>
 #include <map>
+#include <optional>
 #include <set>
 #include <string_view>
 #include <system_error>
@@ -58,9 +60,10 @@ std::vector<Folders> folders_below(const fs::path& root, const Folders& above) {
 /// The class of images by their stem, out of ImageNet's list; empty without one.
 class Solution {
  public:
-  Solution(const fs::path& root, const fs::path& inside) : file_(find(root, inside)) {
-    if (file_.empty()) return;
-    const Table table = read_table(file_);
+  Solution(const fs::path& root, const std::function<Table()>& inside)
+      : table_(inside ? inside() : find(root)) {
+    if (!table_) return;
+    const Table& table = *table_;
     const std::size_t image = table.column("imageid");
     const std::size_t prediction = table.column("predictionstring");
     for (const Table::Row& row : table.rows()) {
@@ -72,29 +75,28 @@ class Solution {
     }
   }
 
-  [[nodiscard]] bool found() const { return !file_.empty(); }
+  [[nodiscard]] bool found() const { return table_.has_value(); }
   [[nodiscard]] std::string class_of(const FoundPicture& image) const {
     const auto at = classes_.find(fs::path(image.picture.id).stem().string());
     if (at != classes_.end()) return at->second;
-    throw_failure(concat(shown(image.picture.id), ": has no line in ", file_.string(),
+    throw_failure(concat(shown(image.picture.id), ": has no line in ", table_->file().string(),
                          "; complete the list or move the image out of the set"));
   }
 
  private:
-  static fs::path find(const fs::path& root, const fs::path& inside) {
+  static std::optional<Table> find(const fs::path& root) {
     constexpr int most_above = 4;
-    if (!inside.empty()) return inside;
     std::error_code ignored;
     fs::path folder = whole_path(root);
     for (int i = 0; i < most_above && folder.has_relative_path(); ++i) {
       folder = folder.parent_path();
       const fs::path file = folder / "LOC_val_solution.csv";
-      if (fs::is_regular_file(file, ignored)) return file;
+      if (fs::is_regular_file(file, ignored)) return read_table(file);
     }
-    return {};
+    return std::nullopt;
   }
 
-  fs::path file_;
+  std::optional<Table> table_;
   std::unordered_map<std::string, std::string> classes_;
 };
 

@@ -84,6 +84,7 @@ std::vector<Field> all_fields_of(Config& c) {
       {"distill.teacher_scale", &c.distill.teacher_scale, 1, 16},
       {"distill.weights", &c.distill.weights, 0, 1e6},
       {"run.epochs", &c.run.epochs, 1, 1e6},
+      {"run.epoch_steps", &c.run.epoch_steps, 0, 1e6},
       {"run.batch", &c.run.batch, 1, 4096},
       {"run.seed", &c.run.seed, 0, static_cast<double>(largest_seed)},
       {"run.patience", &c.run.patience, 0, 1e6},

@@ -100,6 +100,7 @@ struct Config {
   } distill;
   struct Run {
     std::int64_t epochs = 200;
+    std::int64_t epoch_steps = 0;  ///< steps of an epoch; 0: one pass over the images
     std::int64_t batch = 8;
     std::uint64_t seed = 0;
     std::int64_t patience = 0;  ///< epochs without a better validation Dice that end it; 0: any

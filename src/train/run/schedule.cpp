@@ -33,7 +33,8 @@ double rate_factor(const std::string& name, std::int64_t depth, double decay) {
 }
 
 Schedule::Schedule(const Length& length)
-    : batches_((length.samples + length.batch - 1) / length.batch),
+    : batches_(length.epoch_steps > 0 ? length.epoch_steps * length.accumulate
+                                      : (length.samples + length.batch - 1) / length.batch),
       accumulate_(length.accumulate),
       epochs_(length.epochs) {}
 

@@ -25,11 +25,12 @@ double learning_rate(const RateCurve& curve, std::int64_t step);
 double rate_factor(const std::string& name, std::int64_t depth, double decay);
 
 /// Batches make epochs; the gradients of `accumulate` batches make one step, the last step of an
-/// epoch takes what is left.
+/// epoch that is one pass takes what is left.
 class Schedule {
  public:
   struct Length {
     std::int64_t samples = 1, batch = 1, accumulate = 1, epochs = 1;
+    std::int64_t epoch_steps = 0;  ///< 0: an epoch is one pass over the samples
   };
   explicit Schedule(const Length& length);
 

@@ -5,7 +5,7 @@
 #include <utility>
 
 #include "core/model_description.h"
-#include "judge/distance.h"
+#include "train/segmentation/distances.h"
 
 namespace medurwkv::train {
 namespace {
@@ -122,45 +122,31 @@ at::Tensor tversky_loss(const at::Tensor& probabilities, const Pixels& pixels,
   return foreground(1 - index, -1, options).mean();
 }
 
-/// Signed distances to the border of one plane of a truth, 0 where it is empty.
-void signed_distances(const judge::Mask& inside, double* out) {
-  judge::Mask outside = inside;
-  for (std::uint8_t& pixel : outside.inside) pixel = pixel == 0 ? 1 : 0;
-  const bool none = std::find(inside.inside.begin(), inside.inside.end(), 1) == inside.inside.end();
-  const bool all =
-      std::find(outside.inside.begin(), outside.inside.end(), 1) == outside.inside.end();
-  if (none || all) {
-    std::fill_n(out, inside.inside.size(), 0.0);
-    return;
+/// Of labels on the CPU, for outputs without distances of their own.
+at::Tensor distance_maps(const at::Tensor& labels, std::int64_t outputs,
+                         const LossOptions& options) {
+  const at::Tensor bytes = labels.to(at::kCPU, at::kByte).contiguous();
+  const std::int64_t classes = options.regions.empty() ? outputs : outputs + 1;
+  const data::ImageSize size{bytes.size(2), bytes.size(1)};
+  const auto pixels = static_cast<std::size_t>(size.width * size.height);
+  std::vector<at::Tensor> out;
+  for (std::int64_t n = 0; n < bytes.size(0); ++n) {
+    const std::uint8_t* first =
+        bytes.data_ptr<std::uint8_t>() + static_cast<std::size_t>(n) * pixels;
+    out.push_back(
+        at::tensor(signed_distances({first, pixels}, size, classes, options.regions), at::kDouble)
+            .reshape({-1, size.height, size.width}));
   }
-  const std::vector<double> to_outside = judge::squared_distances(inside, outside, {});
-  const std::vector<double> to_inside = judge::squared_distances(outside, inside, {});
-  auto inner = to_outside.begin();
-  auto outer = to_inside.begin();
-  for (std::size_t i = 0; i < inside.inside.size(); ++i) {
-    out[i] = inside.inside[i] != 0 ? 1 - std::sqrt(*inner++) : std::sqrt(*outer++);
-  }
-}
-
-at::Tensor distance_maps(const at::Tensor& truth) {
-  const at::Tensor bytes = truth.to(at::kCPU, at::kByte).contiguous();
-  const at::Tensor out = at::empty(bytes.sizes(), at::kDouble);
-  const auto width = static_cast<std::size_t>(bytes.size(3));
-  const auto height = static_cast<std::size_t>(bytes.size(2));
-  const std::size_t pixels = width * height;
-  const auto* in = bytes.data_ptr<std::uint8_t>();
-  for (std::int64_t plane = 0; plane < bytes.size(0) * bytes.size(1); ++plane) {
-    const std::uint8_t* first = in + static_cast<std::size_t>(plane) * pixels;
-    signed_distances({.width = width, .height = height, .inside = {first, first + pixels}},
-                     out.data_ptr<double>() + static_cast<std::size_t>(plane) * pixels);
-  }
-  return out.to(truth.options());
+  return at::stack(out);
 }
 
 at::Tensor boundary_loss(const at::Tensor& probabilities, const Pixels& pixels,
-                         const LossOptions& options) {
+                         const at::Tensor& labels, const LossOptions& options) {
   const at::Tensor wanted = foreground(probabilities, 1, options);
-  const at::Tensor distances = distance_maps(foreground(pixels.truth, 1, options));
+  const at::Tensor distances =
+      (options.distances.defined() ? options.distances
+                                   : distance_maps(labels, probabilities.size(1), options))
+          .to(wanted.options().requires_grad(false));
   return weighted_mean(wanted * distances, pixels.counted.expand_as(wanted), options);
 }
 
@@ -191,7 +177,7 @@ at::Tensor tversky_loss(const at::Tensor& logits, const at::Tensor& labels,
 at::Tensor boundary_loss(const at::Tensor& logits, const at::Tensor& labels,
                          const LossOptions& options) {
   const Pixels pixels = pixels_of(logits, labels, options);
-  return boundary_loss(probabilities_of(logits, pixels, options), pixels, options);
+  return boundary_loss(probabilities_of(logits, pixels, options), pixels, labels, options);
 }
 
 Loss segmentation_loss(const at::Tensor& logits, const at::Tensor& labels,
@@ -207,7 +193,7 @@ Loss segmentation_loss(const at::Tensor& logits, const at::Tensor& labels,
   if (weights[1] > 0) out.parts[1] = dice_loss(probabilities, pixels, options);
   if (weights[2] > 0) out.parts[2] = focal_loss(logits, pixels, options);
   if (weights[3] > 0) out.parts[3] = tversky_loss(probabilities, pixels, options);
-  if (weights[4] > 0) out.parts[4] = boundary_loss(probabilities, pixels, options);
+  if (weights[4] > 0) out.parts[4] = boundary_loss(probabilities, pixels, labels, options);
   for (std::size_t i = 0; i < weights.size(); ++i) {
     if (!out.parts[i].defined()) continue;
     const at::Tensor part = weights[i] * out.parts[i];

@@ -32,6 +32,9 @@ struct LossOptions {
   /// Where there are any, each output is a sigmoid of its own and each region's truth is that of
   /// its classes; all of them count as foreground, with the weight of the class they stand for.
   Regions regions = {};
+  /// Of the boundary loss, batch x planes x height x width as signed_distances gives them
+  /// (distances.h); undefined: computed from the labels.
+  at::Tensor distances = {};
   /// Sums over this process's part of the batch to those over all of it, with gradient.
   Gather gather = [](const at::Tensor& sums) { return sums; };
 };
@@ -61,10 +64,8 @@ at::Tensor tversky_loss(const at::Tensor& logits, const at::Tensor& labels,
                         const LossOptions& options);
 
 /// Mean over counted pixels and foreground classes of p times the signed distance in pixels to the
-/// class's border in the truth: the distance to its nearest pixel outside, 1 less than the distance
-/// to the nearest outside pixel, negated, inside, 0 where the image has none of it. Not bounded
-/// below: an addition to others, with a small weight. Source: Kervadec et al., Boundary loss for
-/// highly unbalanced segmentation, 2019.
+/// class's border in the truth (distances.h). Not bounded below: an addition to others, with a
+/// small weight.
 at::Tensor boundary_loss(const at::Tensor& logits, const at::Tensor& labels,
                          const LossOptions& options);
 

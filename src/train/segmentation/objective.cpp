@@ -66,6 +66,7 @@ Loss SegmentationObjective::loss(const ParameterStore& store,
   const at::Tensor& labels = batch.targets.front();
   LossOptions options = options_;
   options.gather = gather;
+  if (batch.targets.size() > 1) options.distances = batch.targets[1];
   Loss loss = segmentation_loss(output.logits, labels, options);
   if (!deep_supervision_) return loss;
   // The label in the middle of each token's pixels; beyond the image nothing counts.
@@ -73,6 +74,7 @@ Loss SegmentationObjective::loss(const ParameterStore& store,
   const std::int64_t width = labels.size(2);
   const at::Tensor whole = at::constant_pad_nd(
       labels, {0, padded(width) - width, 0, padded(height) - height}, options.ignore_label);
+  options.distances = at::Tensor();
   double weight = 1;
   double sum = 1;
   for (std::size_t up = 0; up < supervised_stages; ++up) {

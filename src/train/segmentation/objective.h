@@ -1,5 +1,6 @@
 // What a segmentation minimises: the loss of the logits and, with deep supervision, of heads on the
-// decoder's stages. A batch's target is its labels: int64, batch x height x width. Relies on
+// decoder's stages. A batch's targets are its labels, int64, batch x height x width, and where the
+// loader made them the distances of the boundary loss (LossOptions::distances). Relies on
 // train/segmentation/loss.h.
 #pragma once
 

@@ -13,13 +13,22 @@
 
 namespace medurwkv::train {
 
-/// make_training_sample's image and labels, as the loader wants them.
-data::SampleMaker sample_maker(const InputContract& contract, const data::AugmentSettings& settings,
-                               std::uint64_t seed);
-/// Numbers of such a sample.
-data::SampleCounts sample_counts(const InputContract& contract);
+/// What a sample is made of.
+struct SampleOptions {
+  InputContract input;
+  data::AugmentSettings augment;
+  std::uint64_t seed = 0;
+  bool distances = false;    ///< of the boundary loss (distances.h), beside the labels
+  std::int64_t classes = 2;  ///< of the set, background included
+  Regions regions = {};
+};
 
-/// Images and labels (SegmentationObjective's). Takes over the samples' memory.
+/// make_training_sample's image and labels, as the loader wants them.
+data::SampleMaker sample_maker(const SampleOptions& options);
+/// Numbers of such a sample.
+data::SampleCounts sample_counts(const SampleOptions& options);
+
+/// A batch of SegmentationObjective. Takes over the samples' memory.
 Batch to_tensors(data::SampleBatch&& samples, const InputContract& contract);
 
 /// Reads `cases` by their number.

@@ -107,7 +107,13 @@ class SegmentationTask : public Task {
         info_(described(config, dataset_, split_, source_.split_sha256)),
         columns_(columns_of(config, std::ssize(dataset_.classes))),
         objective_(config, info_.network, std::ssize(dataset_.classes)),
-        cases_(dataset_, split_, config.network.channels) {}
+        cases_(dataset_, split_, config.network.channels),
+        samples_{.input = info_.input,
+                 .augment = config.augment,
+                 .seed = config.run.seed,
+                 .distances = config.loss.boundary > 0,
+                 .classes = std::ssize(dataset_.classes),
+                 .regions = info_.heads.front().regions} {}
 
   [[nodiscard]] const weights::ModelInfo& info() const override { return info_; }
   [[nodiscard]] const Objective& objective() const override { return objective_; }
@@ -117,7 +123,9 @@ class SegmentationTask : public Task {
     return {.loss_parts = (config_.loss.focal > 0 ? 1 : 0) + (config_.loss.tversky > 0 ? 1 : 0) +
                           (config_.loss.boundary > 0 ? 1 : 0),
             .cases = static_cast<std::int64_t>(cases_.count()),
-            .mean_case = mean_case_size(cases_.reader, cases_.count())};
+            .mean_case = mean_case_size(cases_.reader, cases_.count()),
+            .own = (2 + config_.optimizer.accumulate) * config_.run.batch *
+                   sample_counts(samples_).second * std::int64_t{sizeof(float)}};
   }
   [[nodiscard]] std::int64_t samples() const override {
     return static_cast<std::int64_t>(cases_.train);
@@ -130,9 +138,8 @@ class SegmentationTask : public Task {
   void open(const Feed& feed) override {
     feed_ = feed;
     cache_.emplace(cases_.count(), cases_.reader, feed.cache_budget);
-    loader_.emplace(*cache_, data::LoaderOptions{.make = sample_maker(info_.input, config_.augment,
-                                                                      config_.run.seed),
-                                                 .counts = sample_counts(info_.input),
+    loader_.emplace(*cache_, data::LoaderOptions{.make = sample_maker(samples_),
+                                                 .counts = sample_counts(samples_),
                                                  .cases = samples(),
                                                  .batch = config_.run.batch,
                                                  .steps = feed.batches,
@@ -149,15 +156,16 @@ class SegmentationTask : public Task {
     engine::TorchEngine engine(info_.network, weights,
                                {.input = info_.input,
                                 .classes = info_.heads.front().classes,
+                                .regions = info_.heads.front().regions,
                                 .network = {},
                                 .file = {},
                                 .content_sha256 = {},
-                                .split_sha256 = {}},
-                               info_.heads.front().regions);
+                                .split_sha256 = {}});
     Validated out =
         validate(engine, *cache_,
                  {.first = cases_.train,
                   .count = cases_.val,
+                  .batch = static_cast<std::size_t>(config_.run.batch / feed_.world),
                   .pictures = feed_.rank == 0 ? static_cast<std::size_t>(config_.run.pictures) : 0,
                   .part = static_cast<std::size_t>(feed_.rank),
                   .parts = static_cast<std::size_t>(feed_.world)});
@@ -173,6 +181,7 @@ class SegmentationTask : public Task {
   Columns columns_;
   SegmentationObjective objective_;
   RunCases cases_;
+  SampleOptions samples_;
   Feed feed_;
   std::optional<data::CaseCache> cache_;  ///< of the training part, then of the validation part
   std::optional<data::BatchLoader> loader_;

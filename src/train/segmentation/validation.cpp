@@ -4,9 +4,12 @@
 #include <future>
 #include <memory>
 #include <optional>
+#include <utility>
 
+#include "core/error.h"
 #include "core/model_description.h"
 #include "core/text.h"
+#include "core/threads.h"
 #include "data/codecs/read.h"
 #include "judge/metrics.h"
 #include "predict/predictor.h"
@@ -14,31 +17,78 @@
 #include "train/task/panels.h"
 
 namespace medurwkv::train {
+namespace {
+
+using LoadedBatch = std::vector<std::shared_ptr<const data::LoadedCase>>;
+
+/// Decoded cases of a batch, beyond its first, take no more.
+constexpr std::int64_t most_bytes = 64'000'000;
+
+/// What the cases of a batch come to, one entry each.
+struct Judged {
+  data::LabelMap predicted;
+  std::optional<double> dice;
+};
+
+std::vector<Judged> judged(Engine& engine, const LoadedBatch& batch) {
+  const ModelDescription& model = engine.description();
+  std::vector<const data::Image*> images;
+  for (const auto& item : batch) images.push_back(&item->image);
+  std::vector<predict::NetworkOutput> outputs;
+  try {
+    outputs = predict::run_network(engine, images);
+  } catch (const Error& error) {
+    const std::string last = batch.size() > 1 ? concat(" to ", batch.back()->id) : "";
+    throw Error(error.kind(), concat("case ", batch.front()->id, last, ": ", error.what()));
+  }
+  std::vector<Judged> out(batch.size());
+  parallel_for(std::ssize(batch), [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t k = begin; k < end; ++k) {
+      const auto i = static_cast<std::size_t>(k);
+      const data::LoadedCase& item = *batch[i];
+      out[i].predicted =
+          predict::likeliest_class(predict::probabilities_of(std::move(outputs[i]), model),
+                                   model.classes.size(), {item.image.width, item.image.height});
+      out[i].dice = judge::mean_dice(item.id, item.labels, out[i].predicted, model.classes.size());
+    }
+  });
+  return out;
+}
+
+}  // namespace
 
 Validated validate(Engine& engine, data::CaseCache& cases, const ValidationPart& part) {
   const std::vector<ClassInfo>& classes = engine.description().classes;
   const std::size_t mine = (part.count + part.parts - 1 - part.part) / part.parts;
   const std::size_t shown = std::min(part.pictures, mine);
-  const auto read = [&](std::size_t i) {
-    return i < mine ? cases.get(part.first + part.part + i * part.parts) : nullptr;
+  const auto read = [&](std::size_t first) {
+    LoadedBatch out;
+    std::int64_t bytes = 0;
+    while (first + out.size() < mine && out.size() < std::max<std::size_t>(1, part.batch) &&
+           bytes < most_bytes) {
+      out.push_back(cases.get(part.first + part.part + (first + out.size()) * part.parts));
+      bytes += out.back()->bytes();
+    }
+    return out;
   };
   Validated out;
   std::vector<data::Image> rows;
-  std::shared_ptr<const data::LoadedCase> item = read(0);
-  for (std::size_t i = 0; i < mine; ++i) {
-    auto next = std::async(std::launch::async, read, i + 1);
-    const data::LabelMap predicted =
-        predict::predict_named(engine, item->image, concat("case ", item->id)).labels;
-    const std::optional<double> dice =
-        judge::mean_dice(item->id, item->labels, predicted, classes.size());
-    // Spread evenly: as often as the share of cases seen passes a whole number of pictures.
-    if ((i + 1) * shown / mine > i * shown / mine) {
-      rows.push_back(strip_row(item->image, item->labels, predicted, classes));
+  LoadedBatch batch = read(0);
+  for (std::size_t first = 0; first < mine;) {
+    auto next = std::async(std::launch::async, read, first + batch.size());
+    const std::vector<Judged> results = judged(engine, batch);
+    for (std::size_t k = 0; k < batch.size(); ++k) {
+      const std::size_t i = first + k;
+      // Spread evenly: as often as the share of cases seen passes a whole number of pictures.
+      if ((i + 1) * shown / mine > i * shown / mine) {
+        rows.push_back(strip_row(batch[k]->image, batch[k]->labels, results[k].predicted, classes));
+      }
+      if (!results[k].dice) continue;
+      out.sum += *results[k].dice;
+      ++out.used;
     }
-    item = next.get();
-    if (!dice) continue;
-    out.sum += *dice;
-    ++out.used;
+    first += batch.size();
+    batch = next.get();
   }
   if (!rows.empty()) out.strip = data::encode_png(stacked(rows));
   return out;

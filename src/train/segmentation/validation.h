@@ -16,6 +16,7 @@ namespace medurwkv::train {
 struct ValidationPart {
   std::size_t first = 0;
   std::size_t count = 0;
+  std::size_t batch = 1;     ///< at most so many run together
   std::size_t pictures = 0;  ///< spread evenly, the same in every epoch
   /// Of `parts` that share the cases, case by case in turn, only this one's are judged.
   std::size_t part = 0;
@@ -29,7 +30,7 @@ struct Validated {
   std::string strip;
 };
 
-/// Reads each case while the one before is being predicted.
+/// Reads a batch while the network runs on the one before.
 Validated validate(Engine& engine, data::CaseCache& cases, const ValidationPart& part);
 
 }  // namespace medurwkv::train
