@@ -26,7 +26,7 @@ std::vector<measure::Limits> Yardstick::limits(const std::vector<measure::Times>
 }
 
 nlohmann::json Yardstick::describe(const std::vector<measure::Times>& times) const {
-  nlohmann::json out = loops_.describe(times);
+  nlohmann::json out = loops_.speeds(times);
   out["matrix_gflops"] = measure::rate(times[2], 1e-9 * rate_.best->flops());
   out["fma_scaling"] = out["void"] = nullptr;
   const int threads = thread_count();

@@ -6,15 +6,11 @@
 
 #include "app/training_library.h"
 #include "core/threads.h"
-#include "core/version.h"
 #include "kernels/bi_wkv.h"
-#include "kernels/isa.h"
 #include "measure/machine.h"
 #include "native/onednn.h"
 
 namespace medurwkv::app {
-
-using nlohmann::json;
 
 namespace {
 
@@ -39,24 +35,15 @@ bool wkv_is_right(double tolerance) {
 
 }  // namespace
 
-json examine_machine() {
-  json out{{"medurwkv", medurwkv::version},
-           {"cpu", measure::cpu_model()},
-           {"features", measure::cpu_features()},
-           {"cores", available_cores()},
-           {"threads", thread_count()},
-           {"memory_kb", std::stoll(measure::line_of("/proc/meminfo", "MemTotal"))},
-           {"kernels", kernels::to_string(kernels::chosen_isa())},
-           {"onednn", native::onednn_version()},
-           {"onednn_isa", native::onednn_isa()},
-           {"onednn_gflops", native::onednn_matmul_gflops(512, 512, 512)},
-           {"self_test",
-            wkv_is_right<double>(1e-12) && wkv_is_right<float>(2e-6) ? "passed" : "failed"}};
-  if (has_training_library()) {
-    out["training_library"] = describe_training_library();
-  } else {
-    out["training_library"] = json();
-  }
+DoctorReport examine_machine() {
+  const std::int64_t kilobytes = std::stoll(measure::line_of("/proc/meminfo", "MemTotal"));
+  DoctorReport out{.machine = this_machine(),
+                   .threads = thread_count(),
+                   .memory_bytes = 1024 * kilobytes,
+                   .onednn_gflops = native::onednn_matmul_gflops(512, 512, 512),
+                   .self_test_passed = wkv_is_right<double>(1e-12) && wkv_is_right<float>(2e-6),
+                   .training_library = {}};
+  if (has_training_library()) out.training_library = describe_training_library();
   return out;
 }
 

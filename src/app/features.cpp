@@ -9,7 +9,8 @@
 
 namespace medurwkv::app {
 
-nlohmann::json compute_features(const library::FeaturesRequest& request, Listener& listener) {
+library::FeaturesResult compute_features(const library::FeaturesRequest& request,
+                                         Listener& listener) {
   if (!request.wkv.empty()) static_cast<void>(net::wkv_mode_from(request.wkv));
   for (const std::string& setting : request.settings) {
     if (!setting.starts_with("encoder.")) {

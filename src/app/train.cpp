@@ -31,7 +31,7 @@ void refuse_series_of_ranks(const library::TrainRequest& request) {
       "(--fold 1, then --fold 2; --seed 1 ...)");
 }
 
-nlohmann::json train_network(library::TrainRequest request, Listener& listener) {
+library::TrainResult train_network(library::TrainRequest request, Listener& listener) {
   refuse_wrong_ranks(request);
   const auto lies_in_out = [&](const char* name) { return is_there((request.out / name).path()); };
   const std::string out = request.out.path().string();

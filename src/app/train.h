@@ -1,11 +1,10 @@
 // `train`: a training run, or a series of them, made with the training library. Relies on
-// library/requests.h.
+// library/requests.h and library/results.h.
 #pragma once
-
-#include <nlohmann/json.hpp>
 
 #include "core/listener.h"
 #include "library/requests.h"
+#include "library/results.h"
 
 namespace medurwkv::app {
 
@@ -13,9 +12,7 @@ namespace medurwkv::app {
 void refuse_series_of_ranks(const library::TrainRequest& request);
 
 /// Refuses what can be refused without LibTorch, and fills in the split of a run that is resumed;
-/// then trains. Returns the run's summary {"run", "model", "curves", "epochs", "best_epoch",
-/// "best_validation_dice", "ended", "seconds", ...}, or that of a series {"run", "runs",
-/// "validation_dice"}. Throws Error, and Stopped.
-nlohmann::json train_network(library::TrainRequest request, Listener& listener);
+/// then trains. Throws Error, and Stopped.
+library::TrainResult train_network(library::TrainRequest request, Listener& listener);
 
 }  // namespace medurwkv::app

@@ -93,13 +93,14 @@ class Host {
   std::string answer_;
 };
 
-/// Makes a call that takes a request and delivers an answer.
-template <class Call>
-json answer_to(Call call, const std::string& request, const Host& host) {
+/// Makes a call that takes a request and delivers a result.
+template <class Result, class Call, class Request>
+Result result_of(Call call, const Request& request, Listener& listener) {
+  const Host host(listener);
   MedurwkvStatus status{};
-  call(request.c_str(), host.get(), &status);
+  call(library::to_text(request).c_str(), host.get(), &status);
   throw_on_failure(status);
-  return host.answer();
+  return library::from_value<Result>(host.answer());
 }
 
 class LibraryEngine : public Engine {
@@ -140,24 +141,24 @@ bool has_training_library() {
   return library_path().has_value();
 }
 
-json describe_training_library() {
+library::LibraryDescription describe_training_library() {
   const Host host(silence());
   MedurwkvStatus status{};
   opened_library().describe(host.get(), &status);
   throw_on_failure(status);
-  return host.answer();
+  return library::from_value<library::LibraryDescription>(host.answer());
 }
 
-json train(const library::TrainRequest& request, Listener& listener) {
-  return answer_to(opened_library().train, library::to_text(request), Host(listener));
+library::TrainResult train(const library::TrainRequest& request, Listener& listener) {
+  return result_of<library::TrainResult>(opened_library().train, request, listener);
 }
 
-json features(const library::FeaturesRequest& request, Listener& listener) {
-  return answer_to(opened_library().features, library::to_text(request), Host(listener));
+library::FeaturesResult features(const library::FeaturesRequest& request, Listener& listener) {
+  return result_of<library::FeaturesResult>(opened_library().features, request, listener);
 }
 
-json bench(const library::BenchRequest& request, Listener& listener) {
-  return answer_to(opened_library().bench, library::to_text(request), Host(listener));
+library::BenchResult bench(const library::BenchRequest& request, Listener& listener) {
+  return result_of<library::BenchResult>(opened_library().bench, request, listener);
 }
 
 std::unique_ptr<Engine> open_engine(const library::EngineRequest& request) {

@@ -1,44 +1,27 @@
 // `medurwkv bench`: what a network takes on this machine in time and memory, beside its limits.
-#include <cmath>
+#include <cstdint>
 #include <iomanip>
 #include <iostream>
 #include <memory>
 #include <string>
-#include <vector>
 
 #include <nlohmann/json.hpp>
 
-#include "app/training_library.h"
+#include "app/bench.h"
 #include "cli/command.h"
 #include "core/error.h"
 #include "core/text.h"
 #include "core/threads.h"
-#include "core/version.h"
-#include "kernels/isa.h"
-#include "measure/machine.h"
-#include "native/onednn.h"
+#include "library/json.h"
 #include "net/presets.h"
 
 namespace medurwkv::cli {
 namespace {
 
-using nlohmann::json;
-
 struct BenchOptions {
   CommonOptions common;
   library::BenchRequest request;
 };
-
-json machine() {
-  return {{"medurwkv", medurwkv::version},
-          {"cpu", measure::cpu_model()},
-          {"features", measure::cpu_features()},
-          {"cores", available_cores()},
-          {"kernels", kernels::to_string(kernels::chosen_isa())},
-          {"onednn", native::onednn_version()},
-          {"onednn_isa", native::onednn_isa()},
-          {"libtorch", app::describe_training_library().at("libtorch")}};
-}
 
 /// Three digits that count.
 std::string digits(double value) {
@@ -55,37 +38,34 @@ std::string percent(double share) {
 
 /// "median [low, high]".
 template <class Text>
-std::string interval(const json& estimate, const Text& text) {
-  const auto part = [&](const char* key) { return text(estimate.at(key).get<double>()); };
-  return concat(part("median"), " [", part("low"), ", ", part("high"), "]");
+std::string interval(const measure::Estimate& estimate, const Text& text) {
+  return concat(text(estimate.median), " [", text(estimate.low), ", ", text(estimate.high), "]");
 }
 
-void print_row(const std::string& what, const json& one) {
-  const auto memory = [&](const char* key) { return human_bytes(one.at(key).get<double>()); };
+void print_row(const std::string& what, const library::BenchFigures& one) {
+  const auto memory = [](std::int64_t bytes) { return human_bytes(static_cast<double>(bytes)); };
   std::cout << "  " << std::left << std::setw(20) << what << std::setw(30)
-            << interval(one.at("seconds"), time_text) << std::setw(16)
-            << digits(one.at("images_per_second").at("median").get<double>()) + " images/s"
-            << std::setw(22) << interval(one.at("share"), percent) << memory("peak_memory_bytes")
-            << " (expected " << memory("expected_memory_bytes") << ")\n";
+            << interval(one.seconds, time_text) << std::setw(16)
+            << digits(one.images_per_second.median) + " images/s" << std::setw(22)
+            << interval(one.share, percent) << memory(one.peak_memory_bytes) << " (expected "
+            << memory(one.expected_memory_bytes) << ")\n";
 }
 
-void print(const json& found) {
-  const json& about = found.at("machine");
-  const auto text = [&](const char* key) { return about.at(key).get<std::string>(); };
-  std::cout << "medurwkv " << text("medurwkv") << " on " << text("cpu") << ", "
-            << found.at("threads") << " of " << about.at("cores")
-            << " cores: " << join(about.at("features").get<std::vector<std::string>>(), " ")
-            << "\nour kernels " << text("kernels") << ", oneDNN " << text("onednn") << " "
-            << text("onednn_isa") << ", LibTorch " << text("libtorch") << "\n";
-  for (const json& size : found.at("sizes")) {
-    const json& limits = size.at("limits");
+void print(const app::BenchReport& found) {
+  const app::Machine& machine = found.machine;
+  const library::BenchResult& figures = found.figures;
+  std::cout << "medurwkv " << machine.medurwkv << " on " << machine.cpu << ", " << figures.threads
+            << " of " << machine.cores << " cores: " << join(machine.features, " ")
+            << "\nour kernels " << machine.kernels << ", oneDNN " << machine.onednn << " "
+            << machine.onednn_isa << ", LibTorch " << found.libtorch << "\n";
+  for (const library::BenchSize& size : figures.sizes) {
     std::cout << "\n"
-              << found.at("network").get<std::string>() << " at " << size.at("width") << " x "
-              << size.at("height")
-              << "; the machine's limits: " << interval(limits.at("fma_gflops"), digits)
-              << " GFLOP/s, " << interval(limits.at("triad_gb_s"), digits) << " GB/s\n";
-    print_row("prediction", size.at("prediction"));
-    print_row(concat("training step of ", found.at("batch")), size.at("training_step"));
+              << figures.network << " (" << figures.task << ") at " << size.width << " x "
+              << size.height
+              << "; the machine's limits: " << interval(size.limits.fma_gflops, digits)
+              << " GFLOP/s, " << interval(size.limits.triad_gb_s, digits) << " GB/s\n";
+    print_row("prediction", size.prediction);
+    print_row(concat("training step of ", figures.batch), size.training_step);
   }
   std::cout << "\nMedian time and its interval, images a second, the share of the limit (the least "
                "time that the\nmachine's limits allow / the time), memory of the process "
@@ -95,10 +75,12 @@ void print(const json& found) {
 int run_bench(BenchOptions& options) {
   options.request.threads = options.common.threads > 0 ? options.common.threads : available_cores();
   TerminalListener listener(options.common);
-  json found{{"machine", machine()}};
-  found.update(app::bench(options.request, listener));
+  const app::BenchReport found = app::measure_network(options.request, listener);
   if (options.common.json) {
-    print_json(found);
+    nlohmann::json out = library::to_value(found.figures);
+    out["machine"] = library::to_value(found.machine);
+    out["machine"]["libtorch"] = found.libtorch;
+    print_json(out);
   } else {
     print(found);
   }

@@ -1,46 +1,57 @@
 // `medurwkv doctor`: what this machine and this build can do, and whether it computes rightly.
 #include <iostream>
 #include <memory>
-#include <string>
-#include <vector>
 
 #include <nlohmann/json.hpp>
 
 #include "app/doctor.h"
 #include "cli/command.h"
 #include "core/text.h"
+#include "library/json.h"
+#include "library/results.h"
 
 namespace medurwkv::cli {
 namespace {
 
 using nlohmann::json;
 
-void print(const json& found) {
-  const auto text = [&](const char* key) { return found.at(key).get<std::string>(); };
-  std::cout << "medurwkv         " << text("medurwkv") << "\n"
-            << "processor        " << text("cpu") << ", " << found.at("cores") << " cores\n"
-            << "features         "
-            << join(found.at("features").get<std::vector<std::string>>(), " ") << "\n"
-            << "memory           " << human_bytes(1024 * found.at("memory_kb").get<double>())
-            << "\n"
-            << "threads          " << found.at("threads") << "\n"
-            << "our kernels      " << text("kernels") << "\n"
-            << "oneDNN           " << text("onednn") << ", " << text("onednn_isa") << ", "
-            << fixed(found.at("onednn_gflops").get<double>(), 0) << " GFLOP/s\n";
-  const json& library = found.at("training_library");
-  if (library.is_null()) {
+const char* self_test_of(const app::DoctorReport& found) {
+  return found.self_test_passed ? "passed" : "failed";
+}
+
+json to_json(const app::DoctorReport& found) {
+  json out = library::to_value(found.machine);
+  out["threads"] = found.threads;
+  out["memory_kb"] = found.memory_bytes / 1024;
+  out["onednn_gflops"] = found.onednn_gflops;
+  out["self_test"] = self_test_of(found);
+  out["training_library"] = library::to_value(found.training_library);
+  return out;
+}
+
+void print(const app::DoctorReport& found) {
+  const app::Machine& machine = found.machine;
+  std::cout << "medurwkv         " << machine.medurwkv << "\n"
+            << "processor        " << machine.cpu << ", " << machine.cores << " cores\n"
+            << "features         " << join(machine.features, " ") << "\n"
+            << "memory           " << human_bytes(static_cast<double>(found.memory_bytes)) << "\n"
+            << "threads          " << found.threads << "\n"
+            << "our kernels      " << machine.kernels << "\n"
+            << "oneDNN           " << machine.onednn << ", " << machine.onednn_isa << ", "
+            << fixed(found.onednn_gflops, 0) << " GFLOP/s\n";
+  if (!found.training_library) {
     std::cout << "LibTorch         not built in: training and running models are not available\n";
   } else {
-    const double speed = library.at("matrix_product_gflops").get<double>();
-    std::cout << "LibTorch         " << library.at("libtorch").get<std::string>() << ", devices "
-              << join(library.at("devices").get<std::vector<std::string>>(), ", ") << ", "
-              << fixed(speed, 0) << " GFLOP/s\n";
-    if (speed < 10) {
+    const library::LibraryDescription& library = *found.training_library;
+    std::cout << "LibTorch         " << library.libtorch << ", devices "
+              << join(library.devices, ", ") << ", " << fixed(library.matrix_product_gflops, 0)
+              << " GFLOP/s\n";
+    if (library.matrix_product_gflops < 10) {
       std::cout
           << "                 warning: this BLAS is very slow; install libopenblas0-pthread\n";
     }
   }
-  std::cout << "self-test        " << text("self_test") << "\n";
+  std::cout << "self-test        " << self_test_of(found) << "\n";
 }
 
 }  // namespace
@@ -53,13 +64,13 @@ void add_doctor(CLI::App& root) {
   add_json(*command, *options);
   on_run(*command, [options] {
     apply_threads(*options);
-    const json found = app::examine_machine();
+    const app::DoctorReport found = app::examine_machine();
     if (options->json) {
-      print_json(found);
+      print_json(to_json(found));
     } else {
       print(found);
     }
-    return found.at("self_test") == "passed" ? exit_done : exit_failed;
+    return found.self_test_passed ? exit_done : exit_failed;
   });
 }
 

@@ -4,15 +4,15 @@
 #include <string>
 #include <vector>
 
-#include <nlohmann/json.hpp>
-
 #include "app/features.h"
 #include "cli/command.h"
 #include "core/memory.h"
 #include "core/shape.h"
 #include "core/text.h"
 #include "core/threads.h"
+#include "library/json.h"
 #include "library/requests.h"
+#include "library/results.h"
 
 namespace medurwkv::cli {
 namespace {
@@ -29,19 +29,15 @@ int run_features(FeaturesOptions& options) {
   request.threads = options.common.threads > 0 ? options.common.threads : available_cores();
   request.memory = memory_limit();
   TerminalListener listener(options.common);
-  const nlohmann::json answer = app::compute_features(request, listener);
+  const library::FeaturesResult answer = app::compute_features(request, listener);
   if (options.common.json) {
-    print_json(answer);
+    print_json(library::to_value(answer));
     return exit_done;
   }
-  const nlohmann::json& network = answer.at("network");
-  std::cout << request.model.string() << ": " << network.at("architecture").get<std::string>()
-            << " (" << shown(network.at("preset").get<std::string>()) << "), bi-WKV "
-            << network.at("wkv").get<std::string>() << ", " << answer.at("dtype").get<std::string>()
-            << "\n";
-  for (const auto& file : answer.at("files")) {
-    std::cout << file.at("name").get<std::string>() << " "
-              << shape_text(file.at("shape").get<Shape>()) << "\n";
+  std::cout << request.model.string() << ": " << answer.architecture << " (" << shown(answer.preset)
+            << "), bi-WKV " << answer.wkv << ", " << answer.dtype << "\n";
+  for (const library::ArrayFile& file : answer.files) {
+    std::cout << file.name << " " << shape_text(file.shape) << "\n";
   }
   return exit_done;
 }

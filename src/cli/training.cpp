@@ -4,13 +4,13 @@
 #include <cstdlib>
 #include <iostream>
 
-#include <nlohmann/json.hpp>
-
 #include "app/train.h"
 #include "cli/ranks.h"
 #include "core/memory.h"
 #include "core/text.h"
 #include "core/threads.h"
+#include "library/json.h"
+#include "library/results.h"
 
 namespace medurwkv::cli {
 namespace {
@@ -32,20 +32,26 @@ std::vector<std::string> all_settings(const TrainingOptions& options, bool seed_
   return settings;
 }
 
-void print_series(const nlohmann::json& series) {
-  for (const nlohmann::json& run : series.at("runs")) {
-    const nlohmann::json& dice = run.at("best_validation_dice");
-    std::cout << run.at("folder").get<std::string>() << ": epoch " << run.at("best_epoch") << " of "
-              << run.at("epochs") << ", validation Dice "
-              << (dice.is_null() ? std::string("-") : fixed(dice.get<double>(), 4)) << "\n";
+void print_series(const library::TrainResult& series) {
+  for (const library::RunResult& run : series.runs) {
+    std::cout << run.folder << ": epoch " << run.best_epoch << " of " << run.epochs << ", "
+              << run.figure << " " << (run.best ? fixed(*run.best, 4) : "-") << "\n";
   }
-  const nlohmann::json& all = series.at("validation_dice");
-  if (all.at("mean").is_null()) return;
-  std::cout << "mean of " << all.at("runs") << ": " << fixed(all.at("mean").get<double>(), 4);
-  if (!all.at("deviation").is_null()) {
-    std::cout << ", standard deviation " << fixed(all.at("deviation").get<double>(), 4);
-  }
+  if (!series.mean) return;
+  std::cout << "mean of " << series.averaged << ": " << fixed(*series.mean, 4);
+  if (series.deviation) std::cout << ", standard deviation " << fixed(*series.deviation, 4);
   std::cout << "\n";
+}
+
+void print_run(const library::RunResult& run) {
+  if (run.model.empty()) {
+    std::cout << "model: none yet; go on with --resume\n";
+  } else {
+    std::cout << "model: " << run.model << " (epoch " << run.best_epoch << " of " << run.epochs;
+    if (run.best) std::cout << ", " << run.figure << " " << fixed(*run.best, 4);
+    std::cout << ")\ncurves: " << run.curves << "\n";
+  }
+  std::cout << "time: " << human_seconds(run.seconds) << "\n";
 }
 
 /// Runs the command again in several processes of this machine, which share its cores and memory.
@@ -136,29 +142,15 @@ int run_training(TrainingOptions& options, bool seed_given) {
   request.cache = options.cache_gigabytes < 0 ? -1 : 1e9 * options.cache_gigabytes;
   request.memory = memory_limit();
   TerminalListener listener(options.common);
-  const nlohmann::json summary = app::train_network(request, listener);
+  const library::TrainResult result = app::train_network(request, listener);
   if (request.rank > 0) return exit_done;
   if (options.common.json) {
-    print_json(summary);
-    return exit_done;
+    print_json(result.series ? library::to_value(result) : library::to_value(result.runs.front()));
+  } else if (result.series) {
+    print_series(result);
+  } else {
+    print_run(result.runs.front());
   }
-  if (summary.contains("runs")) {
-    print_series(summary);
-    return exit_done;
-  }
-  if (summary.at("model").is_null()) {
-    std::cout << "model: none yet; go on with --resume\ntime: "
-              << human_seconds(summary.at("seconds").get<double>()) << "\n";
-    return exit_done;
-  }
-  std::cout << "model: " << summary.at("model").get<std::string>() << " (epoch "
-            << summary.at("best_epoch") << " of " << summary.at("epochs");
-  if (!summary.at("best_value").is_null()) {
-    std::cout << ", " << summary.at("best_label").get<std::string>() << " "
-              << fixed(summary.at("best_value").get<double>(), 4);
-  }
-  std::cout << ")\ncurves: " << summary.at("curves").get<std::string>()
-            << "\ntime: " << human_seconds(summary.at("seconds").get<double>()) << "\n";
   return exit_done;
 }
 

@@ -159,7 +159,7 @@ std::map<std::string, Collected> run(const net::NetworkConfig& config,
 
 }  // namespace
 
-json features(const FeaturesRequest& request, Listener& listener) {
+library::FeaturesResult features(const FeaturesRequest& request, Listener& listener) {
   set_thread_count(request.threads);
   at::set_num_threads(request.threads);
   const at::ScalarType type = request.dtype == "float64" ? at::kDouble : at::kFloat;
@@ -190,18 +190,19 @@ json features(const FeaturesRequest& request, Listener& listener) {
   make_folder(request.out);
   const FolderLock lock(request.out);
   remove_leftovers(request.out, {"f1.npy", "f2.npy", "f3.npy", "f4.npy", "logits.npy"});
-  json files = json::array();
+  std::vector<library::ArrayFile> files;
   for (const auto& [name, output] : outputs) {
     const OutputPath path = request.out / concat(name, ".npy");
     write_npy(path, type == at::kFloat ? NpyType::f32 : NpyType::f64, output.shape, output.bytes);
-    files.push_back({{"name", path.path().string()},
-                     {"shape", output.shape},
-                     {"sha256", sha256_file(path.path())}});
+    files.push_back(
+        {.name = path.path().string(), .shape = output.shape, .sha256 = sha256_file(path.path())});
   }
-  return {{"content", weights::to_string(contents.kind)},
-          {"network", weights::to_json(config)},
-          {"dtype", request.dtype},
-          {"files", files}};
+  return {.content = weights::to_string(contents.kind),
+          .architecture = net::to_string(config.architecture),
+          .preset = config.preset,
+          .wkv = net::to_string(config.wkv),
+          .dtype = request.dtype,
+          .files = std::move(files)};
 }
 
 }  // namespace medurwkv::engine

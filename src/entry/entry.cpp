@@ -29,6 +29,8 @@
 #include "engine/features.h"
 #include "engine/torch_engine.h"
 #include "library/json.h"
+#include "library/requests.h"
+#include "library/results.h"
 #include "train/bench.h"
 #include "train/series.h"
 #include "weights/model_file.h"
@@ -106,17 +108,19 @@ class HostListener : public Listener {
   const MedurwkvHost& host_;
 };
 
-void deliver(const MedurwkvHost& host, const json& answer) {
-  host.deliver(host.user, answer.dump().c_str());
+template <class Result>
+void deliver(const MedurwkvHost& host, const Result& result) {
+  host.deliver(host.user, library::to_value(result).dump().c_str());
 }
 
 void describe(const MedurwkvHost* host, MedurwkvStatus* status) {
   guarded(status, [&] {
-    json devices = json::array({"cpu"});
+    library::LibraryDescription out{.libtorch = TORCH_VERSION,
+                                    .devices = {"cpu"},
+                                    .onednn = at::hasMKLDNN(),
+                                    .openmp = at::hasOpenMP()};
     const auto gpus = static_cast<int>(torch::cuda::device_count());
-    for (int i = 0; i < gpus; ++i) {
-      devices.push_back("cuda:" + std::to_string(i));
-    }
+    for (int i = 0; i < gpus; ++i) out.devices.push_back(concat("cuda:", i));
     // A matrix product tells an optimised BLAS from the reference one, which is 40 times slower.
     const at::NoGradGuard no_grad;
     const at::Tensor a = at::ones({512, 512});
@@ -125,13 +129,8 @@ void describe(const MedurwkvHost* host, MedurwkvStatus* status) {
     at::mm(a, a);
     const double seconds =
         std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-    host->deliver(host->user, json{{"libtorch", TORCH_VERSION},
-                                   {"devices", devices},
-                                   {"onednn", at::hasMKLDNN()},
-                                   {"openmp", at::hasOpenMP()},
-                                   {"matrix_product_gflops", 2e-9 * 512 * 512 * 512 / seconds}}
-                                  .dump()
-                                  .c_str());
+    out.matrix_product_gflops = 2e-9 * 512 * 512 * 512 / seconds;
+    deliver(*host, out);
   });
 }
 

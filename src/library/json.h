@@ -1,8 +1,10 @@
-// Requests as JSON texts and back. Relies on core and nlohmann/json.
+// Requests and results as JSON texts and back. Relies on core and nlohmann/json.
 #pragma once
 
 #include <filesystem>
+#include <optional>
 #include <string>
+#include <vector>
 
 #include <nlohmann/json.hpp>
 
@@ -13,29 +15,82 @@
 
 namespace medurwkv::library {
 
-inline const std::string& plain(const std::string& value) {
+/// A struct that names its fields to a visitor: T::fields(value, visit) calls visit("name", field).
+template <class T>
+concept Fields = requires(T& value) {
+  T::fields(value, [](const char*, auto&) {});
+};
+
+// All are declared before the first is used: they call each other for types of the standard
+// library.
+template <class T>
+nlohmann::json to_value(const std::optional<T>& value);
+template <Fields T>
+nlohmann::json to_value(const std::vector<T>& values);
+template <class T>
+nlohmann::json to_value(const T& value) {
   return value;
 }
-inline std::string plain(const std::filesystem::path& value) {
+inline nlohmann::json to_value(const std::filesystem::path& value) {
   return value.string();
 }
-inline std::string plain(const OutputPath& value) {
+inline nlohmann::json to_value(const OutputPath& value) {
   return value.path().string();
 }
+template <Fields T>
+nlohmann::json to_value(const T& value) {
+  nlohmann::json out = nlohmann::json::object();
+  T::fields(value, [&](const char* name, const auto& field) { out[name] = to_value(field); });
+  return out;
+}
 template <class T>
-const T& plain(const T& value) {
-  return value;
+nlohmann::json to_value(const std::optional<T>& value) {
+  return value ? to_value(*value) : nlohmann::json();
+}
+template <Fields T>
+nlohmann::json to_value(const std::vector<T>& values) {
+  nlohmann::json out = nlohmann::json::array();
+  for (const T& one : values) out.push_back(to_value(one));
+  return out;
 }
 
+// The way back. Each throws json::exception for a value of another type, or without one of the
+// fields.
+
+template <class T>
+void take(const nlohmann::json& from, std::optional<T>& value);
+template <Fields T>
+void take(const nlohmann::json& from, std::vector<T>& values);
+template <class T>
+void take(const nlohmann::json& from, T& value) {
+  from.get_to(value);
+}
 inline void take(const nlohmann::json& from, std::filesystem::path& value) {
   value = from.get<std::string>();
 }
 inline void take(const nlohmann::json& from, OutputPath& value) {
   value = OutputPath(from.get<std::string>());
 }
-template <class T>
+template <Fields T>
 void take(const nlohmann::json& from, T& value) {
-  from.get_to(value);
+  T::fields(value, [&](const char* name, auto& field) { take(from.at(name), field); });
+}
+template <class T>
+void take(const nlohmann::json& from, std::optional<T>& value) {
+  value.reset();
+  if (!from.is_null()) take(from, value.emplace());
+}
+template <Fields T>
+void take(const nlohmann::json& from, std::vector<T>& values) {
+  values.clear();
+  for (const nlohmann::json& one : from) take(one, values.emplace_back());
+}
+
+template <class T>
+T from_value(const nlohmann::json& from) {
+  T out;
+  take(from, out);
+  return out;
 }
 
 /// Throws a usage Error for a text that is not UTF-8, which JSON cannot hold.
@@ -49,21 +104,16 @@ inline void refuse_other_bytes(const nlohmann::json& value) {
   for (const nlohmann::json& one : value) refuse_other_bytes(one);
 }
 
-template <class Request>
-std::string to_text(const Request& request) {
-  nlohmann::json out = nlohmann::json::object();
-  Request::fields(request, [&](const char* name, const auto& value) { out[name] = plain(value); });
+template <Fields T>
+std::string to_text(const T& value) {
+  const nlohmann::json out = to_value(value);
   refuse_other_bytes(out);
   return out.dump();
 }
 
-/// Throws json::exception for a text without one of the fields or with one of another type.
-template <class Request>
-Request from_text(const std::string& text) {
-  const nlohmann::json from = nlohmann::json::parse(text);
-  Request out;
-  Request::fields(out, [&](const char* name, auto& value) { take(from.at(name), value); });
-  return out;
+template <Fields T>
+T from_text(const std::string& text) {
+  return from_value<T>(nlohmann::json::parse(text));
 }
 
 }  // namespace medurwkv::library

@@ -39,14 +39,14 @@ struct MedurwkvStatus {
 
 struct MedurwkvEngine;
 
-/// Everything the library can do. Requests are the JSON texts of library/requests.h.
+/// Everything the library can do. Requests are the JSON texts of library/requests.h, results those
+/// of library/results.h.
 /// `abi` must equal medurwkv_training_abi.
 struct MedurwkvTrainingLibrary {
   int abi;
-  /// Delivers {"libtorch": version, "devices": [...], "onednn": bool, "openmp": bool,
-  /// "matrix_product_gflops": number}.
+  /// Delivers library::LibraryDescription.
   void (*describe)(const MedurwkvHost* host, MedurwkvStatus* status);
-  /// Trains: library::TrainRequest. Delivers a summary of the run or runs.
+  /// Trains: library::TrainRequest. Delivers TrainResult.
   void (*train)(const char* request, const MedurwkvHost* host, MedurwkvStatus* status);
   /// Opens a model file for running: library::EngineRequest. Refuses what does not fit. Delivers
   /// what core/model_description.h holds.
@@ -60,9 +60,9 @@ struct MedurwkvTrainingLibrary {
                      std::int64_t height, std::int64_t width, float* logits,
                      MedurwkvStatus* status);
   void (*close_engine)(MedurwkvEngine* engine);
-  /// Measures a network: library::BenchRequest. Delivers the figures (train/bench.h).
+  /// Measures a network: library::BenchRequest. Delivers BenchResult.
   void (*bench)(const char* request, const MedurwkvHost* host, MedurwkvStatus* status);
-  /// Writes the maps and logits of arrays: library::FeaturesRequest. Delivers what was written.
+  /// Writes the maps and logits of arrays: library::FeaturesRequest. Delivers FeaturesResult.
   void (*features)(const char* request, const MedurwkvHost* host, MedurwkvStatus* status);
 };
 

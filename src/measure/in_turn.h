@@ -43,6 +43,14 @@ struct Estimate {
   /// Probability that [low, high] covers the true median: at least 0.95 where the sample allows it
   /// (6 or more), that of its whole range otherwise.
   double confidence = 0;
+
+  template <class Self, class Visit>
+  static void fields(Self& self, const Visit& visit) {
+    visit("median", self.median);
+    visit("low", self.low);
+    visit("high", self.high);
+    visit("confidence", self.confidence);
+  }
 };
 
 /// Median of the sample and its interval from order statistics (the binomial distribution of how

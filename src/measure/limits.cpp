@@ -71,9 +71,12 @@ std::vector<Limits> MachineLoops::limits(const std::vector<Times>& times) const 
   return out;
 }
 
-nlohmann::json MachineLoops::describe(const std::vector<Times>& times) const {
-  return {{"fma_gflops", rate(times[0], 1e-9 * flops_)},
-          {"triad_gb_s", rate(times[1], 1e-9 * bytes_)}};
+LoopSpeeds MachineLoops::speeds(const std::vector<Times>& times) const {
+  return {.fma_gflops = rate(times[0], 1e-9 * flops_), .triad_gb_s = rate(times[1], 1e-9 * bytes_)};
+}
+
+void to_json(nlohmann::json& out, const LoopSpeeds& speeds) {
+  out = {{"fma_gflops", speeds.fma_gflops}, {"triad_gb_s", speeds.triad_gb_s}};
 }
 
 }  // namespace medurwkv::measure

@@ -16,6 +16,21 @@ struct Limits {
   double bytes_per_second = 0;
 };
 
+/// The limits over all rounds.
+struct LoopSpeeds {
+  Estimate fma_gflops;
+  Estimate triad_gb_s;
+
+  template <class Self, class Visit>
+  static void fields(Self& self, const Visit& visit) {
+    visit("fma_gflops", self.fma_gflops);
+    visit("triad_gb_s", self.triad_gb_s);
+  }
+};
+
+/// {"fma_gflops", "triad_gb_s"}.
+void to_json(nlohmann::json& out, const LoopSpeeds& speeds);
+
 /// Runs multiply-adds for a few milliseconds on every thread; returns how many floating-point
 /// operations that were, a number that does not change from call to call.
 double run_fma_loop();
@@ -30,8 +45,7 @@ class MachineLoops {
   [[nodiscard]] std::vector<Contender> contenders();
   /// The limits in every round. `times` begins with those of contenders().
   [[nodiscard]] std::vector<Limits> limits(const std::vector<Times>& times) const;
-  /// {"fma_gflops", "triad_gb_s"}: estimates.
-  [[nodiscard]] nlohmann::json describe(const std::vector<Times>& times) const;
+  [[nodiscard]] LoopSpeeds speeds(const std::vector<Times>& times) const;
 
  private:
   double flops_, bytes_;  ///< of one run of the loops

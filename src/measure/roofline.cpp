@@ -96,8 +96,8 @@ double roofline_seconds(const std::vector<Work>& works, const Limits& limits) {
   return sum;
 }
 
-nlohmann::json figures(const std::vector<Work>& works, const Times& times,
-                       const std::vector<Limits>& limits) {
+Figures figures(const std::vector<Work>& works, const Times& times,
+                const std::vector<Limits>& limits) {
   Work all;
   for (const Work& work : works) {
     all.flops += work.flops;
@@ -109,11 +109,19 @@ nlohmann::json figures(const std::vector<Work>& works, const Times& times,
     bounds.push_back(roofline_seconds(works, limits[round]));
     shares.push_back(bounds.back() / times.seconds[round]);
   }
-  return {{"seconds", estimate(times.seconds)},
-          {"share", estimate(shares)},
-          {"gflop", 1e-9 * all.flops},
-          {"gbyte", 1e-9 * all.bytes},
-          {"bound_seconds", estimate(bounds).median}};
+  return {.seconds = estimate(times.seconds),
+          .share = estimate(shares),
+          .gflop = 1e-9 * all.flops,
+          .gbyte = 1e-9 * all.bytes,
+          .bound_seconds = estimate(bounds).median};
+}
+
+void to_json(nlohmann::json& out, const Figures& figures) {
+  out = {{"seconds", figures.seconds},
+         {"share", figures.share},
+         {"gflop", figures.gflop},
+         {"gbyte", figures.gbyte},
+         {"bound_seconds", figures.bound_seconds}};
 }
 
 Work forward_work(const Plan& plan, const Operation& op) {

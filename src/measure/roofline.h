@@ -24,11 +24,20 @@ struct Work {
 /// The sum of max(FLOP / F, bytes / B) over `works`.
 double roofline_seconds(const std::vector<Work>& works, const Limits& limits);
 
-/// The figures of something that was timed in turn with the machine's loops: {"seconds", "share"}
-/// as estimates, and "gflop", "gbyte", "bound_seconds" (the median of the rounds' rooflines). The
-/// share is the roofline over the time, both of the same round.
-nlohmann::json figures(const std::vector<Work>& works, const Times& times,
-                       const std::vector<Limits>& limits);
+/// What was timed in turn with the machine's loops.
+struct Figures {
+  Estimate seconds;
+  Estimate share;  ///< the roofline over the time, both of the same round
+  double gflop = 0;
+  double gbyte = 0;
+  double bound_seconds = 0;  ///< the median of the rounds' rooflines
+};
+
+/// The fields by their names.
+void to_json(nlohmann::json& out, const Figures& figures);
+
+Figures figures(const std::vector<Work>& works, const Times& times,
+                const std::vector<Limits>& limits);
 
 /// One operation. Every distinct input is read once and the output written once, parameters
 /// included; views (to_tokens, to_map, row, slice, crop) cost nothing.

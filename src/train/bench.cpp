@@ -29,8 +29,6 @@ namespace {
 
 using library::BenchRequest;
 
-using nlohmann::json;
-
 /// The network, with the weights of a file where one is named: how fast bi-WKV is depends on them.
 struct Subject {
   net::NetworkConfig network;
@@ -130,8 +128,9 @@ std::pair<std::int64_t, std::int64_t> expected_memory(const Subject& subject, da
   return {step.program + prediction, step.total()};
 }
 
-json measure_size(const Subject& subject, data::ImageSize size, const BenchRequest& request,
-                  const std::function<void()>& stop_if_asked) {
+library::BenchSize measure_size(const Subject& subject, data::ImageSize size,
+                                const BenchRequest& request,
+                                const std::function<void()>& stop_if_asked) {
   const auto [expected_prediction, expected_step] = expected_memory(subject, size, request);
   const auto count = static_cast<std::size_t>(subject.network.channels * size.width * size.height);
   const std::vector<float> image(count, 0.5F);
@@ -163,40 +162,47 @@ json measure_size(const Subject& subject, data::ImageSize size, const BenchReque
   const auto figures = [&](const measure::Times& taken, std::int64_t batch, measure::Extent extent,
                            std::int64_t expected_bytes, std::int64_t peak) {
     const plan::Plan plan = plan::record(subject.network, batch, size.height, size.width);
-    json out = measure::figures(measure::network_work(plan, extent), taken, loops.limits(times));
-    out["images_per_second"] = measure::rate(taken, static_cast<double>(batch));
-    out["expected_memory_bytes"] = expected_bytes;
-    out["peak_memory_bytes"] = peak;
-    return out;
+    const measure::Figures found =
+        measure::figures(measure::network_work(plan, extent), taken, loops.limits(times));
+    return library::BenchFigures{
+        .seconds = found.seconds,
+        .share = found.share,
+        .gflop = found.gflop,
+        .gbyte = found.gbyte,
+        .bound_seconds = found.bound_seconds,
+        .images_per_second = measure::rate(taken, static_cast<double>(batch)),
+        .expected_memory_bytes = expected_bytes,
+        .peak_memory_bytes = peak};
   };
-  return {{"width", size.width},
-          {"height", size.height},
-          {"limits", loops.describe(times)},
-          {"prediction", figures(times[times.size() - 2], 1, measure::Extent::forward,
-                                 expected_prediction, prediction_peak)},
-          {"training_step", figures(times.back(), request.batch, measure::Extent::training_step,
-                                    expected_step, training_peak)}};
+  return {.width = size.width,
+          .height = size.height,
+          .limits = loops.speeds(times),
+          .prediction = figures(times[times.size() - 2], 1, measure::Extent::forward,
+                                expected_prediction, prediction_peak),
+          .training_step = figures(times.back(), request.batch, measure::Extent::training_step,
+                                   expected_step, training_peak)};
 }
 
 }  // namespace
 
-json run_bench(const BenchRequest& request, Listener& listener) {
+library::BenchResult run_bench(const BenchRequest& request, Listener& listener) {
   set_thread_count(request.threads);
   at::set_num_threads(request.threads);
   const Subject subject = subject_of(request);
   std::vector<data::ImageSize> sizes;
   for (const std::int64_t size : request.sizes) sizes.push_back({size, size});
   if (sizes.empty()) sizes.push_back(subject.size);
-  json out{{"network", subject.network.preset},
-           {"batch", request.batch},
-           {"threads", request.threads},
-           {"rounds", request.rounds},
-           {"sizes", json::array()}};
+  library::BenchResult out{
+      .network = subject.network.preset,
+      .task = to_string(subject.classifies() ? TaskKind::classify : TaskKind::segmentation),
+      .batch = request.batch,
+      .threads = request.threads,
+      .rounds = request.rounds,
+      .sizes = {}};
   for (const data::ImageSize& size : sizes) {
     listener.line(
         concat("measuring ", size.width, " x ", size.height, ", ", request.rounds, " rounds"));
-    out["sizes"].push_back(
-        measure_size(subject, size, request, [&] { throw_if_stopped(listener); }));
+    out.sizes.push_back(measure_size(subject, size, request, [&] { throw_if_stopped(listener); }));
   }
   return out;
 }

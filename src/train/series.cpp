@@ -11,6 +11,7 @@
 #include "core/folder_lock.h"
 #include "core/text.h"
 #include "data/split/split.h"
+#include "library/json.h"
 #include "train/checkpoint.h"
 #include "train/run/config.h"
 #include "train/run/folder.h"
@@ -18,6 +19,8 @@
 namespace medurwkv::train {
 namespace {
 
+using library::RunResult;
+using library::TrainResult;
 using nlohmann::json;
 namespace fs = std::filesystem;
 
@@ -121,6 +124,24 @@ json begin_series(const TrainRequest& request) {
   return record;
 }
 
+/// A run on record. One of version 0.1 says "best_validation_dice".
+RunResult ended_run(const json& record) {
+  if (record.contains("best")) return library::from_value<RunResult>(record);
+  RunResult out{.folder = record.value("folder", ""),
+                .run = record.value("run", ""),
+                .model = record.value("model", ""),
+                .model_checksum = record.value("model_checksum", ""),
+                .curves = record.value("curves", ""),
+                .epochs = record.value("epochs", std::int64_t{0}),
+                .best_epoch = record.value("best_epoch", std::int64_t{0}),
+                .figure = "validation Dice",
+                .best = {},
+                .ended = true,
+                .seconds = record.at("seconds").get<double>()};
+  library::take(record.at("best_validation_dice"), out.best);
+  return out;
+}
+
 constexpr std::int64_t most_seeds = 1000;  // as --seeds takes
 
 [[noreturn]] void throw_damaged(const TrainRequest& request, const std::string& what) {
@@ -144,9 +165,7 @@ json read_record(const TrainRequest& request) {
     }
     static_cast<void>(out.value("config_sha256", ""));
     for (const auto& [folder, summary] : out.at("ended").items()) {
-      static_cast<void>(summary.at("seconds").get<double>());
-      static_cast<void>(summary.at("best_validation_dice"));
-      static_cast<void>(summary.value("model_checksum", ""));
+      static_cast<void>(ended_run(summary));
     }
     return out;
   } catch (const json::exception& error) {
@@ -231,32 +250,31 @@ void raise_epochs(const TrainRequest& request, json& record) {
 /// again, or its loss is told.
 bool has_ended(const TrainRequest& request, const Member& member, const json& ended) {
   if (!ended.contains(member.folder)) return false;
-  const std::string checksum = ended.at(member.folder).value("model_checksum", "");
+  const std::string checksum = ended_run(ended.at(member.folder)).model_checksum;
   return model_problem((request.out / member.folder / "best.model").path(), checksum).empty();
 }
 
-json dice_over(const std::vector<json>& runs) {
+/// Fills in the mean and the deviation of the best figures.
+void average(TrainResult& result) {
   std::vector<double> values;
-  for (const json& run : runs) {
-    const json& dice = run.at("best_validation_dice");
-    if (!dice.is_null()) values.push_back(dice.get<double>());
+  for (const RunResult& run : result.runs) {
+    if (run.best) values.push_back(*run.best);
   }
-  if (values.empty()) return {{"mean", nullptr}, {"deviation", nullptr}, {"runs", 0}};
+  result.averaged = std::ssize(values);
+  if (values.empty()) return;
   const auto count = static_cast<double>(values.size());
   double mean = 0;
   for (const double value : values) mean += value / count;
   double squares = 0;
   for (const double value : values) squares += (value - mean) * (value - mean);
-  const bool several = values.size() > 1;
-  return {{"mean", mean},
-          {"deviation", several ? json(std::sqrt(squares / (count - 1))) : json()},
-          {"runs", values.size()}};
+  result.mean = mean;
+  if (values.size() > 1) result.deviation = std::sqrt(squares / (count - 1));
 }
 
 /// A series whose first run was refused leaves nothing behind.
-json train_member(const TrainRequest& request, Listener& listener, UnusedFolder& of_series) {
+RunResult train_member(const TrainRequest& request, Listener& listener, UnusedFolder& of_series) {
   try {
-    json out = train(request, listener);
+    RunResult out = train(request, listener);
     of_series.keep();
     return out;
   } catch (...) {
@@ -267,8 +285,13 @@ json train_member(const TrainRequest& request, Listener& listener, UnusedFolder&
 
 }  // namespace
 
-json train_series(const TrainRequest& given, Listener& listener) {
-  if (!given.pictures.empty()) return train(given, listener);  // a pretraining is one run
+TrainResult train_series(const TrainRequest& given, Listener& listener) {
+  const auto alone = [&](const TrainRequest& request) {
+    TrainResult out;
+    out.runs.push_back(train(request, listener));
+    return out;
+  };
+  if (!given.pictures.empty()) return alone(given);  // a pretraining
   const bool begun = given.resume && is_there(record_of(given).path());
   json record = begun ? read_record(given) : json::object();
   TrainRequest request = begun ? resumed_request(given, record) : given;
@@ -283,7 +306,7 @@ json train_series(const TrainRequest& given, Listener& listener) {
     refuse_another_configuration(request, record);
   }
   const std::vector<Member> members = members_of(request);
-  if (members.size() == 1) return train(request_of(request, members.front()), listener);
+  if (members.size() == 1) return alone(request_of(request, members.front()));
   refuse_within(request.out, {request.data});
   for (const Member& member : members) refuse_links(request.out / member.folder);
   UnusedFolder unused(request.out, {"series.json", "split.json", "config.toml"});
@@ -303,7 +326,8 @@ json train_series(const TrainRequest& given, Listener& listener) {
     record = begin_series(request);
   }
   json& ended = record.at("ended");
-  std::vector<json> runs;
+  TrainResult out;
+  out.series = true;
   double seconds = 0;
   for (const Member& member : members) {
     if (has_ended(request, member, ended)) {
@@ -315,18 +339,18 @@ json train_series(const TrainRequest& given, Listener& listener) {
         if (one.max_minutes <= 0) break;
       }
       listener.line(
-          concat("--- ", member.folder, " (", runs.size() + 1, " of ", members.size(), ")"));
-      json summary = train_member(one, listener, unused);
-      if (!summary.at("ended").get<bool>()) break;  // --max-minutes
-      summary["folder"] = member.folder;
-      ended[member.folder] = std::move(summary);
+          concat("--- ", member.folder, " (", out.runs.size() + 1, " of ", members.size(), ")"));
+      RunResult run = train_member(one, listener, unused);
+      if (!run.ended) break;  // --max-minutes
+      run.folder = member.folder;
+      ended[member.folder] = library::to_value(run);
       write_file(record_of(request), record.dump(2) + "\n");
     }
-    runs.push_back(ended.at(member.folder));
-    seconds += runs.back().at("seconds").get<double>();
+    out.runs.push_back(ended_run(ended.at(member.folder)));
+    seconds += out.runs.back().seconds;
   }
-  return {
-      {"run", request.out.path().string()}, {"runs", runs}, {"validation_dice", dice_over(runs)}};
+  average(out);
+  return out;
 }
 
 }  // namespace medurwkv::train

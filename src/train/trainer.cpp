@@ -80,7 +80,7 @@ class Run {
     learner_.set_group(meeting_.group());
   }
 
-  json execute() {
+  library::RunResult execute() {
     if (meeting_.leads()) {
       begin();
       announce();
@@ -531,19 +531,19 @@ class Run {
   [[nodiscard]] bool has_epoch() const { return !state().rows.empty(); }
   [[nodiscard]] bool has_model() const { return !state().best_model.empty(); }
 
-  [[nodiscard]] json summary() const {
-    return {{"run", request_.out.path().string()},
-            {"model", has_model() ? json((request_.out / "best.model").path().string()) : json()},
-            {"model_checksum", state().best_model},
-            {"curves", has_epoch() ? json((request_.out / "curves.svg").path().string()) : json()},
-            {"epochs", state().rows.size()},
-            {"best_epoch", state().best_epoch},
-            {concat("best_", columns().chooses().name),
-             std::isfinite(state().best) ? json(state().best) : json()},
-            {"best_label", columns().chooses().label},
-            {"best_value", std::isfinite(state().best) ? json(state().best) : json()},
-            {"ended", finished()},
-            {"seconds", total_seconds()}};
+  [[nodiscard]] library::RunResult summary() const {
+    const auto file = [&](const char* name) { return (request_.out / name).path().string(); };
+    return {.folder = {},
+            .run = request_.out.path().string(),
+            .model = has_model() ? file("best.model") : "",
+            .model_checksum = state().best_model,
+            .curves = has_epoch() ? file("curves.svg") : "",
+            .epochs = std::ssize(state().rows),
+            .best_epoch = state().best_epoch,
+            .figure = columns().chooses().label,
+            .best = std::isfinite(state().best) ? std::optional(state().best) : std::nullopt,
+            .ended = finished(),
+            .seconds = total_seconds()};
   }
 
   /// Seconds of this process.
@@ -578,7 +578,7 @@ class Run {
 
 }  // namespace
 
-json train(const TrainRequest& request, Listener& listener) {
+library::RunResult train(const TrainRequest& request, Listener& listener) {
   set_thread_count(request.threads);
   at::set_num_threads(request.threads);
   std::vector<std::filesystem::path> read{request.data};

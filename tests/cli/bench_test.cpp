@@ -184,9 +184,9 @@ TEST(Bench, GivesATableForPeople) {
       run_program({"bench", "--preset", "nano", "--size", "64", "96", "--quick", "--quiet"});
   ASSERT_EQ(outcome.code, 0) << outcome.err;
   EXPECT_EQ(outcome.err, "");
-  for (const char* word :
-       {"LibTorch", "oneDNN", "our kernels", "nano at 64 x 64", "nano at 96 x 96", "GFLOP/s",
-        "GB/s", "prediction", "training step of 4", "images/s", " %", "expected"}) {
+  for (const char* word : {"LibTorch", "oneDNN", "our kernels", "nano (segmentation) at 64 x 64",
+                           "nano (segmentation) at 96 x 96", "GFLOP/s", "GB/s", "prediction",
+                           "training step of 4", "images/s", " %", "expected"}) {
     EXPECT_TRUE(contains(outcome.out, word)) << word << "\n" << outcome.out;
   }
 }

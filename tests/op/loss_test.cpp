@@ -311,7 +311,8 @@ TEST(Loss, DistancesOfTheLoaderAreThoseOfTheLabels) {
       item.labels.labels.push_back(i == 40 ? ignore_label : static_cast<std::uint8_t>(label % 3));
     }
     const data::SampleCounts counts = train::sample_counts(samples);
-    data::SampleBatch made{.count = 1};
+    data::SampleBatch made;
+    made.count = 1;
     made.images.resize(static_cast<std::size_t>(counts.image));
     made.labels.resize(static_cast<std::size_t>(counts.labels));
     made.second.resize(static_cast<std::size_t>(counts.second));

@@ -59,7 +59,7 @@ const std::map<std::string, std::set<std::string>>& named_folders() {
       {"judge/report", {"judge"}},
       {"predict", {"data/layout", "weights"}},
       {"torch", {"plan", "weights"}},
-      {"library", {"core"}},
+      {"library", {"measure"}},
       {"train/run", {"net", "data/feed"}},
       {"engine", {"library", "torch", "predict", "train/run"}},
       {"train/task", {"torch", "library", "data/feed", "train/run"}},

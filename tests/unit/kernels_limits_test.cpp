@@ -9,8 +9,6 @@
 #include <cstdint>
 #include <vector>
 
-#include <nlohmann/json.hpp>
-
 #include "core/threads.h"
 #include "kernels/isa.h"
 #include "kernels/vector/table.h"
@@ -89,9 +87,9 @@ TEST_P(Limits, AreWhatTheLoopsDoOverTheirTimes) {
   EXPECT_DOUBLE_EQ(limits[0].flops_per_second, 2 * flops);
   EXPECT_DOUBLE_EQ(limits[1].flops_per_second, 4 * flops);
   EXPECT_DOUBLE_EQ(limits[0].bytes_per_second, 2 * limits[1].bytes_per_second);
-  const nlohmann::json about = loops.describe(times);
-  EXPECT_DOUBLE_EQ(about.at("fma_gflops").at("median").get<double>(), 3e-9 * flops);
-  EXPECT_DOUBLE_EQ(about.at("triad_gb_s").at("median").get<double>(),
+  const measure::LoopSpeeds speeds = loops.speeds(times);
+  EXPECT_DOUBLE_EQ(speeds.fma_gflops.median, 3e-9 * flops);
+  EXPECT_DOUBLE_EQ(speeds.triad_gb_s.median,
                    0.5e-9 * (limits[0].bytes_per_second + limits[1].bytes_per_second));
 }
 
@@ -118,7 +116,7 @@ TEST(MachineLoops, AgreeWithAnotherTriadAndAnotherProduct) {
   const std::vector<measure::Times> times =
       measure::measure_in_turn(contenders, {.rounds = 5, .seconds = 0.001});
   const double bandwidth = measure::rate(times[2], 3e-9 * 4 * count).high;
-  const double limit = loops.describe(times).at("triad_gb_s").at("high").get<double>();
+  const double limit = loops.speeds(times).triad_gb_s.high;
   EXPECT_GT(limit, bandwidth / 4);
   EXPECT_LT(limit, bandwidth * 4);
   EXPECT_EQ(a[count - 1], 7);

@@ -1,13 +1,15 @@
-// What crosses to the training library: every field of a request is documented where it is
-// declared, is visited under its own name, and comes back as it was sent.
+// What crosses to and from the training library: every field of a request and of a result is
+// documented where it is declared, is visited under its own name, and comes back as it was sent.
 #include <gtest/gtest.h>
 
 #include <cstdint>
 #include <filesystem>
 #include <map>
+#include <optional>
 #include <regex>
 #include <sstream>
 #include <string>
+#include <type_traits>
 #include <vector>
 
 #include <nlohmann/json.hpp>
@@ -16,6 +18,7 @@
 #include "core/files.h"
 #include "library/json.h"
 #include "library/requests.h"
+#include "library/results.h"
 #include "support/paths.h"
 
 namespace medurwkv::library {
@@ -23,7 +26,7 @@ namespace {
 
 using Names = std::vector<std::string>;
 
-/// The members of each struct of requests.h that have a comment behind them, and all of them.
+/// The members of each struct of a header that have a comment behind them, and all of them.
 struct Declared {
   Names members, documented;
 };
@@ -32,7 +35,8 @@ std::map<std::string, Declared> declared() {
   static const std::regex start(R"(struct (\w+) \{)");
   static const std::regex member(R"(  [\w:<>]+ (\w+)( = [^;]+)?;(\s*///< .{5,})?)");
   std::map<std::string, Declared> out;
-  std::istringstream lines(read_file(test::source_folder() / "src/library/requests.h"));
+  std::istringstream lines(read_file(test::source_folder() / "src/library/requests.h") +
+                           read_file(test::source_folder() / "src/library/results.h"));
   std::string line;
   std::string name;
   while (std::getline(lines, line)) {
@@ -72,45 +76,82 @@ void set(std::vector<std::string>& value, int number) {
 void set(std::vector<std::int64_t>& value, int number) {
   value = {1, number};
 }
+void set(measure::Estimate& value, int number) {
+  value.median = number;
+  value.high = number + 1;
+}
+void set(measure::LoopSpeeds& value, int number) {
+  value.triad_gb_s.low = number;
+}
+template <class T>
+void set(std::optional<T>& value, int number);
+template <Fields T>
+void set(T& value, int number);
+template <Fields T>
+void set(std::vector<T>& value, int number) {
+  set(value.emplace_back(), number);
+}
 void set(bool& value, int /*number*/) {
   value = !value;
 }
 template <class Number>
+requires std::is_arithmetic_v<Number>
 void set(Number& value, int number) {
   value = static_cast<Number>(number) + 100;
+}
+template <class T>
+void set(std::optional<T>& value, int number) {
+  set(value.emplace(), number);
+}
+template <Fields T>
+void set(T& value, int number) {
+  T::fields(value, [&](const char* /*name*/, auto& field) { set(field, ++number); });
 }
 
 template <class Request>
 class Requests : public testing::Test {};
 
-struct Train {
-  using Request = TrainRequest;
-  static constexpr const char* name = "TrainRequest";
-};
-struct Engine {
-  using Request = EngineRequest;
-  static constexpr const char* name = "EngineRequest";
-};
-struct Features {
-  using Request = FeaturesRequest;
-  static constexpr const char* name = "FeaturesRequest";
-};
-struct Bench {
-  using Request = BenchRequest;
-  static constexpr const char* name = "BenchRequest";
-};
-using All = testing::Types<Train, Engine, Features, Bench>;
+template <class T>
+constexpr const char* name_of = nullptr;
+template <>
+constexpr const char* name_of<TrainRequest> = "TrainRequest";
+template <>
+constexpr const char* name_of<EngineRequest> = "EngineRequest";
+template <>
+constexpr const char* name_of<FeaturesRequest> = "FeaturesRequest";
+template <>
+constexpr const char* name_of<BenchRequest> = "BenchRequest";
+template <>
+constexpr const char* name_of<LibraryDescription> = "LibraryDescription";
+template <>
+constexpr const char* name_of<RunResult> = "RunResult";
+template <>
+constexpr const char* name_of<TrainResult> = "TrainResult";
+template <>
+constexpr const char* name_of<ArrayFile> = "ArrayFile";
+template <>
+constexpr const char* name_of<FeaturesResult> = "FeaturesResult";
+template <>
+constexpr const char* name_of<BenchFigures> = "BenchFigures";
+template <>
+constexpr const char* name_of<BenchSize> = "BenchSize";
+template <>
+constexpr const char* name_of<BenchResult> = "BenchResult";
+
+using All = testing::Types<TrainRequest, EngineRequest, FeaturesRequest, BenchRequest,
+                           LibraryDescription, RunResult, TrainResult, ArrayFile, FeaturesResult,
+                           BenchFigures, BenchSize, BenchResult>;
 TYPED_TEST_SUITE(Requests, All);
 
 TYPED_TEST(Requests, EveryFieldIsDeclaredDocumentedAndVisited) {
-  const Declared there = declared()[TypeParam::name];
-  ASSERT_GE(there.members.size(), 4U) << "requests.h was not understood";
+  const Declared there = declared()[name_of<TypeParam>];
+  ASSERT_GE(there.members.size(), 3U) << "the header was not understood";
   EXPECT_EQ(there.documented, there.members);
-  EXPECT_EQ(visited<typename TypeParam::Request>(), there.members);
+  EXPECT_EQ(visited<TypeParam>(), there.members);
 }
 
 TYPED_TEST(Requests, ComesBackAsItWasSent) {
-  using Request = typename TypeParam::Request;
+  using Request = TypeParam;
   Request sent;
   int number = 0;
   Request::fields(sent, [&](const char* /*name*/, auto& value) { set(value, ++number); });
