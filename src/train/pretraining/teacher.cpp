@@ -60,6 +60,16 @@ std::vector<at::Tensor> tensors_of(const c10::IValue& value) {
   return out;
 }
 
+/// Convolutions take in the normalisations behind them, which changes their results by rounding.
+/// What LibTorch cannot bring to that form stays as it is.
+torch::jit::Module frozen(const torch::jit::Module& module) {
+  try {
+    return torch::jit::freeze(module);
+  } catch (const std::exception&) {
+    return module;
+  }
+}
+
 }  // namespace
 
 struct Teacher::Module {
@@ -70,8 +80,9 @@ Teacher::Teacher(const fs::path& file, std::int64_t batch, std::int64_t width, s
                  const at::Device& device)
     : file_(file), device_(device), contract_(contract_of(file, width, height)) {
   try {
-    module_ = std::make_unique<Module>(Module{torch::jit::load(file.string(), device)});
-    module_->script.eval();
+    torch::jit::Module script = torch::jit::load(file.string(), device);
+    script.eval();
+    module_ = std::make_unique<Module>(Module{frozen(script)});
   } catch (const c10::Error& error) {
     throw_failure(concat(file.string(), ": LibTorch cannot load it as a TorchScript module: ",
                          shown(split(error.what_without_backtrace(), '\n').front())));
@@ -87,7 +98,9 @@ std::vector<at::Tensor> Teacher::run(const at::Tensor& pictures) const {
   const at::NoGradGuard no_grad;
   std::vector<at::Tensor> out;
   try {
-    out = tensors_of(module_->script.forward({pictures.to(device_)}));
+    // Channels last is the order that oneDNN's and cuDNN's convolutions take without copying.
+    out = tensors_of(module_->script.forward(
+        {pictures.to(device_).contiguous(at::MemoryFormat::ChannelsLast)}));
   } catch (const std::exception& error) {
     throw_failure(concat(file_.string(), ": fails on pictures of ",
                          shape_text(pictures.sizes().vec()), ": ",
@@ -101,7 +114,7 @@ std::vector<at::Tensor> Teacher::run(const at::Tensor& pictures) const {
                            "; expected maps, batch x channels x height x width, or vectors, batch ",
                            "x channels, of floats"));
     }
-    one = one.to(at::kFloat);
+    one = one.to(at::kFloat).contiguous();
   }
   return out;
 }
