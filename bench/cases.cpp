@@ -1,6 +1,7 @@
 #include "cases.h"
 
 #include "kernels/bi_wkv.h"
+#include "plan/ops.h"
 
 namespace medurwkv::bench {
 namespace {
@@ -48,12 +49,7 @@ plan::Plan wkv_plan(std::int64_t tokens, std::int64_t channels, kernels::WkvMode
   parameter({1, tokens, channels});
   parameter({channels});
   parameter({channels});
-  out.values.push_back({.shape = {1, tokens, channels}, .parameter = {}});
-  out.operations.push_back({.kind = plan::OpKind::bi_wkv,
-                            .stage = 0,
-                            .inputs = {0, 1, 2, 3},
-                            .output = 4,
-                            .detail = mode});
+  out.add(plan::op::bi_wkv, {0, 1, 2, 3}, mode);
   return out;
 }
 
@@ -102,9 +98,9 @@ std::vector<BenchCase> wkv_cases(const std::vector<std::int64_t>& tokens, std::i
 }
 
 std::string operation_name(const plan::Plan& plan, const plan::Operation& op) {
-  std::string out = concat(to_string(op.kind), " ", shape_text(shape_of(plan, op.inputs[0])));
+  std::string out = concat(op.type->name, " ", shape_text(shape_of(plan, op.inputs[0])));
   if (op.multiply_adds > 0) return concat(out, " by ", shape_text(shape_of(plan, op.inputs[1])));
-  const Shape& to = shape_of(plan, op.output);
+  const Shape& to = shape_of(plan, op.output());
   if (to != shape_of(plan, op.inputs[0])) out += concat(" to ", shape_text(to));
   return out;
 }

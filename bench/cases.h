@@ -1,6 +1,6 @@
 // What is timed, with the least work that it has to do: bi-WKV by itself, every operation of a
 // network, whole networks. Over any interpreter, so that ours and the peers run the same. Relies on
-// network_run.h and measure/roofline.h.
+// network_run.h, torch/plan_run.h and measure/roofline.h.
 #pragma once
 
 #include <algorithm>
@@ -16,6 +16,7 @@
 #include "measure/roofline.h"
 #include "net/presets.h"
 #include "network_run.h"
+#include "torch/plan_run.h"
 
 namespace medurwkv::bench {
 
@@ -63,7 +64,7 @@ std::vector<BenchCase> operation_case(const plan::Plan& plan, const OperationUse
                               .run = [store, op, in] {
                                 const at::NoGradGuard no_grad;
                                 O ops(*store, {});
-                                run_operation(ops, op, in);
+                                torch_backend::run_operation(ops, op, in);
                               }}};
   std::vector<at::Tensor> wanted;
   std::copy_if(in.begin(), in.end(), std::back_inserter(wanted),
@@ -72,7 +73,10 @@ std::vector<BenchCase> operation_case(const plan::Plan& plan, const OperationUse
   if (wanted.empty() || work.empty()) return out;
   work.push_back(measure::forward_work(plan, op));
   O ops(*store, {.training = true});
-  const at::Tensor ones = at::ones_like(run_operation(ops, op, in).detach());
+  std::vector<at::Tensor> ones;
+  for (const at::Tensor& one : torch_backend::run_operation(ops, op, in)) {
+    ones.push_back(at::ones_like(one.detach()));
+  }
   out.push_back({.group = "operation",
                  .name = use.name,
                  .pass = "forward + backward",
@@ -80,7 +84,8 @@ std::vector<BenchCase> operation_case(const plan::Plan& plan, const OperationUse
                  .work = work,
                  .run = [store, op, in, wanted, ones] {
                    O training(*store, {.training = true});
-                   torch::autograd::grad({run_operation(training, op, in)}, wanted, {ones});
+                   torch::autograd::grad(torch_backend::run_operation(training, op, in), wanted,
+                                         ones);
                  }});
   return out;
 }

@@ -16,6 +16,7 @@
 #include "core/text.h"
 #include "core/threads.h"
 #include "measure/in_turn.h"
+#include "plan/ops.h"
 
 namespace medurwkv::bench {
 namespace {
@@ -36,7 +37,7 @@ struct MatrixShape {
 std::vector<MatrixShape> matrix_shapes(const plan::Plan& plan) {
   std::vector<MatrixShape> out;
   for (const plan::Operation& op : plan.operations) {
-    if (op.kind != plan::OpKind::linear) continue;
+    if (!op.is(plan::op::linear)) continue;
     const Shape& weight = plan.values[static_cast<std::size_t>(op.inputs[1])].shape;
     const std::int64_t rows =
         element_count(plan.values[static_cast<std::size_t>(op.inputs[0])].shape) / weight[1];
@@ -180,14 +181,14 @@ std::vector<std::unique_ptr<Product>> products_of(const plan::Plan& plan) {
   }
   std::vector<std::string> seen;
   for (const plan::Operation& op : plan.operations) {
-    if (op.kind != plan::OpKind::conv2d) continue;
+    if (!op.is(plan::op::conv2d)) continue;
     const auto& how = std::get<net::Convolution>(op.detail);
     if (how.groups != 1) continue;
     const auto shape = [&](plan::ValueId id) -> const Shape& {
       return plan.values[static_cast<std::size_t>(id)].shape;
     };
     auto product = std::make_unique<Convolution>(shape(op.inputs[0]), shape(op.inputs[1]),
-                                                 shape(op.output), how);
+                                                 shape(op.output()), how);
     if (std::find(seen.begin(), seen.end(), product->name()) != seen.end()) continue;
     seen.push_back(product->name());
     out.push_back(std::move(product));

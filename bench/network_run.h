@@ -1,6 +1,6 @@
-// One operation of a plan, and a whole network, run through an interpreter of LibTorch tensors as
-// often as wanted: what benchmarks time. Written over the Ops concept, so that any interpreter can
-// be timed. Relies on net, plan and LibTorch's autograd.
+// A whole network run through an interpreter of LibTorch tensors as often as wanted: what
+// benchmarks time. Written over the Ops concept, so that any interpreter can be timed. Relies on
+// net, plan and LibTorch's autograd.
 #pragma once
 
 #include "torch/aten.h"
@@ -8,73 +8,14 @@
 #include <torch/csrc/autograd/autograd.h>
 
 #include <cstdint>
-#include <optional>
 #include <vector>
 
-#include "core/error.h"
 #include "net/med_urwkv.h"
 #include "net/ops.h"
 #include "plan/plan.h"
 #include "torch/torch_ops.h"
 
 namespace medurwkv::bench {
-
-/// The result of `op` on `in`, its inputs in the plan's order. Throws an internal Error for a view.
-template <net::Ops O>
-at::Tensor run_operation(O& ops, const plan::Operation& op, const std::vector<at::Tensor>& in) {
-  using plan::OpKind;
-  const auto bias = [&]() -> std::optional<at::Tensor> {
-    return in.size() > 2 ? std::optional(in[2]) : std::nullopt;
-  };
-  const auto grid = [&] { return std::get<net::Grid>(op.detail); };
-  switch (op.kind) {
-    case OpKind::linear: return ops.linear(in[0], in[1], bias());
-    case OpKind::conv2d:
-      return ops.conv2d(in[0], in[1], bias(), std::get<net::Convolution>(op.detail));
-    case OpKind::conv_transpose2d:
-      return ops.conv_transpose2d(in[0], in[1], bias(), std::get<plan::Stride>(op.detail).value);
-    case OpKind::batch_norm:
-      return ops.batch_norm(in[0], {.weight = in[1],
-                                    .bias = in[2],
-                                    .running_mean = in[3],
-                                    .running_var = in[4],
-                                    .batches = at::zeros({}, at::kLong)});
-    case OpKind::layer_norm:
-      return ops.layer_norm(in[0], in[1], in[2], std::get<plan::Epsilon>(op.detail).value);
-    case OpKind::relu: return ops.relu(in[0]);
-    case OpKind::gelu: return ops.gelu(in[0]);
-    case OpKind::sigmoid: return ops.sigmoid(in[0]);
-    case OpKind::tanh: return ops.tanh(in[0]);
-    case OpKind::squared_relu: return net::squared_relu(ops, in[0]);
-    case OpKind::add: return ops.add(in[0], in[1]);
-    case OpKind::subtract: return ops.subtract(in[0], in[1]);
-    case OpKind::multiply: return ops.multiply(in[0], in[1]);
-    case OpKind::scale_add: return net::scale_add(ops, in[0], in[1], in[2]);
-    case OpKind::gate: return net::gate(ops, in[0], in[1]);
-    case OpKind::shift: return ops.shift(in[0], grid());
-    case OpKind::shift_mix: return net::shift_mix(ops, in[0], {in[1]}, grid()).front();
-    case OpKind::bi_wkv:
-      return ops.bi_wkv(in[2], in[3], in[0], in[1], std::get<net::WkvMode>(op.detail));
-    case OpKind::deform_attn:
-      return ops.deform_attn(in[0], in[1], in[2], std::get<net::DeformableAttention>(op.detail));
-    case OpKind::max_pool: {
-      const auto& pool = std::get<plan::Pool>(op.detail);
-      return ops.max_pool(in[0], pool.kernel, pool.stride, pool.padding);
-    }
-    case OpKind::concat: return ops.concat(in);
-    case OpKind::resize: {
-      const auto& resize = std::get<plan::Resize>(op.detail);
-      return ops.resize(in[0], resize.to, resize.how);
-    }
-    case OpKind::expand: {
-      const auto& expand = std::get<plan::Expand>(op.detail);
-      return ops.expand(in[0], expand.from, expand.factor);
-    }
-    case OpKind::mean_tokens: return ops.mean_tokens(in[0]);
-    case OpKind::pad_edge: return ops.pad_edge(in[0], grid());
-    default: throw_internal("a view was to be run by itself");
-  }
-}
 
 /// A network with start values, an image batch of noise and random labels. `Tail` is what makes a
 /// training step of it: constructed with the store, it has `at::Tensor loss(logits, labels)` and

@@ -1,13 +1,28 @@
 #include "app/segmenting.h"
 
+#include <system_error>
+
 #include "app/training_library.h"
+#include "core/error.h"
 #include "core/memory.h"
 #include "core/text.h"
 #include "core/threads.h"
+#include "native/engine.h"
 
 namespace medurwkv::app {
 
 namespace fs = std::filesystem;
+
+namespace {
+
+/// Whether the device is one that only LibTorch computes on: "auto" takes it where a driver is.
+bool wants_gpu(const std::string& device) {
+  std::error_code ignored;
+  return device == "cuda" || (device == "auto" && has_training_library() &&
+                              fs::exists("/proc/driver/nvidia/version", ignored));
+}
+
+}  // namespace
 
 std::vector<Member> members_of(const Segmenting& request, Listener& listener) {
   std::vector<fs::path> named{request.model};
@@ -28,11 +43,19 @@ std::vector<std::unique_ptr<Engine>> open_engines(const Segmenting& request,
                                                   const std::vector<Member>& members) {
   std::vector<std::unique_ptr<Engine>> out;
   out.reserve(members.size());
+  const int threads = request.threads > 0 ? request.threads : available_cores();
+  if (request.engine == "native" && request.device == "cuda") {
+    throw_usage("--engine native runs on the CPU; leave it out for --device cuda");
+  }
+  const bool native =
+      request.engine == "native" || (request.engine.empty() && !wants_gpu(request.device));
+  if (native) set_thread_count(threads);
   for (const Member& member : members) {
-    out.push_back(open_engine({.model = member.model,
-                               .device = request.device,
-                               .threads = request.threads > 0 ? request.threads : available_cores(),
-                               .memory = memory_limit()}));
+    out.push_back(native ? native::open_model(member.model)
+                         : open_engine({.model = member.model,
+                                        .device = request.device,
+                                        .threads = threads,
+                                        .memory = memory_limit()}));
   }
   return out;
 }
@@ -43,6 +66,7 @@ std::string options_text(const Segmenting& request) {
     out += concat(" --ensemble ", shell_quoted(one.string()));
   }
   if (request.flips) out += " --tta";
+  if (!request.engine.empty()) out += concat(" --engine ", request.engine);
   const predict::PostOptions& post = request.post;
   if (post.threshold) out += concat(" --threshold ", *post.threshold);
   if (post.fill_holes) out += " --fill-holes";

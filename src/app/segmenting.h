@@ -20,6 +20,7 @@ struct Segmenting {
   bool flips = false;                         ///< averaged over the mirror images, too
   predict::PostOptions post{};
   std::string device = "auto";  ///< cpu, cuda or auto
+  std::string engine;           ///< native (CPU alone) or torch; empty: native on the CPU
   int threads = 0;              ///< 0: all cores
 };
 

@@ -25,6 +25,13 @@ void add_device(CLI::App& command, CommonOptions& options) {
       ->capture_default_str();
 }
 
+void add_engine(CLI::App& command, std::string& engine) {
+  command
+      .add_option("--engine", engine,
+                  "native (without LibTorch, CPU alone) or torch (default: native on the CPU)")
+      ->check(CLI::IsMember({"native", "torch"}));
+}
+
 void add_threads(CLI::App& command, CommonOptions& options) {
   command.add_option("--threads", options.threads, "threads to compute with (0: all cores)")
       ->check(whole(0, 4096))

@@ -35,6 +35,8 @@ struct CommonOptions {
   bool json = false;
 };
 void add_device(CLI::App& command, CommonOptions& options);
+/// --engine: native, torch, or empty.
+void add_engine(CLI::App& command, std::string& engine);
 void add_threads(CLI::App& command, CommonOptions& options);
 void add_seed(CLI::App& command, CommonOptions& options);
 void add_out(CLI::App& command, CommonOptions& options, const std::string& what,

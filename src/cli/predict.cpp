@@ -100,6 +100,7 @@ void add_predict(CLI::App& root) {
                    "threads, at most 4)")
       ->check(whole(1, 4096));
   add_device(*command, options->common);
+  add_engine(*command, options->request.how.engine);
   add_threads(*command, options->common);
   add_memory(*command);
   add_quiet(*command, options->common);

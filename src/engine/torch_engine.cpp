@@ -9,9 +9,7 @@
 #include "core/text.h"
 #include "plan/plan.h"
 #include "torch/torch_ops.h"
-#include "weights/contents.h"
-#include "weights/model_file.h"
-#include "weights/weights_source.h"
+#include "weights/opened_model.h"
 
 namespace medurwkv::engine {
 namespace {
@@ -35,27 +33,6 @@ class FileEngine : public TorchEngine {
   std::unique_ptr<torch_backend::ParameterStore> store_;
   BatchShape checked_;
 };
-
-/// Weights of others, or ours without what a model file says beside them.
-[[noreturn]] void refuse_bare_weights(const weights::TensorIndex& file) {
-  const weights::Contents contents = weights::contents_of(file);
-  const std::string& name = file.file();
-  if (contents.kind == weights::Content::med_urwkv && contents.network) {
-    throw_usage(concat(
-        name, ": is not a model file, but holds a whole network; make a model file of it: ",
-        "medurwkv convert ", name, " ",
-        std::filesystem::path(name).replace_extension(".model").string(), " (--classes names its ",
-        contents.network->classes, " classes, --size the input's side)"));
-  }
-  throw_usage(
-      concat(name, ": is not a model file, and `medurwkv convert` cannot make one of it: ",
-             contents.problem.empty()
-                 ? concat("it holds a ", weights::to_string(contents.kind),
-                          ", an encoder without the rest; train a model from it: medurwkv train "
-                          "--pretrained ",
-                          name)
-                 : concat(contents.problem, "; `medurwkv inspect ", name, "` says what it holds")));
-}
 
 }  // namespace
 
@@ -100,35 +77,20 @@ void TorchEngine::run(const BatchShape& shape, std::span<const float> input,
 }
 
 std::unique_ptr<Engine> open_model(const std::filesystem::path& path, const at::Device& device) {
-  if (std::filesystem::is_directory(path)) {
-    throw_usage(concat(path.string(), ": is a folder, expected a model file; that of a run is ",
-                       (path / "best.model").string()));
-  }
-  const auto file = weights::WeightsSource::open(path);
-  weights::ModelInfo info;
-  Head head;
+  const weights::OpenedModel model = weights::open_segmentation(path);
+  const weights::ModelInfo& info = model.info;
   std::unique_ptr<torch_backend::ParameterStore> store;
   torch_backend::Destinations destinations;
-  file.understood([&] {
-    if (!weights::is_model(file.metadata())) refuse_bare_weights(file);
-    info = weights::model_info(path.string(), file.metadata());
-    head = weights::segmentation_of(path.string(), info);
+  model.file.understood([&] {
     check_prediction_memory(
         path.string(),
         {.network = info.network, .size = {info.input.width, info.input.height}, .device = device});
     store = std::make_unique<torch_backend::ParameterStore>(plan::parameters_of(info.network),
                                                             std::nullopt, at::kFloat, device);
-    destinations = store->destinations(file);
+    destinations = store->destinations(model.file);
   });
-  const std::string content = torch_backend::read_into(file, destinations);
-  ModelDescription description{.input = info.input,
-                               .classes = head.classes,
-                               .regions = head.regions,
-                               .network = info.network.preset,
-                               .file = path.string(),
-                               .content_sha256 = content,
-                               .split_sha256 = info.provenance.value("split_sha256", "")};
-  return std::make_unique<FileEngine>(info.network, std::move(store), std::move(description));
+  const std::string content = torch_backend::read_into(model.file, destinations);
+  return std::make_unique<FileEngine>(info.network, std::move(store), model.description(content));
 }
 
 }  // namespace medurwkv::engine

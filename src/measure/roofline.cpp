@@ -1,7 +1,6 @@
 #include "measure/roofline.h"
 
 #include <algorithm>
-#include <initializer_list>
 #include <set>
 
 #include <nlohmann/json.hpp>
@@ -10,31 +9,14 @@ namespace medurwkv::measure {
 namespace {
 
 using plan::Operation;
-using plan::OpKind;
 using plan::Plan;
 using plan::ValueId;
 
 constexpr double bytes_per_element = 4;
 constexpr double bytes_per_label = 8;
 
-bool is_one_of(OpKind kind, std::initializer_list<OpKind> kinds) {
-  return std::find(kinds.begin(), kinds.end(), kind) != kinds.end();
-}
-
-bool is_view(OpKind kind) {
-  return is_one_of(kind,
-                   {OpKind::to_tokens, OpKind::to_map, OpKind::row, OpKind::slice, OpKind::crop});
-}
-
-/// Whether the gradients depend on the inputs' (or the output's, which is as large) values.
-bool needs_values(OpKind kind) {
-  return !is_one_of(kind, {OpKind::add, OpKind::subtract, OpKind::shift, OpKind::concat,
-                           OpKind::resize, OpKind::expand, OpKind::mean_tokens, OpKind::pad_edge});
-}
-
 double bytes_of(const Plan& plan, ValueId id) {
-  const Shape& shape = plan.values[static_cast<std::size_t>(id)].shape;
-  return bytes_per_element * static_cast<double>(element_count(shape));
+  return bytes_per_element * static_cast<double>(element_count(plan.shape(id)));
 }
 
 /// Each value counted once.
@@ -47,39 +29,39 @@ double bytes_of(const Plan& plan, const std::vector<ValueId>& values) {
 }
 
 double forward_flops(const Plan& plan, const Operation& op) {
-  if (op.kind != OpKind::deform_attn) return 2 * static_cast<double>(op.multiply_adds);
-  // Per sample: four products with the corners' weights and their sum, over a head's channels; the
-  // weights themselves are few.
-  const auto& where = std::get<net::DeformableAttention>(op.detail);
-  const auto samples = static_cast<double>(where.points) * static_cast<double>(where.levels.size());
-  return 8 * samples * bytes_of(plan, op.output) / bytes_per_element;
+  if (op.type->flops != nullptr) return op.type->flops(plan.shapes(op.outputs), op.detail);
+  return 2 * static_cast<double>(op.multiply_adds);
 }
 
 /// Whether an input's gradient is the output's own, in the same memory.
 bool passes_on(const Plan& plan, const Operation& op, ValueId input) {
-  if (op.kind == OpKind::scale_add) return input == op.inputs.front();
-  return is_one_of(op.kind, {OpKind::add, OpKind::subtract}) &&
-         bytes_of(plan, input) == bytes_of(plan, op.output);
+  switch (op.type->gradient.passes) {
+    case plan::Passes::none: return false;
+    case plan::Passes::first: return input == op.inputs.front();
+    // One that is repeated is summed over its repetitions.
+    case plan::Passes::all: return bytes_of(plan, input) == bytes_of(plan, op.output());
+  }
+  return false;
 }
 
 std::vector<Work> gradients(const Plan& plan, const Operation& op,
                             const std::vector<bool>& with_gradient) {
-  if (is_view(op.kind)) return {};
+  if (op.type->view) return {};
   std::vector<ValueId> written = op.inputs;
   std::erase_if(written, [&](ValueId id) {
     return !with_gradient[static_cast<std::size_t>(id)] || passes_on(plan, op, id);
   });
   if (written.empty()) return {};
-  Work work{.what = to_string(op.kind), .flops = forward_flops(plan, op), .bytes = 0};
+  Work work{.what = op.type->name, .flops = forward_flops(plan, op), .bytes = 0};
   if (op.multiply_adds == 0) {
     work.flops *= 2;
-    work.bytes = bytes_of(plan, op.output) + bytes_of(plan, written) +
-                 (needs_values(op.kind) ? bytes_of(plan, op.inputs) : 0);
+    work.bytes = bytes_of(plan, op.outputs) + bytes_of(plan, written) +
+                 (op.type->gradient.keeps != plan::Keeps::nothing ? bytes_of(plan, op.inputs) : 0);
     return {work};
   }
   // A product for the input's gradient, one for those of weight and bias; both touch all three.
   std::vector<Work> products;
-  work.bytes = bytes_of(plan, {op.inputs[0], op.inputs[1], op.output});
+  work.bytes = bytes_of(plan, {op.inputs[0], op.inputs[1], op.output()});
   if (written.front() == op.inputs[0]) products.push_back(work);
   if (op.inputs.size() > 2) work.bytes += bytes_of(plan, op.inputs[2]);
   products.push_back(work);
@@ -125,10 +107,10 @@ void to_json(nlohmann::json& out, const Figures& figures) {
 }
 
 Work forward_work(const Plan& plan, const Operation& op) {
-  if (is_view(op.kind)) return {.what = to_string(op.kind)};
-  return {.what = to_string(op.kind),
+  if (op.type->view) return {.what = op.type->name};
+  return {.what = op.type->name,
           .flops = forward_flops(plan, op),
-          .bytes = bytes_of(plan, op.inputs) + bytes_of(plan, op.output)};
+          .bytes = bytes_of(plan, op.inputs) + bytes_of(plan, op.outputs)};
 }
 
 std::vector<Work> backward_work(const Plan& plan, const Operation& op) {
@@ -141,9 +123,9 @@ std::vector<bool> gradient_values(const Plan& plan) {
     out.push_back(value.parameter && !plan.parameters[*value.parameter].buffer);
   }
   for (const Operation& op : plan.operations) {
-    out[static_cast<std::size_t>(op.output)] =
-        std::any_of(op.inputs.begin(), op.inputs.end(),
-                    [&](ValueId id) { return out[static_cast<std::size_t>(id)]; });
+    const bool trained = std::any_of(op.inputs.begin(), op.inputs.end(),
+                                     [&](ValueId id) { return out[static_cast<std::size_t>(id)]; });
+    for (const ValueId id : op.outputs) out[static_cast<std::size_t>(id)] = trained;
   }
   return out;
 }
@@ -159,8 +141,7 @@ std::vector<Work> network_work(const Plan& plan, Extent extent) {
   if (extent == Extent::forward_backward) return works;
   const ValueId output = plan.outputs.front();
   const double logits = bytes_of(plan, output);
-  const auto classes =
-      static_cast<double>(plan.values[static_cast<std::size_t>(output)].shape.at(1));
+  const auto classes = static_cast<double>(plan.shape(output).at(1));
   const double labels = bytes_per_label / bytes_per_element * logits / classes;
   works.push_back({.what = "loss", .bytes = logits + labels});
   works.push_back({.what = "loss", .bytes = logits + labels + logits});

@@ -1,80 +1,19 @@
-// A network as a list of operations with shapes: what counting, the estimate of training memory and
-// the roofline work from. Relies on net.
+// A network as a list of operations with shapes: what counting, memory, rooflines and execution
+// work from. Relies on plan/op_type.h.
 #pragma once
 
 #include <cstdint>
 #include <optional>
 #include <string>
-#include <variant>
 #include <vector>
 
-#include "net/ops.h"
 #include "net/parameters.h"
+#include "plan/op_type.h"
 
 namespace medurwkv::plan {
 
 /// Index into Plan::values.
 using ValueId = std::int64_t;
-
-enum class OpKind {
-  linear,
-  conv2d,
-  conv_transpose2d,
-  batch_norm,
-  layer_norm,
-  relu,
-  gelu,
-  sigmoid,
-  tanh,
-  squared_relu,
-  add,
-  subtract,
-  multiply,
-  scale_add,
-  gate,
-  shift,
-  shift_mix,
-  bi_wkv,
-  deform_attn,
-  max_pool,
-  concat,
-  slice,
-  row,
-  resize,
-  expand,
-  to_tokens,
-  to_map,
-  mean_tokens,
-  pad_edge,
-  crop,
-};
-
-const char* to_string(OpKind kind);
-
-struct Epsilon {
-  double value = 0;
-};
-struct Stride {
-  std::int64_t value = 1;
-};
-struct Pool {
-  std::int64_t kernel = 1, stride = 1, padding = 0;
-};
-struct Range {
-  std::int64_t start = 0, count = 0;
-};
-struct Resize {
-  net::Grid to;
-  net::Interpolation how = net::Interpolation::bilinear;
-};
-struct Expand {
-  net::Grid from;
-  std::int64_t factor = 1;
-};
-
-/// What an operation needs to know beside its inputs.
-using Detail = std::variant<std::monostate, net::Convolution, Epsilon, Stride, Pool, Range, Resize,
-                            Expand, net::Grid, net::WkvMode, net::DeformableAttention>;
 
 struct Value {
   Shape shape;
@@ -83,12 +22,16 @@ struct Value {
 };
 
 struct Operation {
-  OpKind kind = OpKind::add;
+  const OpType* type = nullptr;
   std::size_t stage = 0;  ///< index into Plan::stages
   std::vector<ValueId> inputs;
-  ValueId output = 0;
+  std::vector<ValueId> outputs;
   Detail detail;
   std::int64_t multiply_adds = 0;
+
+  [[nodiscard]] bool is(const OpType& other) const { return type == &other; }
+  /// Of an operation with one output.
+  [[nodiscard]] ValueId output() const { return outputs.front(); }
 };
 
 /// Operations in the order of execution.
@@ -99,6 +42,19 @@ struct Plan {
   std::vector<Operation> operations;
   ValueId input = 0;
   std::vector<ValueId> outputs;  ///< logits, or f1..f4 of an encoder
+
+  [[nodiscard]] const Value& value(ValueId id) const {
+    return values[static_cast<std::size_t>(id)];
+  }
+  [[nodiscard]] const Shape& shape(ValueId id) const { return value(id).shape; }
+  [[nodiscard]] bool is_parameter(ValueId id) const { return value(id).parameter.has_value(); }
+  /// Shapes of several values.
+  [[nodiscard]] Shapes shapes(const std::vector<ValueId>& ids) const;
+
+  ValueId add_value(Shape shape);
+  /// Appends an operation of the last stage; its outputs are new values. Throws an internal Error
+  /// for inputs that do not fit.
+  std::vector<ValueId> add(const OpType& type, std::vector<ValueId> inputs, Detail detail = {});
 };
 
 /// Records `config` for an input of batch x config.channels x height x width.

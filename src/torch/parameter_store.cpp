@@ -1,5 +1,6 @@
 #include "torch/parameter_store.h"
 
+#include <algorithm>
 #include <cstring>
 #include <utility>
 
@@ -54,18 +55,27 @@ ParameterStore::ParameterStore(std::vector<net::ParameterSpec> specs,
                                at::Device device)
     : specs_(std::move(specs)), type_(type), device_(device) {
   for (const net::ParameterSpec& spec : specs_) {
-    at::Tensor tensor;
-    if (spec.integer) {
-      tensor = at::zeros(spec.shape, at::TensorOptions().dtype(at::kLong).device(device));
-    } else if (!seed) {
-      tensor = at::empty(spec.shape, at::TensorOptions().dtype(type).device(device));
-    } else {
-      std::vector<float> values = net::initial_values(spec, *seed);
-      tensor = at::from_blob(values.data(), spec.shape, at::kFloat).to(device, type, false, true);
-    }
+    at::Tensor tensor =
+        spec.integer ? at::zeros(spec.shape, at::TensorOptions().dtype(at::kLong).device(device))
+                     : at::empty(spec.shape, at::TensorOptions().dtype(type).device(device));
     if (!spec.buffer) tensor.requires_grad_(true);
     tensors_.emplace(spec.name, std::move(tensor));
+    if (seed) start(spec, *seed);
   }
+}
+
+void ParameterStore::start(const net::ParameterSpec& spec, std::uint64_t seed) {
+  if (spec.integer) return;  // a counter, 0
+  std::vector<float> values = net::initial_values(spec, seed);
+  const at::NoGradGuard no_grad;
+  at(spec.name).copy_(at::from_blob(values.data(), spec.shape, at::kFloat));
+}
+
+void ParameterStore::start(const std::string& name, std::uint64_t seed) {
+  const auto found = std::find_if(specs_.begin(), specs_.end(),
+                                  [&](const net::ParameterSpec& one) { return one.name == name; });
+  if (found == specs_.end()) throw_internal(concat("the network has no tensor ", name));
+  start(*found, seed);
 }
 
 const at::Tensor& ParameterStore::at(const std::string& name) const {

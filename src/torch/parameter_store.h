@@ -37,6 +37,8 @@ class ParameterStore {
   [[nodiscard]] at::ScalarType type() const { return type_; }
   [[nodiscard]] at::Device device() const { return device_; }
 
+  /// Gives `name` its start values for `seed`.
+  void start(const std::string& name, std::uint64_t seed);
   /// Overwrites `name` with `values` (row-major).
   void set(const std::string& name, const std::vector<double>& values);
 
@@ -51,6 +53,8 @@ class ParameterStore {
                                                        const std::string& prefix = "") const;
 
  private:
+  void start(const net::ParameterSpec& spec, std::uint64_t seed);
+
   std::vector<net::ParameterSpec> specs_;
   std::unordered_map<std::string, at::Tensor> tensors_;
   at::ScalarType type_;

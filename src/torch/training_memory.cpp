@@ -12,7 +12,6 @@ namespace medurwkv::torch_backend {
 namespace {
 
 using plan::Operation;
-using plan::OpKind;
 using plan::Plan;
 using plan::Value;
 using plan::ValueId;
@@ -22,13 +21,13 @@ constexpr std::int64_t bytes_per_element = 4;
 /// An operation as autograd sees it.
 struct Step {
   std::vector<ValueId> inputs;  ///< activations
-  ValueId output = 0;
-  std::vector<ValueId> saved;      ///< kept for backward
-  std::int64_t saved_bytes = 0;    ///< kept beside those
-  std::int64_t parameters = 0;     ///< bytes of their gradients
-  bool in_place = false;           ///< the output is a view of the input
-  bool hands_on_gradient = false;  ///< the gradient of the output is also that of the inputs
-  bool trained = false;            ///< something before it has parameters
+  std::vector<ValueId> outputs;
+  std::vector<ValueId> saved;    ///< kept for backward
+  std::int64_t saved_bytes = 0;  ///< kept beside those
+  std::int64_t parameters = 0;   ///< bytes of their gradients
+  bool in_place = false;         ///< the output is a view of the input
+  plan::Passes passes = plan::Passes::none;
+  bool trained = false;  ///< something before it has parameters
 };
 
 /// Counts the bytes that are allocated, now and at most.
@@ -51,7 +50,7 @@ class StepMemory {
   StepMemory(const Plan& plan, int loss_parts)
       : plan_(plan), owner_(plan.values.size()), loss_parts_(loss_parts) {
     for (std::size_t i = 0; i < owner_.size(); ++i) owner_[i] = static_cast<ValueId>(i);
-    for (std::size_t i = 0; i < plan.operations.size(); ++i) add(i);
+    for (const Operation& op : plan.operations) add(op);
   }
 
   std::int64_t most() {
@@ -69,15 +68,7 @@ class StepMemory {
   [[nodiscard]] std::int64_t bytes(ValueId id) const {
     return bytes_per_element * element_count(value(id).shape);
   }
-  /// The operation after `index` that is fused with it: what an expansion or a batch normalisation
-  /// gives is then never stored.
-  [[nodiscard]] bool fused_with_next(std::size_t index, OpKind kind, OpKind next) const {
-    const std::vector<Operation>& all = plan_.operations;
-    return all[index].kind == kind && index + 1 < all.size() && all[index + 1].kind == next &&
-           all[index + 1].inputs.front() == all[index].output;
-  }
-
-  void add(std::size_t index);
+  void add(const Operation& op);
   void forward();
   void loss();
   void backward();
@@ -104,10 +95,9 @@ class StepMemory {
   std::int64_t loss_bytes_ = 0;
 };
 
-void StepMemory::add(std::size_t index) {
-  const Operation& op = plan_.operations[index];
+void StepMemory::add(const Operation& op) {
   Step step;
-  step.output = op.output;
+  step.outputs = op.outputs;
   for (const ValueId id : op.inputs) {
     const auto parameter = value(id).parameter;
     if (!parameter) {
@@ -122,51 +112,19 @@ void StepMemory::add(std::size_t index) {
   }
   if (step.inputs.empty()) return;  // made of parameters alone
   const ValueId input = step.inputs.front();
-  if (step.trained) trained_.insert(op.output);
-  switch (op.kind) {
-    case OpKind::to_tokens:
-    case OpKind::to_map:
-    case OpKind::row:
-    case OpKind::slice:
-    case OpKind::crop: step.in_place = true; break;
-    case OpKind::expand:
-      step.in_place = fused_with_next(index, OpKind::expand, OpKind::layer_norm);
-      break;
-    case OpKind::batch_norm:
-      step.saved = {input};
-      step.in_place = fused_with_next(index, OpKind::batch_norm, OpKind::relu);
-      break;
-    case OpKind::linear:
-    case OpKind::conv2d:
-    case OpKind::conv_transpose2d:
-    case OpKind::layer_norm:
-    case OpKind::gelu:
-    case OpKind::squared_relu:
-    case OpKind::shift:
-    case OpKind::shift_mix: step.saved = {input}; break;
-    case OpKind::relu:
-    case OpKind::sigmoid:
-    case OpKind::tanh: step.saved = {op.output}; break;
-    case OpKind::max_pool:
-      step.saved = {input};
-      step.saved_bytes = 2 * bytes(op.output);  // 64-bit indices
-      break;
-    case OpKind::multiply:
-    case OpKind::gate:
-    case OpKind::bi_wkv:
-    case OpKind::deform_attn: step.saved = step.inputs; break;
-    case OpKind::scale_add:
-      step.saved = {step.inputs.back()};
-      step.hands_on_gradient = true;
-      break;
-    case OpKind::add: step.hands_on_gradient = true; break;
-    case OpKind::subtract:
-    case OpKind::concat:
-    case OpKind::resize:
-    case OpKind::mean_tokens:
-    case OpKind::pad_edge: break;
+  if (step.trained) trained_.insert(op.outputs.begin(), op.outputs.end());
+  switch (op.type->gradient.keeps) {
+    case plan::Keeps::nothing: break;
+    case plan::Keeps::first: step.saved = {input}; break;
+    case plan::Keeps::last: step.saved = {step.inputs.back()}; break;
+    case plan::Keeps::activations: step.saved = step.inputs; break;
+    case plan::Keeps::output: step.saved = {op.output()}; break;
+    case plan::Keeps::first_and_output: step.saved = {input, op.output()}; break;
   }
-  if (step.in_place) owner_[static_cast<std::size_t>(op.output)] = owner(input);
+  step.saved_bytes = op.type->gradient.notes * element_count(value(op.output()).shape);
+  step.passes = op.type->gradient.passes;
+  step.in_place = op.type->view;
+  if (step.in_place) owner_[static_cast<std::size_t>(op.output())] = owner(input);
   steps_.push_back(std::move(step));
 }
 
@@ -182,14 +140,16 @@ void StepMemory::forward() {
   std::map<ValueId, std::size_t> last_use;
   for (std::size_t i = 0; i < steps_.size(); ++i) {
     for (const ValueId id : steps_[i].inputs) last_use[owner(id)] = i;
-    last_use[owner(steps_[i].output)] = i;
+    for (const ValueId id : steps_[i].outputs) last_use[owner(id)] = i;
   }
   keep(plan_.input);  // the batch is the caller's
   std::set<ValueId> running{owner(plan_.input)};
   for (const ValueId id : plan_.outputs) keep(id);
   for (std::size_t i = 0; i < steps_.size(); ++i) {
     const Step& step = steps_[i];
-    if (running.insert(owner(step.output)).second) keep(step.output);
+    for (const ValueId id : step.outputs) {
+      if (running.insert(owner(id)).second) keep(id);
+    }
     if (step.trained) {
       for (const ValueId id : step.saved) keep(id);
       meter_.take(step.saved_bytes);
@@ -239,19 +199,23 @@ void StepMemory::add_gradient(ValueId id, std::size_t buffer) {
 }
 
 void StepMemory::back_through(const Step& step) {
-  const auto found = gradient_.find(step.output);
-  if (found != gradient_.end()) {
-    const std::size_t gradient = found->second;
+  std::vector<std::size_t> gradients;
+  for (const ValueId id : step.outputs) {
+    const auto found = gradient_.find(id);
+    if (found == gradient_.end()) continue;
+    gradients.push_back(found->second);
     gradient_.erase(found);
+  }
+  if (!gradients.empty()) {
     meter_.take(step.parameters);
     for (const ValueId id : step.inputs) {
       if (!trained_.contains(id)) continue;
-      const bool same =
-          step.hands_on_gradient || (step.in_place && bytes(id) == bytes(step.output));
-      const bool whole = step.hands_on_gradient && id != step.inputs.front() && !step.saved.empty();
-      add_gradient(id, same && !whole ? gradient : new_buffer(bytes(id)));
+      const bool passed = step.passes == plan::Passes::all ||
+                          (step.passes == plan::Passes::first && id == step.inputs.front()) ||
+                          (step.in_place && bytes(id) == bytes(step.outputs.front()));
+      add_gradient(id, passed ? gradients.front() : new_buffer(bytes(id)));
     }
-    drop(gradient);
+    for (const std::size_t gradient : gradients) drop(gradient);
   }
   for (const ValueId id : step.saved) release(id);
   meter_.give(step.saved_bytes);

@@ -24,9 +24,7 @@ struct TrainingMemory {
 /// as LibTorch's autograd runs it: an activation lives until its last use, or until the backward
 /// pass of every operation that needs it is done; its gradient from the first contribution until
 /// the operation that made the activation has passed it on; a parameter's gradient to the end.
-/// Backward needs: the input of linear maps, convolutions, norms, GELU, squared ReLU, shift mixes
-/// and pooling (and its indices); the result of ReLU, sigmoid and tanh; both sides of a gate; key
-/// and value of bi-WKV; all three inputs of deformable attention; the branch of a scaled residual.
+/// What each operation's backward pass needs: plan::Gradient.
 /// The loss needs 4 planes per class (log-softmax, softmax, products, truth), 3 more per class for
 /// each of the `loss_parts` beside cross-entropy and Dice, and 5 planes of labels and mask.
 /// oneDNN's own copies of weights and gradients are not counted.

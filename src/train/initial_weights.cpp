@@ -1,10 +1,10 @@
 #include "train/initial_weights.h"
 
 #include <algorithm>
-#include <unordered_map>
 #include <utility>
 
 #include "core/error.h"
+#include "core/files.h"
 #include "core/text.h"
 
 namespace medurwkv::train {
@@ -17,7 +17,7 @@ std::string network_name(const weights::Contents& contents) {
   return contents.network ? contents.network->preset : "custom";
 }
 
-std::string content_name(const weights::TensorFile& file, const weights::Contents& contents) {
+std::string content_name(const weights::TensorIndex& file, const weights::Contents& contents) {
   return weights::is_model(file.metadata()) ? "model of medurwkv"
                                             : weights::to_string(contents.kind);
 }
@@ -27,9 +27,9 @@ std::string content_name(const weights::TensorFile& file, const weights::Content
 InitialWeights::InitialWeights(std::string option, const std::filesystem::path& path)
     : option_(std::move(option)),
       path_(path.string()),
-      file_(weights::read_checked(path)),
-      sha256_(file_.file_sha256()),
-      contents_(weights::contents_of(file_)) {
+      file_(weights::WeightsSource::open(path)),
+      sha256_(sha256_file(path)),
+      contents_(file_.understood([&] { return weights::contents_of(file_); })) {
   if (option_ == init && !weights::is_model(file_.metadata())) {
     throw_usage(concat(path_, ": is not a model file of medurwkv, which --init needs; give a ",
                        "published encoder with --pretrained"));
@@ -59,15 +59,28 @@ Config InitialWeights::defaults() const {
 
 weights::Coverage InitialWeights::fill(const net::NetworkConfig& config,
                                        torch_backend::ParameterStore& store) const {
-  weights::Coverage out =
-      option_ == init
-          ? weights::cover_network(file_, weights::model_info(path_, file_.metadata()).network,
-                                   config, store.specs())
-          : weights::cover_encoder(file_, contents_, config, store.specs());
-  std::unordered_map<std::string, const net::ParameterSpec*> specs;
-  for (const net::ParameterSpec& spec : store.specs()) specs[spec.name] = &spec;
+  const at::NoGradGuard no_grad;
+  weights::Coverage out = file_.understood([&] {
+    return option_ == init
+               ? weights::cover_network(file_, weights::model_info(path_, file_.metadata()).network,
+                                        config, store.specs())
+               : weights::cover_encoder(file_, contents_, config, store.specs());
+  });
+  torch_backend::Destinations places;
   for (const weights::UsedTensor& one : out.used) {
-    store.set(one.name, weights::values_for(file_, one, *specs.at(one.name)));
+    const bool changes = one.change != weights::Change::none;
+    places.emplace(one.source, changes ? at::empty(file_.info(one.source).shape, at::kDouble)
+                                       : store.at(one.name));
+  }
+  torch_backend::read_into(file_, places);
+  for (const weights::UsedTensor& one : out.used) {
+    const at::Tensor& read = places.at(one.source);
+    weights::refuse_not_finite(file_, one.source,
+                               at::isfinite(read).logical_not().sum().item<std::int64_t>());
+    if (one.change == weights::Change::none) continue;
+    const auto* first = read.data_ptr<double>();
+    store.set(one.name, weights::changed_values({first, first + read.numel()}, read.sizes().vec(),
+                                                one.change, store.at(one.name).sizes().vec()));
   }
   return out;
 }

@@ -14,6 +14,7 @@
 #include "train/run/config.h"
 #include "weights/coverage.h"
 #include "weights/model_file.h"
+#include "weights/weights_source.h"
 
 namespace medurwkv::train {
 
@@ -27,7 +28,8 @@ struct Origin {
   std::vector<std::string> tensors;
 };
 
-/// Reads the file at once; throws Error naming it.
+/// Names, shapes and a hash of the file are read at once, its values by fill(). Throws Error naming
+/// it.
 class InitialWeights {
  public:
   static constexpr const char* pretrained = "--pretrained";
@@ -44,8 +46,9 @@ class InitialWeights {
   /// network is the file's.
   [[nodiscard]] Config defaults() const;
 
-  /// Overwrites what the file has for `config`, the network of `store`. Throws Error as
-  /// weights::cover_encoder and cover_network do.
+  /// Reads what the file has for `config`, the network of `store`, into its tensors. Throws Error
+  /// as weights::cover_encoder and cover_network do, and where the file is damaged or a value is
+  /// NaN or infinite; the tensors must not be used then.
   [[nodiscard]] weights::Coverage fill(const net::NetworkConfig& config,
                                        torch_backend::ParameterStore& store) const;
 
@@ -58,7 +61,7 @@ class InitialWeights {
 
  private:
   std::string option_, path_;
-  weights::TensorFile file_;
+  weights::WeightsSource file_;
   std::string sha256_;
   weights::Contents contents_;
 };

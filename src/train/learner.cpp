@@ -40,11 +40,12 @@ class Stopwatch {
 }  // namespace
 
 Learner::Learner(const Config& config, const net::NetworkConfig& network,
-                 const Objective& objective, const at::Device& device, at::ScalarType type)
+                 const Objective& objective, const at::Device& device, at::ScalarType type,
+                 Begin begin)
     : config_(config),
       network_(network),
       objective_(objective),
-      store_(trained_specs(network, objective), config.run.seed, type, device),
+      store_(trained_specs(network, objective), std::nullopt, type, device),
       optimizer_({.beta1 = config.optimizer.beta1, .beta2 = config.optimizer.beta2}) {
   for (const ParameterSpec& spec : store_.specs()) {
     if (spec.buffer) continue;
@@ -53,8 +54,17 @@ Learner::Learner(const Config& config, const net::NetworkConfig& network,
   }
   if (config.optimizer.ema > 0) {
     average_.emplace(plan::parameters_of(network), std::nullopt, type, device);
-    start_average();
   }
+  if (begin == Begin::started) start();
+}
+
+void Learner::start() {
+  for (const ParameterSpec& spec : store_.specs()) store_.start(spec.name, config_.run.seed);
+  start_average();
+}
+
+void Learner::start(const std::vector<std::string>& names) {
+  for (const std::string& name : names) store_.start(name, config_.run.seed);
 }
 
 void Learner::start_average() {

@@ -36,9 +36,16 @@ struct BatchLoss {
 
 class Learner {
  public:
-  /// Random start values. The objective outlives the learner.
+  /// Whether the tensors have their start values at once, or none before start() or a file.
+  enum class Begin { started, empty };
+
+  /// The objective outlives the learner.
   Learner(const Config& config, const net::NetworkConfig& network, const Objective& objective,
-          const at::Device& device, at::ScalarType type = at::kFloat);
+          const at::Device& device, at::ScalarType type = at::kFloat, Begin begin = Begin::started);
+
+  /// Gives every tensor its start values, or those of `names`.
+  void start();
+  void start(const std::vector<std::string>& names);
 
   /// From now on this process learns its part of every batch, the rest is learned by the others of
   /// the group, which outlives the learner. All ranks call learn() and update() together.

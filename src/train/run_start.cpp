@@ -216,8 +216,13 @@ Beginning beginning_from(const json& from) {
 
 Beginning start_anew(const RunStart& start, const net::NetworkConfig& network, Learner& learner) {
   Beginning out;
-  if (!start.initial) return out;
+  if (!start.initial) {
+    learner.start();
+    return out;
+  }
   const weights::Coverage coverage = start.initial->fill(network, learner.store());
+  learner.start(coverage.fresh);
+  for (const weights::MismatchedTensor& one : coverage.mismatched) learner.start({one.name});
   learner.start_average();
   Origin origin = start.initial->origin(coverage);
   out.initial_weights = std::move(origin.record);

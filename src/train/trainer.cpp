@@ -72,7 +72,8 @@ class Run {
                                   : nullptr),
         meeting_(meeting_of(request, device_)),
         memory_(expected_memory(request, config_, *task_, device_)),
-        learner_(config_, info_.network, task_->objective(), device_) {
+        learner_(config_, info_.network, task_->objective(), device_, at::kFloat,
+                 Learner::Begin::empty) {
     task_->open({.batches = schedule_.total_batches(),
                  .cache_budget = memory_.cache_budget,
                  .rank = meeting_.rank(),

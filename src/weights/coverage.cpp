@@ -322,25 +322,22 @@ Coverage cover_whole(const TensorIndex& file, const Contents& contents,
   return out;
 }
 
-std::vector<double> values_for(const TensorFile& file, const UsedTensor& used,
-                               const net::ParameterSpec& spec) {
-  std::vector<double> values = file.values(used.source);
-  const auto bad = std::count_if(values.begin(), values.end(),
-                                 [](double value) { return !std::isfinite(value); });
-  if (bad > 0) {
-    throw_failure(concat(file.file(), ": ", shown(used.source), " holds ", bad,
-                         " values that are NaN or infinite; such weights cannot be trained on"));
-  }
-  const Shape& from = file.info(used.source).shape;
-  switch (used.change) {
+std::vector<double> changed_values(const std::vector<double>& values, const Shape& from,
+                                   Change change, const Shape& to) {
+  switch (change) {
     case Change::none: return values;
     case Change::resized:
-      return resize_positions(values, *square_grid(from[1]), *square_grid(spec.shape[1]), from[2]);
-    case Change::averaged:
-      return mix_channels(values, from, spec.shape, 1 / static_cast<double>(spec.shape[1]));
-    case Change::summed: return mix_channels(values, from, spec.shape, 1);
+      return resize_positions(values, *square_grid(from[1]), *square_grid(to[1]), from[2]);
+    case Change::averaged: return mix_channels(values, from, to, 1 / static_cast<double>(to[1]));
+    case Change::summed: return mix_channels(values, from, to, 1);
   }
   throw_internal("unknown change");
+}
+
+void refuse_not_finite(const TensorIndex& file, const std::string& source, std::int64_t bad) {
+  if (bad == 0) return;
+  throw_failure(concat(file.file(), ": ", shown(source), " holds ", bad,
+                       " values that are NaN or infinite; such weights cannot be trained on"));
 }
 
 std::vector<double> resize_positions(const std::vector<double>& tokens, net::Grid from,

@@ -63,10 +63,13 @@ Coverage cover_whole(const TensorIndex& file, const Contents& contents,
                      const net::NetworkConfig& config,
                      const std::vector<net::ParameterSpec>& specs);
 
-/// The values of `used` for the network's tensor `spec`, row-major. Throws Error, naming
-/// the file, when one of them is NaN or infinite.
-std::vector<double> values_for(const TensorFile& file, const UsedTensor& used,
-                               const net::ParameterSpec& spec);
+/// `values` of a file's tensor of the shape `from`, row-major, as the network's tensor of the shape
+/// `to` takes them.
+std::vector<double> changed_values(const std::vector<double>& values, const Shape& from,
+                                   Change change, const Shape& to);
+
+/// Throws Error naming the file where `bad` values of its tensor `source` are NaN or infinite.
+void refuse_not_finite(const TensorIndex& file, const std::string& source, std::int64_t bad);
 
 /// Tokens of a grid (tokens x `width` channels) resized to another: bicubic with a = -0.75, borders
 /// repeated, scale = from / to without aligned corners, as the published code resizes them.

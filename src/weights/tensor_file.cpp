@@ -46,15 +46,32 @@ const TypeName& entry_of(DType type) {
   throw_failure(concat(file, ": not a sound safetensors file: ", shown(what)));
 }
 
-template <class Stored, class Convert>
-std::vector<double> convert_all(std::string_view data, const Convert& convert) {
-  std::vector<double> out(data.size() / sizeof(Stored));
-  for (std::size_t i = 0; i < out.size(); ++i) {
+template <class Stored, class Number, class Convert>
+void convert_all(std::string_view data, Number* out, const Convert& convert) {
+  const std::size_t count = data.size() / sizeof(Stored);
+  for (std::size_t i = 0; i < count; ++i) {
     Stored stored;
     std::memcpy(&stored, data.data() + i * sizeof(Stored), sizeof(Stored));
-    out[i] = convert(stored);
+    out[i] = static_cast<Number>(convert(stored));
   }
-  return out;
+}
+
+template <class Number>
+void to_numbers(DType type, std::string_view bytes, Number* out) {
+  const auto plain = [](auto stored) { return static_cast<double>(stored); };
+  switch (type) {
+    case DType::f64: return convert_all<double>(bytes, out, plain);
+    case DType::f32: return convert_all<float>(bytes, out, plain);
+    case DType::f16: return convert_all<std::uint16_t>(bytes, out, half_to_double);
+    case DType::bf16: return convert_all<std::uint16_t>(bytes, out, bfloat16_to_double);
+    case DType::i64: return convert_all<std::int64_t>(bytes, out, plain);
+    case DType::i32: return convert_all<std::int32_t>(bytes, out, plain);
+    case DType::i16: return convert_all<std::int16_t>(bytes, out, plain);
+    case DType::i8: return convert_all<std::int8_t>(bytes, out, plain);
+    case DType::u8:
+    case DType::boolean: return convert_all<std::uint8_t>(bytes, out, plain);
+  }
+  throw_internal("unknown tensor type");
 }
 
 }  // namespace
@@ -180,21 +197,13 @@ std::string_view TensorFile::data(const TensorInfo& tensor) const {
 
 std::vector<double> TensorFile::values(const std::string& name) const {
   const TensorInfo& tensor = info(name);
-  const std::string_view bytes = data(tensor);
-  const auto plain = [](auto stored) { return static_cast<double>(stored); };
-  switch (tensor.type) {
-    case DType::f64: return convert_all<double>(bytes, plain);
-    case DType::f32: return convert_all<float>(bytes, plain);
-    case DType::f16: return convert_all<std::uint16_t>(bytes, half_to_double);
-    case DType::bf16: return convert_all<std::uint16_t>(bytes, bfloat16_to_double);
-    case DType::i64: return convert_all<std::int64_t>(bytes, plain);
-    case DType::i32: return convert_all<std::int32_t>(bytes, plain);
-    case DType::i16: return convert_all<std::int16_t>(bytes, plain);
-    case DType::i8: return convert_all<std::int8_t>(bytes, plain);
-    case DType::u8:
-    case DType::boolean: return convert_all<std::uint8_t>(bytes, plain);
-  }
-  throw_internal("unknown tensor type");
+  std::vector<double> out(static_cast<std::size_t>(element_count(tensor.shape)));
+  to_numbers(tensor.type, data(tensor), out.data());
+  return out;
+}
+
+void to_floats(DType type, std::string_view bytes, float* out) {
+  to_numbers(type, bytes, out);
 }
 
 void write_tensor_file(const OutputPath& file, const std::vector<TensorView>& tensors,

@@ -115,6 +115,9 @@ class TensorFile : public TensorIndex {
   std::vector<std::string_view> data_;
 };
 
+/// The elements in `bytes`, as many as they are, as float32.
+void to_floats(DType type, std::string_view bytes, float* out);
+
 /// Where the data of a safetensors file of `file_bytes` bytes begin; `bytes` are its first eight or
 /// more. Throws Error as TensorFile::read does.
 std::uint64_t data_start(const std::string& file, std::string_view bytes, std::uint64_t file_bytes);

@@ -90,11 +90,9 @@ class UnetRoofline {
     for (const double from : {in, out}) {
       const double y = numbers(out, side);
       product(2 * 9 * from * y, numbers(from, side), y, 9 * from * out, 0, on_image && from == in);
-      // Batch normalisation: weight, bias, mean and variance; then ReLU.
+      // Batch normalisation with weight, bias, mean and variance, and its ReLU in the same pass.
       add(0, 2 * y + 4 * out);
       back(0, y + (y + 2 * out) + (y + 4 * out));
-      add(0, 2 * y);
-      back(0, 3 * y);
       parameters_ += 2 * out;
     }
   }

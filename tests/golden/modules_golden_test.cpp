@@ -152,7 +152,7 @@ std::vector<net::ParameterSpec> record(const TensorFile& file, const Facts& fact
   plan::RecordOps ops(plan);
   Named<plan::ValueId> inputs;
   for (const std::string& name : names_of(file, "x.")) {
-    inputs[name] = ops.input(file.info("x." + name).shape);
+    inputs[name] = plan.add_value(file.info("x." + name).shape);
   }
   for (const auto& [name, output] : run_module(ops, facts, inputs)) {
     EXPECT_EQ(ops.shape(output), file.info("y." + name).shape) << name;

@@ -24,7 +24,7 @@ TEST(TrainingMemory, OfTwoConvolutionsByHand) {
   const auto of = [](std::int64_t channels) {
     plan::Plan plan;
     plan::RecordOps ops(plan);
-    plan.input = ops.input({1, 3, 8, 8});
+    plan.input = plan.add_value({1, 3, 8, 8});
     const auto first = ops.param({.name = "first", .shape = {channels, 3, 3, 3}});
     const auto second = ops.param({.name = "second", .shape = {2, channels, 1, 1}});
     const auto map = ops.conv2d(plan.input, first, std::nullopt, {.padding = 1});

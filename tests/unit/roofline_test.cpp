@@ -8,8 +8,6 @@
 #include <optional>
 #include <vector>
 
-#include <nlohmann/json.hpp>
-
 #include "net/presets.h"
 #include "plan/counting.h"
 #include "plan/record_ops.h"
@@ -26,7 +24,7 @@ using measure::Work;
 plan::Plan small_plan() {
   plan::Plan out;
   plan::RecordOps ops(out);
-  out.input = ops.input({2, 10, 3});
+  out.input = out.add_value({2, 10, 3});
   const auto weight = ops.param({.name = "weight", .shape = {5, 3}});
   const auto bias = ops.param({.name = "bias", .shape = {5}});
   const auto row = ops.param({.name = "row", .shape = {5}});
@@ -78,7 +76,7 @@ TEST(Roofline, ATrainingStepAddsLossAndSevenPassesOverTheParameters) {
 TEST(Roofline, ViewsAndLayersInTheMiddle) {
   plan::Plan out;
   plan::RecordOps ops(out);
-  out.input = ops.input({1, 4, 2, 3});
+  out.input = out.add_value({1, 4, 2, 3});
   const auto first = ops.param({.name = "first", .shape = {4, 4, 1, 1}});
   const auto second = ops.param({.name = "second", .shape = {8, 4}});
   const auto map = ops.conv2d(out.input, first, std::nullopt, {});
@@ -114,15 +112,15 @@ TEST(Roofline, CountsAWholeNetwork) {
 TEST(Figures, AShareIsTheRooflineOverTheTimeOfTheSameRound) {
   const std::vector<Work> works{{.what = "linear", .flops = 600, .bytes = 700},
                                 {.what = "relu", .flops = 0, .bytes = 500}};
-  const nlohmann::json found = measure::figures(works, {.name = "x", .seconds = {13, 14, 8}},
+  const measure::Figures found = measure::figures(works, {.name = "x", .seconds = {13, 14, 8}},
                                                 {{100, 1000}, {200, 1000}, {200, 500}});
-  EXPECT_DOUBLE_EQ(found.at("seconds").at("median").get<double>(), 13);
-  EXPECT_DOUBLE_EQ(found.at("bound_seconds").get<double>(), 4);
-  EXPECT_DOUBLE_EQ(found.at("share").at("low").get<double>(), 3.5 / 14);
-  EXPECT_DOUBLE_EQ(found.at("share").at("median").get<double>(), 0.5);
-  EXPECT_DOUBLE_EQ(found.at("share").at("high").get<double>(), 0.5);
-  EXPECT_DOUBLE_EQ(found.at("gflop").get<double>(), 600e-9);
-  EXPECT_DOUBLE_EQ(found.at("gbyte").get<double>(), 1200e-9);
+  EXPECT_DOUBLE_EQ(found.seconds.median, 13);
+  EXPECT_DOUBLE_EQ(found.bound_seconds, 4);
+  EXPECT_DOUBLE_EQ(found.share.low, 3.5 / 14);
+  EXPECT_DOUBLE_EQ(found.share.median, 0.5);
+  EXPECT_DOUBLE_EQ(found.share.high, 0.5);
+  EXPECT_DOUBLE_EQ(found.gflop, 600e-9);
+  EXPECT_DOUBLE_EQ(found.gbyte, 1200e-9);
 }
 
 }  // namespace

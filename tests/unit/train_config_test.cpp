@@ -223,10 +223,11 @@ TEST(TrainConfig, ReadyOnesResolve) {
     }
   }
   std::sort(names.begin(), names.end());
-  EXPECT_EQ(names, (std::vector<std::string>{
-                       "busi", "demo", "generic", "glas", "isic2017", "isic2018", "kvasir", "nkut",
-                       "pretrain-distill", "pretrain-imagenet-base", "pretrain-imagenet-small",
-                       "pretrain-imagenet-tiny", "pretrain-simmim", "scratch", "tdd", "unet"}));
+  EXPECT_EQ(names, (std::vector<std::string>{"busi", "demo", "generic", "glas", "isic2017",
+                                             "isic2018", "kvasir", "nkut", "pretrain-distill",
+                                             "pretrain-imagenet-base", "pretrain-imagenet-small",
+                                             "pretrain-imagenet-tiny", "pretrain-simmim",
+                                             "pretraining-experiment", "scratch", "tdd", "unet"}));
 }
 
 }  // namespace

@@ -24,6 +24,16 @@ namespace {
 
 using test::WeightFile;
 
+/// As train/initial_weights.cpp reads them, of a file in memory.
+std::vector<double> values_for(const TensorFile& file, const UsedTensor& used,
+                               const net::ParameterSpec& spec) {
+  const std::vector<double> values = file.values(used.source);
+  refuse_not_finite(file, used.source,
+                    std::count_if(values.begin(), values.end(),
+                                  [](double value) { return !std::isfinite(value); }));
+  return changed_values(values, file.info(used.source).shape, used.change, spec.shape);
+}
+
 class Weights : public ::testing::Test {
  protected:
   TensorFile written(WeightFile& file, const Metadata& metadata = {}) {

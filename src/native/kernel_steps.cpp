@@ -1,0 +1,154 @@
+// Steps by kernels of ours.
+#include <cmath>
+#include <utility>
+
+#include "kernels/bi_wkv.h"
+#include "kernels/deform_attn.h"
+#include "kernels/norm.h"
+#include "kernels/pointwise.h"
+#include "kernels/shift_mix.h"
+#include "native/steps.h"
+
+namespace medurwkv::native {
+namespace {
+
+constexpr std::int64_t number = sizeof(float);
+
+/// Rows of channels that an array of tokens or a map holds.
+std::int64_t rows_of(const Shape& shape, std::int64_t channels) {
+  return element_count(shape) / channels;
+}
+
+float* floats(std::byte* scratch) {
+  return reinterpret_cast<float*>(scratch);
+}
+
+std::unique_ptr<Step> norm_step(const kernels::LayerNormShape& shape) {
+  // Mean and deviation of each row, which only a backward pass would want.
+  return function_step(
+      [shape](const StepArrays& arrays) {
+        float* const mean = floats(arrays.scratch);
+        kernels::layer_norm_forward<float>(
+            shape, {.x = arrays.in[0], .weight = arrays.in[1], .bias = arrays.in[2]}, arrays.out[0],
+            mean, mean + shape.rows);
+      },
+      2 * number * shape.rows);
+}
+
+std::vector<kernels::DeformGrid> in_order(const std::vector<net::Grid>& grids) {
+  std::vector<kernels::DeformGrid> out;
+  std::int64_t start = 0;
+  for (const net::Grid& grid : grids) {
+    out.push_back({.height = grid.height, .width = grid.width, .start = start});
+    start += grid.tokens();
+  }
+  return out;
+}
+
+}  // namespace
+
+std::unique_ptr<Step> make_layer_norm(const StepQuestion& question) {
+  const std::int64_t channels = question.inputs[0].back();
+  return norm_step({.rows = rows_of(question.inputs[0], channels),
+                    .channels = channels,
+                    .epsilon = question.detail<plan::Epsilon>().value});
+}
+
+std::unique_ptr<Step> make_expand_norm(const StepQuestion& question) {
+  const auto& expand = question.detail<plan::Expand>();
+  const std::int64_t channels = question.outputs[0].back();
+  return norm_step({.rows = rows_of(question.outputs[0], channels),
+                    .channels = channels,
+                    .epsilon = expand.epsilon,
+                    .height = expand.from.height,
+                    .width = expand.from.width,
+                    .factor = expand.factor});
+}
+
+std::unique_ptr<Step> make_norm_relu(const StepQuestion& question) {
+  const std::int64_t channels = question.inputs[0][1];
+  const std::int64_t rows = rows_of(question.inputs[0], channels);
+  std::vector<float> deviation;
+  for (const float variance : *question.constants[4]) {
+    const double epsilon = question.detail<plan::Epsilon>().value;
+    deviation.push_back(static_cast<float>(1 / std::sqrt(static_cast<double>(variance) + epsilon)));
+  }
+  return function_step(
+      [rows, channels, deviation = std::move(deviation)](const StepArrays& arrays) {
+        kernels::norm_relu_forward<float>({.rows = rows,
+                                           .channels = channels,
+                                           .x = arrays.in[0],
+                                           .mean = arrays.in[3],
+                                           .deviation = deviation.data(),
+                                           .weight = arrays.in[1],
+                                           .bias = arrays.in[2]},
+                                          arrays.out[0]);
+      });
+}
+
+std::unique_ptr<Step> make_squared_relu(const StepQuestion& question) {
+  return function_step([count = element_count(question.inputs[0])](const StepArrays& arrays) {
+    kernels::squared_relu_forward<float>(count, arrays.in[0], arrays.out[0]);
+  });
+}
+
+std::unique_ptr<Step> make_scale_add(const StepQuestion& question) {
+  const std::int64_t channels = question.inputs[0].back();
+  return function_step(
+      [rows = rows_of(question.inputs[0], channels), channels](const StepArrays& arrays) {
+        kernels::scale_add_forward<float>(rows, channels, arrays.in[0], arrays.in[1], arrays.in[2],
+                                          arrays.out[0]);
+      });
+}
+
+std::unique_ptr<Step> make_gate(const StepQuestion& question) {
+  return function_step([count = element_count(question.inputs[0])](const StepArrays& arrays) {
+    kernels::gate_forward<float>(count, arrays.in[0], arrays.in[1], arrays.out[0]);
+  });
+}
+
+std::unique_ptr<Step> make_shift_mix(const StepQuestion& question) {
+  const auto& grid = question.detail<net::Grid>();
+  const kernels::ShiftMixShape shape{.batch = question.inputs[0][0],
+                                     .height = grid.height,
+                                     .width = grid.width,
+                                     .channels = question.inputs[0][2]};
+  return function_step([shape](const StepArrays& arrays) {
+    kernels::shift_mix_forward<float>(shape, arrays.in[0], {arrays.in.begin() + 1, arrays.in.end()},
+                                      {arrays.out.begin(), arrays.out.end()});
+  });
+}
+
+std::unique_ptr<Step> make_bi_wkv(const StepQuestion& question) {
+  const Shape& shape = question.inputs[0];
+  const auto over_tokens = [&](std::size_t input) {
+    std::vector<float> out = *question.constants[input];
+    for (float& value : out) value /= static_cast<float>(shape[1]);
+    return out;
+  };
+  return function_step([where = kernels::WkvShape{shape[0], shape[1], shape[2]},
+                        mode = question.detail<net::WkvMode>(), decay = over_tokens(2),
+                        first = over_tokens(3)](const StepArrays& arrays) {
+    kernels::bi_wkv_forward<float>(
+        where, mode,
+        {.decay = decay.data(), .first = first.data(), .key = arrays.in[0], .value = arrays.in[1]},
+        arrays.out[0]);
+  });
+}
+
+std::unique_ptr<Step> make_deform_attn(const StepQuestion& question) {
+  const auto& where = question.detail<net::DeformableAttention>();
+  const kernels::DeformShape shape{.batch = question.inputs[0][0],
+                                   .heads = where.heads,
+                                   .points = where.points,
+                                   .width = question.inputs[0][2] / where.heads,
+                                   .queries = in_order(where.queries),
+                                   .levels = in_order(where.levels)};
+  return function_step([shape](const StepArrays& arrays) {
+    kernels::deform_attn_forward<float>(
+        shape, {.values = arrays.in[0], .offsets = arrays.in[1], .weights = arrays.in[2]},
+        arrays.out[0]);
+  });
+}
+
+}  // namespace medurwkv::native

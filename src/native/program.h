@@ -1,0 +1,60 @@
+// A network made ready to run on images of one size: its steps, and where every value lies. Relies
+// on native/step.h and plan/memory.h.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "native/step.h"
+#include "plan/plan.h"
+
+namespace medurwkv::native {
+
+/// The values of a parameter, row-major.
+using ReadParameter = std::function<std::vector<float>(const net::ParameterSpec& spec)>;
+
+class Program {
+ public:
+  /// Works out what follows from parameters alone. Throws an internal Error for an operation that
+  /// the engine does not have.
+  Program(const plan::Plan& recorded, const ReadParameter& read);
+
+  /// Of the workspace that run() wants, aligned to 64.
+  [[nodiscard]] std::int64_t workspace_bytes() const { return workspace_; }
+  /// `outputs` in the plan's order, maps as channels x height x width. Allocates nothing.
+  void run(const float* input, std::span<float* const> outputs, std::byte* workspace);
+
+  /// Every value that changes with the image, for tests: called after each step with the id in
+  /// plan() and its numbers, maps channels last.
+  using Watch = std::function<void(plan::ValueId id, const float* numbers)>;
+  void run(const float* input, std::span<float* const> outputs, std::byte* workspace,
+           const Watch& watch);
+  [[nodiscard]] const plan::Plan& plan() const { return plan_; }
+
+ private:
+  /// Where a value lies: in a constant, in the workspace from a byte on, with the caller.
+  struct Place {
+    enum class Kind { nowhere, constant, workspace, input, output } kind = Kind::nowhere;
+    std::int64_t at = 0;      ///< byte of the workspace, or index of the constant or output
+    std::int64_t offset = 0;  ///< bytes from there: a view of a part
+  };
+  struct Ready {
+    std::unique_ptr<Step> step;
+    std::vector<Place> in, out;
+    std::vector<plan::ValueId> ids;  ///< of the outputs
+  };
+
+  plan::Plan plan_;
+  std::vector<Constant> constants_;
+  std::vector<Ready> steps_;
+  std::int64_t workspace_ = 0;
+  std::int64_t scratch_at_ = 0;
+  std::vector<const float*> in_;  ///< of the step that runs
+  std::vector<float*> out_;
+};
+
+}  // namespace medurwkv::native

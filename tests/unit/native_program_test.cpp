@@ -1,0 +1,175 @@
+// The native engine's program against the reference executor in float64: every value of every
+// preset, on odd sizes, several images, any channels and every bi-WKV mode; same bits on every run.
+#include "native/program.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "core/threads.h"
+#include "native/lower.h"
+#include "net/presets.h"
+#include "plan/reference.h"
+#include "support/fill_rule.h"
+
+namespace medurwkv {
+namespace {
+
+using native::Program;
+using plan::Plan;
+using plan::ValueId;
+
+struct Case {
+  net::NetworkConfig network;
+  std::int64_t batch = 1, height = 64, width = 64;
+};
+
+void PrintTo(const Case& one, std::ostream* out) {
+  *out << net::to_string(one.network.architecture) << " " << one.network.preset << ", " << one.batch
+       << " of " << one.network.channels << " x " << one.height << " x " << one.width << ", "
+       << net::to_string(one.network.wkv);
+}
+
+std::vector<float> floats(const std::vector<double>& values) {
+  return {values.begin(), values.end()};
+}
+
+std::vector<float> filled(const net::ParameterSpec& spec) {
+  return floats(test::fill_values(spec.name, spec.shape));
+}
+
+/// Memory aligned as an engine's workspace is.
+class Workspace {
+ public:
+  explicit Workspace(std::int64_t bytes) : bytes_(static_cast<std::size_t>(bytes) + 64) {}
+  std::byte* data() {
+    void* at = bytes_.data();
+    std::size_t space = bytes_.size();
+    return static_cast<std::byte*>(std::align(64, bytes_.size() - 64, at, space));
+  }
+
+ private:
+  std::vector<std::byte> bytes_;
+};
+
+struct Ran {
+  std::vector<std::vector<float>> outputs;
+  /// Values of the lowered plan, maps channels last.
+  std::map<ValueId, std::vector<float>> values;
+};
+
+Ran run(Program& program, const std::vector<float>& input) {
+  Ran out;
+  std::vector<float*> places;
+  for (const ValueId id : program.plan().outputs) {
+    const auto count = static_cast<std::size_t>(element_count(program.plan().shape(id)));
+    out.outputs.emplace_back(count, NAN);
+  }
+  for (std::vector<float>& one : out.outputs) places.push_back(one.data());
+  Workspace workspace(program.workspace_bytes());
+  program.run(input.data(), places, workspace.data(), [&](ValueId id, const float* numbers) {
+    const auto count = element_count(program.plan().shape(id));
+    out.values[id] = {numbers, numbers + count};
+  });
+  return out;
+}
+
+/// A map's numbers channels last; others as they are.
+std::vector<double> channels_last(const plan::Array& array) {
+  const Shape& shape = array.shape;
+  if (shape.size() != 4) return array.values;
+  std::vector<double> out;
+  out.reserve(array.values.size());
+  for (std::int64_t n = 0; n < shape[0]; ++n) {
+    for (std::int64_t pixel = 0; pixel < shape[2] * shape[3]; ++pixel) {
+      for (std::int64_t c = 0; c < shape[1]; ++c) {
+        out.push_back(array.values[static_cast<std::size_t>(
+            (n * shape[1] + c) * shape[2] * shape[3] + pixel)]);
+      }
+    }
+  }
+  return out;
+}
+
+/// The largest difference over the largest number.
+double difference(const std::vector<float>& ours, const std::vector<double>& expected) {
+  if (ours.size() != expected.size()) return HUGE_VAL;
+  double most = 0;
+  double largest = 1e-30;
+  for (std::size_t i = 0; i < ours.size(); ++i) {
+    if (!std::isfinite(ours[i])) return HUGE_VAL;
+    most = std::max(most, std::abs(static_cast<double>(ours[i]) - expected[i]));
+    largest = std::max(largest, std::abs(expected[i]));
+  }
+  return most / largest;
+}
+
+class NativeProgram : public ::testing::TestWithParam<Case> {};
+
+TEST_P(NativeProgram, GivesEveryValueOfTheReference) {
+  const Case& one = GetParam();
+  const Plan recorded = plan::record(one.network, one.batch, one.height, one.width);
+  Program program(recorded, filled);
+  const Plan& lowered = program.plan();
+  std::vector<std::vector<double>> parameters;
+  for (const net::ParameterSpec& spec : lowered.parameters) {
+    parameters.push_back(test::fill_values(spec.name, spec.shape));
+  }
+  const std::vector<double> input = test::fill_values("input", recorded.shape(recorded.input));
+  const std::vector<plan::Array> expected = plan::run_reference(lowered, parameters, input);
+  const std::vector<plan::Array> of_network = plan::run_reference(recorded, parameters, input);
+  const Ran ran = run(program, floats(input));
+  // float32 through some hundred operations, as the golden files allow it.
+  constexpr double tolerance = 5e-4;
+  EXPECT_GT(ran.values.size(), 20U);
+  for (const plan::Operation& op : lowered.operations) {
+    for (const ValueId id : op.outputs) {
+      const auto found = ran.values.find(id);
+      if (found == ran.values.end()) continue;  // a view, or known beforehand
+      const plan::Array& value = expected[static_cast<std::size_t>(id)];
+      const bool planes = op.is(native::to_planes);
+      ASSERT_LT(difference(found->second, planes ? value.values : channels_last(value)), tolerance)
+          << op.type->name << ", value " << id;
+    }
+  }
+  for (std::size_t i = 0; i < ran.outputs.size(); ++i) {
+    EXPECT_LT(difference(ran.outputs[i],
+                         of_network[static_cast<std::size_t>(recorded.outputs[i])].values),
+              tolerance);
+  }
+  EXPECT_EQ(run(program, floats(input)).outputs, ran.outputs) << "another run";
+}
+
+Case network_case(const std::string& preset, std::int64_t height, std::int64_t width,
+                  std::int64_t channels = 3, net::WkvMode mode = net::WkvMode::exact,
+                  std::int64_t batch = 1) {
+  Case out{.network = net::preset(preset, 3, channels),
+           .batch = batch,
+           .height = height,
+           .width = width};
+  out.network.wkv = mode;
+  return out;
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Networks, NativeProgram,
+    ::testing::Values(network_case("nano", 64, 96), network_case("nano", 47, 70, 1),
+                      network_case("nano", 64, 64, 5, net::WkvMode::released32, 2),
+                      network_case("nano", 96, 64, 3, net::WkvMode::released16),
+                      network_case("nanopost", 64, 64),
+                      network_case("nanopost", 33, 65, 3, net::WkvMode::released32, 3),
+                      network_case("tiny", 32, 64), network_case("unet_small", 32, 48),
+                      network_case("unet_small", 37, 50, 1, net::WkvMode::exact, 2),
+                      Case{.network = net::encoder_preset("nano"), .batch = 2, .height = 60},
+                      Case{.network = net::classifier_preset("nano", 5), .height = 50}));
+
+}  // namespace
+}  // namespace medurwkv
