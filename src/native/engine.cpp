@@ -13,6 +13,7 @@
 #include "core/error.h"
 #include "core/memory.h"
 #include "core/text.h"
+#include "native/fuse.h"
 #include "native/lower.h"
 #include "native/program.h"
 #include "plan/memory.h"
@@ -58,7 +59,7 @@ class NativeEngine : public Engine {
   [[nodiscard]] std::int64_t memory(const BatchShape& shape) const override {
     const plan::Plan recorded =
         plan::record(model_.info.network, shape.images, shape.height, shape.width);
-    return plan::lay_out(lower(recorded)).bytes;
+    return plan::lay_out(fuse(lower(recorded))).bytes;
   }
 
   void run(const BatchShape& shape, std::span<const float> input,

@@ -38,9 +38,28 @@ auto refusing(const char* what, const Body& body) {
   }
 }
 
-dnnl::primitive_attr attributes() {
+/// What is done to a product's result before it is stored.
+struct Post {
+  dnnl::algorithm how;
+  std::size_t input = 0;  ///< that is multiplied or added, of the result's shape
+};
+
+bool reads_input(const Post& post) {
+  return post.how == dnnl::algorithm::binary_mul || post.how == dnnl::algorithm::binary_add;
+}
+
+dnnl::primitive_attr attributes(const std::vector<Post>& posts, const memory::desc& result) {
+  dnnl::post_ops chain;
+  for (const Post& post : posts) {
+    if (reads_input(post)) {
+      chain.append_binary(post.how, result);
+    } else {
+      chain.append_eltwise(1, post.how, 0, 0);
+    }
+  }
   dnnl::primitive_attr out;
   out.set_scratchpad_mode(dnnl::scratchpad_mode::user);
+  out.set_post_ops(chain);
   return out;
 }
 
@@ -55,31 +74,49 @@ memory packed(const std::vector<float>& values, const memory::desc& from, const 
   return out;
 }
 
-/// A primitive with one source, one result, packed weights and a bias.
+/// What a primitive reads and writes.
+struct Memories {
+  memory::desc source, result, scratch;
+  std::optional<memory> weights = {};
+  std::optional<memory> bias = {};
+};
+
+/// A primitive with one source, one result, packed weights and a bias, and what its posts read.
 class PrimitiveStep : public Step {
  public:
-  PrimitiveStep(dnnl::primitive primitive, const memory::desc& source, const memory::desc& result,
-                const memory::desc& scratch, std::optional<memory> weights,
-                std::optional<memory> bias)
+  /// `source`: which input is the source; weight and bias are behind it.
+  PrimitiveStep(dnnl::primitive primitive, const Memories& memories, std::size_t source = 0,
+                const std::vector<Post>& posts = {})
       : primitive_(std::move(primitive)),
-        source_(source, cpu(), DNNL_MEMORY_NONE),
-        result_(result, cpu(), DNNL_MEMORY_NONE),
-        scratch_(scratch, cpu(), DNNL_MEMORY_NONE),
+        input_(source),
+        source_(memories.source, cpu(), DNNL_MEMORY_NONE),
+        result_(memories.result, cpu(), DNNL_MEMORY_NONE),
+        scratch_(memories.scratch, cpu(), DNNL_MEMORY_NONE),
         stream_(cpu()) {
-    arguments_ = {
-        {DNNL_ARG_SRC, source_}, {DNNL_ARG_DST, result_}, {DNNL_ARG_SCRATCHPAD, scratch_}};
-    if (weights) arguments_.emplace(DNNL_ARG_WEIGHTS, *weights);
-    if (bias) arguments_.emplace(DNNL_ARG_BIAS, *bias);
+    arguments_.emplace(DNNL_ARG_SRC, source_);
+    arguments_.emplace(DNNL_ARG_DST, result_);
+    arguments_.emplace(DNNL_ARG_SCRATCHPAD, scratch_);
+    if (memories.weights) arguments_.emplace(DNNL_ARG_WEIGHTS, *memories.weights);
+    if (memories.bias) arguments_.emplace(DNNL_ARG_BIAS, *memories.bias);
+    for (std::size_t i = 0; i < posts.size(); ++i) {
+      if (!reads_input(posts[i])) continue;
+      others_.emplace_back(posts[i].input, memory(memories.result, cpu(), DNNL_MEMORY_NONE));
+      const int post = DNNL_ARG_ATTR_MULTIPLE_POST_OP(static_cast<int>(i)) | DNNL_ARG_SRC_1;
+      arguments_.emplace(post, others_.back().second);
+    }
   }
 
-  [[nodiscard]] bool packs(std::size_t input) const override { return input > 0; }
+  [[nodiscard]] bool packs(std::size_t input) const override { return input > input_; }
   [[nodiscard]] std::int64_t scratch_bytes() const override {
     return static_cast<std::int64_t>(scratch_.get_desc().get_size());
   }
 
   void run(const StepArrays& arrays) override {
-    // oneDNN wants a mutable pointer; the source is only read.
-    source_.set_data_handle(const_cast<float*>(arrays.in[0]));
+    // oneDNN wants mutable pointers; what is read is only read.
+    source_.set_data_handle(const_cast<float*>(arrays.in[input_]));
+    for (auto& [input, other] : others_) {
+      other.set_data_handle(const_cast<float*>(arrays.in[input]));
+    }
     result_.set_data_handle(arrays.out[0]);
     scratch_.set_data_handle(arrays.scratch);
     primitive_.execute(stream_, arguments_);
@@ -88,27 +125,33 @@ class PrimitiveStep : public Step {
 
  private:
   dnnl::primitive primitive_;
+  std::size_t input_;
   memory source_, result_, scratch_;
+  std::vector<std::pair<std::size_t, memory>> others_;
   std::unordered_map<int, memory> arguments_;
   dnnl::stream stream_;
 };
 
-/// x (rows x inner) by the transposed `weight` (columns x inner), plus a bias.
+/// x (rows x inner) by the transposed `weight` (columns x inner), plus a bias; `source` is x's
+/// place among the inputs.
 std::unique_ptr<Step> product(std::int64_t rows, std::int64_t inner, std::int64_t columns,
-                              const std::vector<float>& weight, const std::vector<float>* bias) {
+                              const std::vector<float>& weight, const std::vector<float>* bias,
+                              std::size_t source = 0, const std::vector<Post>& posts = {}) {
   return refusing("a matrix product", [&]() -> std::unique_ptr<Step> {
-    const memory::desc source = floats({rows, inner}, Tag::ab);
+    const memory::desc x = floats({rows, inner}, Tag::ab);
     const memory::desc any = floats({inner, columns}, Tag::any);
     const memory::desc given = floats({inner, columns}, Tag::ba);
     const memory::desc row = floats({1, columns}, Tag::ab);
-    const memory::desc result = floats({rows, columns}, Tag::ab);
-    const dnnl::matmul::desc what = bias != nullptr ? dnnl::matmul::desc(source, any, row, result)
-                                                    : dnnl::matmul::desc(source, any, result);
-    const dnnl::matmul::primitive_desc how(what, attributes(), cpu());
-    std::optional<memory> added;
-    if (bias != nullptr) added = packed(*bias, row, row);
-    return std::make_unique<PrimitiveStep>(dnnl::matmul(how), source, result, how.scratchpad_desc(),
-                                           packed(weight, given, how.weights_desc()), added);
+    const memory::desc y = floats({rows, columns}, Tag::ab);
+    const dnnl::matmul::desc what =
+        bias != nullptr ? dnnl::matmul::desc(x, any, row, y) : dnnl::matmul::desc(x, any, y);
+    const dnnl::matmul::primitive_desc how(what, attributes(posts, y), cpu());
+    Memories memories{.source = x,
+                      .result = y,
+                      .scratch = how.scratchpad_desc(),
+                      .weights = packed(weight, given, how.weights_desc())};
+    if (bias != nullptr) memories.bias = packed(*bias, row, row);
+    return std::make_unique<PrimitiveStep>(dnnl::matmul(how), memories, source, posts);
   });
 }
 
@@ -163,30 +206,31 @@ class TransposedStep : public Step {
   std::int64_t stride_, wide_;
 };
 
-const std::vector<float>* bias_of(const StepQuestion& question) {
-  return question.constants.size() > 2 ? question.constants[2].get() : nullptr;
+/// Behind the weight of the source at `source`.
+const std::vector<float>* bias_of(const StepQuestion& question, std::size_t source = 0) {
+  return question.constants.size() > source + 2 ? question.constants[source + 2].get() : nullptr;
 }
 
-}  // namespace
-
-std::unique_ptr<Step> make_linear(const StepQuestion& question) {
-  const std::int64_t inner = question.inputs[1][1];
-  return product(element_count(question.inputs[0]) / inner, inner, question.inputs[1][0],
-                 *question.constants[1], bias_of(question));
+/// x, weight and bias are inputs from `source` on.
+std::unique_ptr<Step> linear(const StepQuestion& question, std::size_t source,
+                             const std::vector<Post>& posts) {
+  const Shape& weight = question.inputs[source + 1];
+  return product(element_count(question.inputs[source]) / weight[1], weight[1], weight[0],
+                 *question.constants[source + 1], bias_of(question, source), source, posts);
 }
 
-std::unique_ptr<Step> make_conv2d(const StepQuestion& question) {
+std::unique_ptr<Step> convolution(const StepQuestion& question, const std::vector<Post>& posts) {
   const auto& how = question.detail<net::Convolution>();
   const Shape& from = question.inputs[0];
   const Shape& weight = question.inputs[1];
   const Shape& to = question.outputs[0];
   if (weight[2] == 1 && weight[3] == 1 && how.stride == 1 && how.padding == 0 && how.groups == 1) {
     return product(element_count(from) / weight[1], weight[1], weight[0], *question.constants[1],
-                   bias_of(question));
+                   bias_of(question), 0, posts);
   }
   return refusing("a convolution", [&]() -> std::unique_ptr<Step> {
-    const memory::desc source = floats(dims(from), Tag::nhwc);
-    const memory::desc result = floats(dims(to), Tag::nhwc);
+    const memory::desc x = floats(dims(from), Tag::nhwc);
+    const memory::desc y = floats(dims(to), Tag::nhwc);
     memory::dims kernel = dims(weight);
     if (how.groups > 1) {
       kernel[0] /= how.groups;
@@ -199,21 +243,56 @@ std::unique_ptr<Step> make_conv2d(const StepQuestion& question) {
     const memory::dims before{how.padding, how.padding};
     const memory::dims behind{padding_behind(from[2], to[2], weight[2], how.stride, how.padding),
                               padding_behind(from[3], to[3], weight[3], how.stride, how.padding)};
+    using Convolution = dnnl::convolution_forward;
     const auto inference = dnnl::prop_kind::forward_inference;
     const auto direct = dnnl::algorithm::convolution_direct;
     const std::vector<float>* bias = bias_of(question);
-    const dnnl::convolution_forward::desc what =
-        bias != nullptr ? dnnl::convolution_forward::desc(inference, direct, source, any, channels,
-                                                          result, strides, before, behind)
-                        : dnnl::convolution_forward::desc(inference, direct, source, any, result,
-                                                          strides, before, behind);
-    const dnnl::convolution_forward::primitive_desc chosen(what, attributes(), cpu());
-    std::optional<memory> added;
-    if (bias != nullptr) added = packed(*bias, channels, channels);
-    return std::make_unique<PrimitiveStep>(
-        dnnl::convolution_forward(chosen), source, result, chosen.scratchpad_desc(),
-        packed(*question.constants[1], given, chosen.weights_desc()), added);
+    const Convolution::desc what =
+        bias != nullptr
+            ? Convolution::desc(inference, direct, x, any, channels, y, strides, before, behind)
+            : Convolution::desc(inference, direct, x, any, y, strides, before, behind);
+    const Convolution::primitive_desc chosen(what, attributes(posts, y), cpu());
+    Memories memories{.source = x,
+                      .result = y,
+                      .scratch = chosen.scratchpad_desc(),
+                      .weights = packed(*question.constants[1], given, chosen.weights_desc())};
+    if (bias != nullptr) memories.bias = packed(*bias, channels, channels);
+    return std::make_unique<PrimitiveStep>(Convolution(chosen), memories, 0, posts);
   });
+}
+
+}  // namespace
+
+std::unique_ptr<Step> make_linear(const StepQuestion& question) {
+  return linear(question, 0, {});
+}
+std::unique_ptr<Step> make_linear_sigmoid(const StepQuestion& question) {
+  return linear(question, 0, {{dnnl::algorithm::eltwise_logistic}});
+}
+std::unique_ptr<Step> make_linear_squared_relu(const StepQuestion& question) {
+  return linear(question, 0, {{dnnl::algorithm::eltwise_relu}, {dnnl::algorithm::eltwise_square}});
+}
+std::unique_ptr<Step> make_linear_gate(const StepQuestion& question) {
+  return linear(question, 1,
+                {{dnnl::algorithm::eltwise_logistic}, {dnnl::algorithm::binary_mul, 0}});
+}
+std::unique_ptr<Step> make_gated_linear(const StepQuestion& question) {
+  return linear(question, 1, {{dnnl::algorithm::binary_mul, 0}});
+}
+std::unique_ptr<Step> make_linear_add(const StepQuestion& question) {
+  return linear(question, 1, {{dnnl::algorithm::binary_add, 0}});
+}
+std::unique_ptr<Step> make_gated_linear_add(const StepQuestion& question) {
+  return linear(question, 2, {{dnnl::algorithm::binary_mul, 1}, {dnnl::algorithm::binary_add, 0}});
+}
+std::unique_ptr<Step> make_conv2d(const StepQuestion& question) {
+  return convolution(question, {});
+}
+std::unique_ptr<Step> make_conv2d_relu(const StepQuestion& question) {
+  return convolution(question, {{dnnl::algorithm::eltwise_relu}});
+}
+std::unique_ptr<Step> make_conv2d_gelu(const StepQuestion& question) {
+  return convolution(question, {{dnnl::algorithm::eltwise_gelu_erf}});
 }
 
 std::unique_ptr<Step> make_conv_transpose2d(const StepQuestion& question) {
@@ -247,18 +326,19 @@ std::unique_ptr<Step> make_max_pool(const StepQuestion& question) {
   const Shape& from = question.inputs[0];
   const Shape& to = question.outputs[0];
   return refusing("a pooling", [&]() -> std::unique_ptr<Step> {
-    const memory::desc source = floats(dims(from), Tag::nhwc);
-    const memory::desc result = floats(dims(to), Tag::nhwc);
+    const memory::desc x = floats(dims(from), Tag::nhwc);
+    const memory::desc y = floats(dims(to), Tag::nhwc);
     const auto behind = [&](std::size_t side) {
       return padding_behind(from[side], to[side], pool.kernel, pool.stride, pool.padding);
     };
     const dnnl::pooling_forward::desc what(dnnl::prop_kind::forward_inference,
-                                           dnnl::algorithm::pooling_max, source, result,
+                                           dnnl::algorithm::pooling_max, x, y,
                                            {pool.stride, pool.stride}, {pool.kernel, pool.kernel},
                                            {pool.padding, pool.padding}, {behind(2), behind(3)});
-    const dnnl::pooling_forward::primitive_desc how(what, attributes(), cpu());
-    return std::make_unique<PrimitiveStep>(dnnl::pooling_forward(how), source, result,
-                                           how.scratchpad_desc(), std::nullopt, std::nullopt);
+    const dnnl::pooling_forward::primitive_desc how(what, attributes({}, y), cpu());
+    return std::make_unique<PrimitiveStep>(
+        dnnl::pooling_forward(how),
+        Memories{.source = x, .result = y, .scratch = how.scratchpad_desc()});
   });
 }
 

@@ -7,6 +7,7 @@
 
 #include "core/error.h"
 #include "core/text.h"
+#include "native/fuse.h"
 #include "native/lower.h"
 #include "native/steps.h"
 #include "plan/memory.h"
@@ -51,7 +52,8 @@ void fold(const plan::Plan& plan, const Operation& op, std::map<ValueId, Constan
 
 }  // namespace
 
-Program::Program(const plan::Plan& recorded, const ReadParameter& read) : plan_(lower(recorded)) {
+Program::Program(const plan::Plan& recorded, const ReadParameter& read)
+    : plan_(fuse(lower(recorded))) {
   std::vector<Place> places(plan_.values.size());
   const auto place = [&](ValueId id) -> Place& { return places[static_cast<std::size_t>(id)]; };
   // Parameters, and what follows from them alone; those that a step keeps at hand go on living.

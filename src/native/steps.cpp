@@ -2,6 +2,7 @@
 
 #include <map>
 
+#include "native/fuse.h"
 #include "native/lower.h"
 #include "plan/ops.h"
 
@@ -11,7 +12,15 @@ MakeStep step_maker(const plan::OpType& type) {
   namespace op = plan::op;
   static const std::map<const plan::OpType*, MakeStep> table{
       {&op::linear, make_linear},
+      {&linear_sigmoid, make_linear_sigmoid},
+      {&linear_squared_relu, make_linear_squared_relu},
+      {&linear_gate, make_linear_gate},
+      {&gated_linear, make_gated_linear},
+      {&linear_add, make_linear_add},
+      {&gated_linear_add, make_gated_linear_add},
       {&op::conv2d, make_conv2d},
+      {&conv2d_relu, make_conv2d_relu},
+      {&conv2d_gelu, make_conv2d_gelu},
       {&op::conv_transpose2d, make_conv_transpose2d},
       {&op::max_pool, make_max_pool},
       {&op::layer_norm, make_layer_norm},

@@ -10,7 +10,15 @@ MakeStep step_maker(const plan::OpType& type);
 
 // product_steps.cpp, by oneDNN
 std::unique_ptr<Step> make_linear(const StepQuestion& question);
+std::unique_ptr<Step> make_linear_sigmoid(const StepQuestion& question);
+std::unique_ptr<Step> make_linear_squared_relu(const StepQuestion& question);
+std::unique_ptr<Step> make_linear_gate(const StepQuestion& question);
+std::unique_ptr<Step> make_gated_linear(const StepQuestion& question);
+std::unique_ptr<Step> make_linear_add(const StepQuestion& question);
+std::unique_ptr<Step> make_gated_linear_add(const StepQuestion& question);
 std::unique_ptr<Step> make_conv2d(const StepQuestion& question);
+std::unique_ptr<Step> make_conv2d_relu(const StepQuestion& question);
+std::unique_ptr<Step> make_conv2d_gelu(const StepQuestion& question);
 std::unique_ptr<Step> make_conv_transpose2d(const StepQuestion& question);
 std::unique_ptr<Step> make_max_pool(const StepQuestion& question);
 // kernel_steps.cpp, by kernels of ours
