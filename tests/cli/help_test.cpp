@@ -49,7 +49,7 @@ TEST(Help, OnlyWhatComputesOpensTheTrainingLibrary) {
     const Outcome outcome = run_program(words, broken);
     EXPECT_EQ(outcome.code, 0) << words[0] << ": " << outcome.err;
   }
-  const Outcome outcome = run_program({"predict", "any.model", demo}, broken);
+  const Outcome outcome = run_program({"predict", "any.model", demo, "--engine", "torch"}, broken);
   EXPECT_EQ(outcome.code, 1);
   EXPECT_TRUE(contains(outcome.err, "/dev/null: cannot be opened")) << outcome.err;
 }

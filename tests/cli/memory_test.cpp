@@ -104,7 +104,7 @@ TEST_F(Memory, TheCheckOfASetNamesALargePicture) {
 
 TEST_F(Memory, AModelThatCannotFitIsRefusedBeforeTheWork) {
   const std::string images = data() + "/images";
-  const Words little{"--memory", "0.05"};
+  const Words little{"--memory", "0.02"};
   for (Words words : {Words{"predict", model(), images, "--out", path("p").string()},
                       Words{"evaluate", model(), "--data", data(), "--split", split(), "--out",
                             path("e").string()}}) {

@@ -1,0 +1,92 @@
+// `predict` and `evaluate` by the native engine and by LibTorch: the same masks and, within
+// rounding, the same probabilities; the native engine without LibTorch; what it refuses.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include <nlohmann/json.hpp>
+
+#include "core/files.h"
+#include "core/npy.h"
+#include "support/demo.h"
+#include "support/paths.h"
+#include "support/process.h"
+
+namespace medurwkv {
+namespace {
+
+namespace fs = std::filesystem;
+using nlohmann::json;
+using test::contains;
+using test::Outcome;
+using test::run_program;
+using test::Words;
+using test::operator+;
+
+std::string model() {
+  return (test::source_folder() / "tests/cli/data/version1.model").string();
+}
+
+class Engines : public ::testing::Test {
+ protected:
+  void SetUp() override { test::copy_pairs(folder_.path() / "data", 4); }
+  [[nodiscard]] std::string path(const std::string& name) const {
+    return (folder_.path() / name).string();
+  }
+  [[nodiscard]] Words predicting(const std::string& out) const {
+    return {"predict", model(), path("data/images"), "--out", path(out), "--probabilities", "npy"};
+  }
+
+ private:
+  test::TemporaryFolder folder_;
+};
+
+TEST_F(Engines, GiveTheSameProbabilities) {
+  const Outcome native = run_program(predicting("native") + Words{"--engine", "native"});
+  ASSERT_EQ(native.code, 0) << native.err;
+  const Outcome torch = run_program(predicting("torch") + Words{"--engine", "torch"});
+  ASSERT_EQ(torch.code, 0) << torch.err;
+  int compared = 0;
+  for (const auto& entry : fs::directory_iterator(path("native"))) {
+    if (entry.path().extension() != ".npy") continue;
+    ++compared;
+    const std::vector<double> ours = NpyArray::read(entry.path()).doubles();
+    const std::vector<double> theirs =
+        NpyArray::read(fs::path(path("torch")) / entry.path().filename()).doubles();
+    ASSERT_EQ(ours.size(), theirs.size());
+    double most = 0;
+    for (std::size_t i = 0; i < ours.size(); ++i) {
+      most = std::max(most, std::abs(ours[i] - theirs[i]));
+    }
+    EXPECT_LT(most, 1e-4) << entry.path();
+  }
+  EXPECT_EQ(compared, 4);
+}
+
+// The training library is not there to be opened.
+TEST_F(Engines, TheNativeOneNeedsNoLibTorch) {
+  test::Start start{.environment = {{"MEDURWKV_TRAINING_LIBRARY", path("none.so")}}};
+  const Outcome plain = run_program(predicting("plain"), start);
+  EXPECT_EQ(plain.code, 0) << plain.err;
+  const Outcome averaged = run_program(
+      {"evaluate", model(), "--data", path("data"), "--tta", "--out", path("scores")}, start);
+  EXPECT_EQ(averaged.code, 0) << averaged.err;
+  const json summary = json::parse(read_file(path("scores/summary.json")));
+  EXPECT_GT(summary.at("mean_dice").get<double>(), 0.2);
+  const Outcome torch = run_program(predicting("torch") + Words{"--engine", "torch"}, start);
+  EXPECT_EQ(torch.code, 1) << torch.err;
+}
+
+TEST_F(Engines, AContradictionIsRefused) {
+  const Outcome outcome =
+      run_program(predicting("x") + Words{"--engine", "native", "--device", "cuda"});
+  EXPECT_EQ(outcome.code, 2) << outcome.err;
+  EXPECT_TRUE(contains(outcome.err, "--engine native runs on the CPU")) << outcome.err;
+}
+
+}  // namespace
+}  // namespace medurwkv
