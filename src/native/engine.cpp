@@ -127,7 +127,7 @@ class NativeEngine : public Engine {
         [&](const weights::TensorInfo& tensor, std::uint64_t at, std::string_view piece) {
           const auto found = tensors_.find(tensor.name);
           if (found == tensors_.end()) return;
-          const std::uint64_t size = static_cast<std::uint64_t>(weights::size_of(tensor.type));
+          const auto size = static_cast<std::uint64_t>(weights::size_of(tensor.type));
           weights::to_floats(tensor.type, piece, found->second.data() + at / size);
         });
   }

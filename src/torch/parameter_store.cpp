@@ -64,14 +64,14 @@ ParameterStore::ParameterStore(std::vector<net::ParameterSpec> specs,
   }
 }
 
-void ParameterStore::start(const net::ParameterSpec& spec, std::uint64_t seed) {
+void ParameterStore::start(const net::ParameterSpec& spec, std::uint64_t seed) const {
   if (spec.integer) return;  // a counter, 0
   std::vector<float> values = net::initial_values(spec, seed);
   const at::NoGradGuard no_grad;
   at(spec.name).copy_(at::from_blob(values.data(), spec.shape, at::kFloat));
 }
 
-void ParameterStore::start(const std::string& name, std::uint64_t seed) {
+void ParameterStore::start(const std::string& name, std::uint64_t seed) const {
   const auto found = std::find_if(specs_.begin(), specs_.end(),
                                   [&](const net::ParameterSpec& one) { return one.name == name; });
   if (found == specs_.end()) throw_internal(concat("the network has no tensor ", name));

@@ -38,7 +38,7 @@ class ParameterStore {
   [[nodiscard]] at::Device device() const { return device_; }
 
   /// Gives `name` its start values for `seed`.
-  void start(const std::string& name, std::uint64_t seed);
+  void start(const std::string& name, std::uint64_t seed) const;
   /// Overwrites `name` with `values` (row-major).
   void set(const std::string& name, const std::vector<double>& values);
 
@@ -53,7 +53,7 @@ class ParameterStore {
                                                        const std::string& prefix = "") const;
 
  private:
-  void start(const net::ParameterSpec& spec, std::uint64_t seed);
+  void start(const net::ParameterSpec& spec, std::uint64_t seed) const;
 
   std::vector<net::ParameterSpec> specs_;
   std::unordered_map<std::string, at::Tensor> tensors_;

@@ -15,8 +15,10 @@
 #include <vector>
 
 #include "core/threads.h"
+#include "native/fuse.h"
 #include "native/lower.h"
 #include "net/presets.h"
+#include "plan/ops.h"
 #include "plan/reference.h"
 #include "support/fill_rule.h"
 
@@ -146,6 +148,33 @@ TEST_P(NativeProgram, GivesEveryValueOfTheReference) {
               tolerance);
   }
   EXPECT_EQ(run(program, floats(input)).outputs, ran.outputs) << "another run";
+}
+
+int uses_of(const Plan& plan, const plan::OpType& type) {
+  return static_cast<int>(std::count_if(plan.operations.begin(), plan.operations.end(),
+                                        [&](const plan::Operation& op) { return op.is(type); }));
+}
+
+// What a product can take in does not pass through memory by itself.
+TEST(Fusing, LeavesNothingThatAProductCanTakeIn) {
+  for (const std::string preset : {"nano", "tiny", "base"}) {
+    const Plan plain = native::lower(plan::record(net::preset(preset), 1, 64, 64));
+    const Plan fused = native::fuse(plain);
+    for (const plan::OpType* type :
+         {&plan::op::gate, &plan::op::squared_relu, &plan::op::norm_relu, &plan::op::gelu}) {
+      EXPECT_GT(uses_of(plain, *type), 0) << preset << ": " << type->name;
+      EXPECT_EQ(uses_of(fused, *type), 0) << preset << ": " << type->name;
+    }
+    const auto& encoder = net::preset(preset).encoder;
+    // A norm stands between a branch and its residual in a post-norm encoder.
+    const int normed = encoder.post_norm ? 2 * static_cast<int>(encoder.depth()) : 0;
+    EXPECT_EQ(uses_of(fused, plan::op::scale_add), normed) << preset;
+    std::int64_t before = 0;
+    std::int64_t after = 0;
+    for (const plan::Operation& op : plain.operations) before += op.multiply_adds;
+    for (const plan::Operation& op : fused.operations) after += op.multiply_adds;
+    EXPECT_EQ(after, before) << preset;
+  }
 }
 
 Case network_case(const std::string& preset, std::int64_t height, std::int64_t width,

@@ -176,7 +176,7 @@ Shapes resize_shapes(const Shapes& in, const Detail& detail) {
 }
 
 void run_resize(const Values& in, const Detail& detail, std::vector<Array>& out) {
-  const Resize& resize = std::get<Resize>(detail);
+  const auto& resize = std::get<Resize>(detail);
   const Shape& from = in[0]->shape;
   fill_map(out[0], [&](std::int64_t n, std::int64_t c, std::int64_t y, std::int64_t x) {
     const Taps rows = taps_of(y, resize.to.height, from[2], resize.how);
