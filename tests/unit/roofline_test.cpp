@@ -113,7 +113,7 @@ TEST(Figures, AShareIsTheRooflineOverTheTimeOfTheSameRound) {
   const std::vector<Work> works{{.what = "linear", .flops = 600, .bytes = 700},
                                 {.what = "relu", .flops = 0, .bytes = 500}};
   const measure::Figures found = measure::figures(works, {.name = "x", .seconds = {13, 14, 8}},
-                                                {{100, 1000}, {200, 1000}, {200, 500}});
+                                                  {{100, 1000}, {200, 1000}, {200, 500}});
   EXPECT_DOUBLE_EQ(found.seconds.median, 13);
   EXPECT_DOUBLE_EQ(found.bound_seconds, 4);
   EXPECT_DOUBLE_EQ(found.share.low, 3.5 / 14);

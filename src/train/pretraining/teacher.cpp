@@ -99,8 +99,8 @@ std::vector<at::Tensor> Teacher::run(const at::Tensor& pictures) const {
   std::vector<at::Tensor> out;
   try {
     // Channels last is the order that oneDNN's and cuDNN's convolutions take without copying.
-    out = tensors_of(module_->script.forward(
-        {pictures.to(device_).contiguous(at::MemoryFormat::ChannelsLast)}));
+    out = tensors_of(
+        module_->script.forward({pictures.to(device_).contiguous(at::MemoryFormat::ChannelsLast)}));
   } catch (const std::exception& error) {
     throw_failure(concat(file_.string(), ": fails on pictures of ",
                          shape_text(pictures.sizes().vec()), ": ",
