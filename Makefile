@@ -43,11 +43,12 @@ bench: packages  ## kernels and networks against their peers, about an hour; BEN
 	@scripts/build release -DMEDURWKV_BENCH=ON
 	@build/medurwkv_bench --out=bench/results/latest.json $(BENCH_ARGS)
 
-lint: packages  ## clang-format and clang-tidy, warnings as errors; docs/results.md is made of docs/results
+lint: packages  ## clang-format and clang-tidy, warnings as errors; the pages of results are made of their rows
 	@scripts/install-packages lint
 	@scripts/build release -DMEDURWKV_TESTS=ON -DMEDURWKV_BENCH=ON
 	@scripts/lint
 	@scripts/results-page --check
+	@scripts/pretraining-page --check
 
 install: build  ## program and training library into PREFIX (default /usr/local)
 	@cmake --install build --prefix "$(PREFIX)"

@@ -8,6 +8,7 @@
 #include "core/memory.h"
 #include "core/model_description.h"
 #include "core/text.h"
+#include "core/threads.h"
 #include "predict/average.h"
 #include "predict/regions.h"
 
@@ -123,14 +124,18 @@ std::vector<NetworkOutput> run_network(Engine& engine, std::span<const data::Ima
     while (end < out.size() && out[end].where.input == size) ++end;
     const BatchShape shape{static_cast<std::int64_t>(end - first), size.height, size.width};
     std::vector<float> input;
-    for (std::size_t i = first; i < end; ++i) {
-      std::vector<float> one = data::to_network_input(*images[i], model.input);
-      // One image alone is not copied.
-      if (end - first == 1) {
-        input = std::move(one);
-      } else {
-        input.insert(input.end(), one.begin(), one.end());
-      }
+    if (shape.images == 1) {  // not copied
+      input = data::to_network_input(*images[first], model.input);
+    } else {
+      const std::int64_t numbers = model.input.channels * size.height * size.width;
+      input.resize(static_cast<std::size_t>(shape.images * numbers));
+      parallel_for(shape.images, [&](std::int64_t from, std::int64_t to) {
+        for (std::int64_t i = from; i < to; ++i) {
+          const std::vector<float> one =
+              data::to_network_input(*images[first + static_cast<std::size_t>(i)], model.input);
+          std::copy(one.begin(), one.end(), input.begin() + i * numbers);
+        }
+      });
     }
     std::vector<float> logits(static_cast<std::size_t>(model.outputs() * shape.pixels()));
     engine.run(shape, input, logits);
