@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "native/rewrite.h"
 #include "plan/ops.h"
 
 namespace medurwkv::native {
@@ -120,9 +121,9 @@ void run_normed_bias(const Arrays& in, const Detail& detail, std::vector<Array>&
 
 // --- the plan with them --------------------------------------------------------------------------
 
-class Fusing {
+class Fusing : Rewriting {
  public:
-  explicit Fusing(const Plan& from) : from_(from) {
+  explicit Fusing(const Plan& from) : Rewriting(from) {
     for (std::size_t i = 0; i < from.operations.size(); ++i) {
       for (const ValueId id : from.operations[i].outputs) maker_[id] = i;
       for (const ValueId id : from.operations[i].inputs) ++uses_[id];
@@ -131,14 +132,6 @@ class Fusing {
   }
 
   Plan run() {
-    to_.parameters = from_.parameters;
-    to_.stages = from_.stages;
-    for (ValueId id = 0; id < std::ssize(from_.values); ++id) {
-      if (id != from_.input && !from_.is_parameter(id)) continue;
-      ids_[id] = to_.add_value(from_.shape(id));
-      to_.values.back().parameter = from_.value(id).parameter;
-    }
-    to_.input = ids_.at(from_.input);
     // From the end, so that the longest chain takes its members first.
     for (std::size_t i = from_.operations.size(); i-- > 0;) match(i);
     for (std::size_t i = 0; i < from_.operations.size(); ++i) {
@@ -256,13 +249,6 @@ class Fusing {
     return ids_.at(same == same_as_.end() ? id : same->second);
   }
 
-  std::vector<ValueId> add(std::size_t stage, const plan::OpType& type, std::vector<ValueId> inputs,
-                           Detail detail = {}) {
-    std::vector<ValueId> out = to_.add(type, std::move(inputs), std::move(detail));
-    to_.operations.back().stage = stage;
-    return out;
-  }
-
   void emit(std::size_t i) {
     const Operation& op = from_.operations[i];
     const auto found = fused_.find(i);
@@ -297,14 +283,11 @@ class Fusing {
     ids_[op.output()] = add(op.stage, *fused.type, std::move(inputs), product.detail).front();
   }
 
-  const Plan& from_;
-  Plan to_;
   std::map<ValueId, std::size_t> maker_;
   std::map<ValueId, int> uses_;
   std::map<std::size_t, Fused> fused_;
   std::set<std::size_t> absorbed_;      ///< operations that are part of another
   std::map<ValueId, ValueId> same_as_;  ///< a value that another one has become
-  std::map<ValueId, ValueId> ids_;
 };
 
 }  // namespace

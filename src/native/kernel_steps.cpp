@@ -8,6 +8,7 @@
 #include "kernels/pointwise.h"
 #include "kernels/shift_mix.h"
 #include "native/steps.h"
+#include "net/deformable.h"
 
 namespace medurwkv::native {
 namespace {
@@ -33,16 +34,6 @@ std::unique_ptr<Step> norm_step(const kernels::LayerNormShape& shape) {
             mean, mean + shape.rows);
       },
       2 * number * shape.rows);
-}
-
-std::vector<kernels::DeformGrid> in_order(const std::vector<net::Grid>& grids) {
-  std::vector<kernels::DeformGrid> out;
-  std::int64_t start = 0;
-  for (const net::Grid& grid : grids) {
-    out.push_back({.height = grid.height, .width = grid.width, .start = start});
-    start += grid.tokens();
-  }
-  return out;
 }
 
 }  // namespace
@@ -138,12 +129,8 @@ std::unique_ptr<Step> make_bi_wkv(const StepQuestion& question) {
 
 std::unique_ptr<Step> make_deform_attn(const StepQuestion& question) {
   const auto& where = question.detail<net::DeformableAttention>();
-  const kernels::DeformShape shape{.batch = question.inputs[0][0],
-                                   .heads = where.heads,
-                                   .points = where.points,
-                                   .width = question.inputs[0][2] / where.heads,
-                                   .queries = in_order(where.queries),
-                                   .levels = in_order(where.levels)};
+  const kernels::DeformShape shape =
+      net::deform_shape(where, question.inputs[0][0], question.inputs[0][2]);
   return function_step([shape](const StepArrays& arrays) {
     kernels::deform_attn_forward<float>(
         shape, {.values = arrays.in[0], .offsets = arrays.in[1], .weights = arrays.in[2]},

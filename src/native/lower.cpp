@@ -4,6 +4,7 @@
 #include <map>
 #include <utility>
 
+#include "native/rewrite.h"
 #include "plan/ops.h"
 
 namespace medurwkv::native {
@@ -14,19 +15,11 @@ using plan::Plan;
 using plan::ValueId;
 
 /// Copies operations into a new plan under new ids.
-class Lowering {
+class Lowering : Rewriting {
  public:
-  explicit Lowering(const Plan& from) : from_(from) {}
+  explicit Lowering(const Plan& from) : Rewriting(from) {}
 
   Plan run() {
-    to_.parameters = from_.parameters;
-    to_.stages = from_.stages;
-    for (ValueId id = 0; id < std::ssize(from_.values); ++id) {
-      if (id != from_.input && !from_.is_parameter(id)) continue;
-      ids_[id] = to_.add_value(from_.shape(id));
-      to_.values.back().parameter = from_.value(id).parameter;
-    }
-    to_.input = ids_.at(from_.input);
     bring_in_the_input();
     for (const Operation& op : from_.operations) copy(op);
     for (const ValueId id : from_.outputs) to_.outputs.push_back(brought_out(id));
@@ -36,13 +29,6 @@ class Lowering {
  private:
   [[nodiscard]] bool is_output(ValueId id) const {
     return std::find(from_.outputs.begin(), from_.outputs.end(), id) != from_.outputs.end();
-  }
-
-  std::vector<ValueId> add(std::size_t stage, const plan::OpType& type, std::vector<ValueId> inputs,
-                           plan::Detail detail) {
-    std::vector<ValueId> out = to_.add(type, std::move(inputs), std::move(detail));
-    to_.operations.back().stage = stage;
-    return out;
   }
 
   void bring_in_the_input() {
@@ -80,9 +66,6 @@ class Lowering {
         .front();
   }
 
-  const Plan& from_;
-  Plan to_;
-  std::map<ValueId, ValueId> ids_;
   std::map<ValueId, ValueId> crops_;  ///< outputs that are a part of a map
 };
 

@@ -3,6 +3,7 @@
 #include <torch/csrc/autograd/custom_function.h>
 
 #include "kernels/deform_attn.h"
+#include "net/deformable.h"
 #include "torch/torch_ops.h"
 
 namespace medurwkv::torch_backend {
@@ -11,16 +12,6 @@ namespace {
 using net::Grid;
 using torch::autograd::AutogradContext;
 using torch::autograd::variable_list;
-
-std::vector<kernels::DeformGrid> grids_of(const std::vector<Grid>& grids) {
-  std::vector<kernels::DeformGrid> out;
-  std::int64_t start = 0;
-  for (const Grid& grid : grids) {
-    out.push_back({.height = grid.height, .width = grid.width, .start = start});
-    start += grid.tokens();
-  }
-  return out;
-}
 
 /// The shape as autograd can keep it: heads, points, then height and width of every grid.
 std::vector<std::int64_t> packed(const net::DeformableAttention& where) {
@@ -33,18 +24,12 @@ std::vector<std::int64_t> packed(const net::DeformableAttention& where) {
 }
 
 kernels::DeformShape shape_of(const std::vector<std::int64_t>& where, const at::Tensor& values) {
-  std::vector<Grid> queries;
-  std::vector<Grid> levels;
+  net::DeformableAttention of{.queries = {}, .levels = {}, .heads = where[0], .points = where[1]};
   for (std::size_t i = 3; i < where.size(); i += 2) {
-    const bool query = static_cast<std::int64_t>(queries.size()) < where[2];
-    (query ? queries : levels).push_back({where[i], where[i + 1]});
+    const bool query = static_cast<std::int64_t>(of.queries.size()) < where[2];
+    (query ? of.queries : of.levels).push_back({where[i], where[i + 1]});
   }
-  return {.batch = values.size(0),
-          .heads = where[0],
-          .points = where[1],
-          .width = values.size(2) / where[0],
-          .queries = grids_of(queries),
-          .levels = grids_of(levels)};
+  return net::deform_shape(of, values.size(0), values.size(2));
 }
 
 template <class Real>

@@ -17,6 +17,7 @@
 #include "net/presets.h"
 #include "plan/ops.h"
 #include "plan/reference.h"
+#include "support/network_case.h"
 #include "support/tensors.h"
 #include "torch/plan_run.h"
 #include "torch/torch_ops.h"
@@ -30,16 +31,8 @@ using plan::Plan;
 using plan::ValueId;
 using torch_backend::ParameterStore;
 
-struct Case {
-  net::NetworkConfig network;
-  std::int64_t batch = 1, height = 64, width = 64;
-};
-
-void PrintTo(const Case& one, std::ostream* out) {
-  *out << net::to_string(one.network.architecture) << " " << one.network.preset << ", " << one.batch
-       << " of " << one.network.channels << " x " << one.height << " x " << one.width << ", "
-       << net::to_string(one.network.wkv);
-}
+using Case = test::NetworkCase;
+using test::network_case;
 
 ParameterStore filled(const Plan& plan) {
   ParameterStore store(plan.parameters, 0, at::kDouble, at::kCPU);
@@ -126,17 +119,6 @@ TEST_P(PlanRun, GivesEveryValueThatTorchOpsGives) {
                          test::elements(outputs[i])),
               tolerance);
   }
-}
-
-Case network_case(const std::string& preset, std::int64_t height, std::int64_t width,
-                  std::int64_t channels = 3, net::WkvMode mode = net::WkvMode::exact,
-                  std::int64_t batch = 1) {
-  Case out{.network = net::preset(preset, 3, channels),
-           .batch = batch,
-           .height = height,
-           .width = width};
-  out.network.wkv = mode;
-  return out;
 }
 
 INSTANTIATE_TEST_SUITE_P(

@@ -21,6 +21,7 @@
 #include "plan/ops.h"
 #include "plan/reference.h"
 #include "support/fill_rule.h"
+#include "support/network_case.h"
 
 namespace medurwkv {
 namespace {
@@ -29,16 +30,8 @@ using native::Program;
 using plan::Plan;
 using plan::ValueId;
 
-struct Case {
-  net::NetworkConfig network;
-  std::int64_t batch = 1, height = 64, width = 64;
-};
-
-void PrintTo(const Case& one, std::ostream* out) {
-  *out << net::to_string(one.network.architecture) << " " << one.network.preset << ", " << one.batch
-       << " of " << one.network.channels << " x " << one.height << " x " << one.width << ", "
-       << net::to_string(one.network.wkv);
-}
+using Case = test::NetworkCase;
+using test::network_case;
 
 std::vector<float> floats(const std::vector<double>& values) {
   return {values.begin(), values.end()};
@@ -175,17 +168,6 @@ TEST(Fusing, LeavesNothingThatAProductCanTakeIn) {
     for (const plan::Operation& op : fused.operations) after += op.multiply_adds;
     EXPECT_EQ(after, before) << preset;
   }
-}
-
-Case network_case(const std::string& preset, std::int64_t height, std::int64_t width,
-                  std::int64_t channels = 3, net::WkvMode mode = net::WkvMode::exact,
-                  std::int64_t batch = 1) {
-  Case out{.network = net::preset(preset, 3, channels),
-           .batch = batch,
-           .height = height,
-           .width = width};
-  out.network.wkv = mode;
-  return out;
 }
 
 INSTANTIATE_TEST_SUITE_P(

@@ -5,6 +5,7 @@
 #include "core/error.h"
 #include "kernels/bi_wkv.h"
 #include "kernels/deform_attn.h"
+#include "net/deformable.h"
 #include "plan/ops.h"
 
 namespace medurwkv::plan::op {
@@ -98,24 +99,9 @@ double deform_flops(const Shapes& out, const Detail& detail) {
   return 8 * samples * static_cast<double>(element_count(out[0]));
 }
 
-std::vector<kernels::DeformGrid> in_order(const std::vector<Grid>& grids) {
-  std::vector<kernels::DeformGrid> out;
-  std::int64_t start = 0;
-  for (const Grid& grid : grids) {
-    out.push_back({.height = grid.height, .width = grid.width, .start = start});
-    start += grid.tokens();
-  }
-  return out;
-}
-
 void run_deform_attn(const Values& in, const Detail& detail, std::vector<Array>& out) {
   const auto& where = std::get<net::DeformableAttention>(detail);
-  kernels::deform_attn_forward<double>({.batch = in[0]->shape[0],
-                                        .heads = where.heads,
-                                        .points = where.points,
-                                        .width = in[0]->shape[2] / where.heads,
-                                        .queries = in_order(where.queries),
-                                        .levels = in_order(where.levels)},
+  kernels::deform_attn_forward<double>(net::deform_shape(where, in[0]->shape[0], in[0]->shape[2]),
                                        {.values = in[0]->values.data(),
                                         .offsets = in[1]->values.data(),
                                         .weights = in[2]->values.data()},
