@@ -25,83 +25,14 @@
 #include "data/layout/picture_zip.h"
 #include "support/images.h"
 #include "support/paths.h"
+#include "support/picture_sets.h"
 #include "support/refusal.h"
 #include "support/zip_by_hand.h"
 
 namespace medurwkv::data {
 namespace {
 
-namespace fs = std::filesystem;
-using Strings = std::vector<std::string>;
-
-constexpr ValidationShare no_share{.share = 0};
-
-std::string png(int value) {
-  return encode_png(test::make_image(3, 2, 1, [&](auto, auto, auto) { return value; }));
-}
-
-class Pictures : public ::testing::Test {
- protected:
-  [[nodiscard]] const fs::path& root() const { return folder_.path(); }
-
-  void put(const fs::path& file, const std::string& bytes) const {
-    fs::create_directories((root() / file).parent_path());
-    write_file(root() / file, bytes);
-  }
-  void put_image(const fs::path& file, int value = 7) const { put(file, png(value)); }
-  /// A zip of images, or of texts where a name says so.
-  void put_zip(const fs::path& file, const Strings& names) const {
-    std::vector<test::ZipEntry> entries;
-    for (const std::string& name : names) {
-      const bool image = lower(name).ends_with(".png");
-      entries.push_back({.name = name,
-                         .content = image ? png(7) : "",
-                         .deflate = image && entries.size() % 2 == 1});
-    }
-    put(file, test::make_zip(entries).bytes);
-  }
-  [[nodiscard]] PictureSet labelled(const fs::path& below = {},
-                                    const ValidationShare& share = no_share) const {
-    return open_pictures({root() / below}, true, share);
-  }
-  [[nodiscard]] PictureSet unlabelled(const fs::path& below = {},
-                                      const ValidationShare& share = no_share) const {
-    return open_pictures({root() / below}, false, share);
-  }
-
- private:
-  test::TemporaryFolder folder_;
-};
-
-Strings ids_of(const std::vector<Picture>& pictures) {
-  Strings out;
-  for (const Picture& one : pictures) out.push_back(one.id);
-  return out;
-}
-
-/// Class and stem of each image, sorted.
-Strings classes_of(const PictureSet& set, const std::vector<Picture>& pictures) {
-  Strings out;
-  for (const Picture& one : pictures) {
-    out.push_back(concat(set.classes.at(static_cast<std::size_t>(one.label)), "/",
-                         fs::path(one.id).stem().string()));
-  }
-  std::sort(out.begin(), out.end());
-  return out;
-}
-
-bool has_note(const PictureSet& set, const std::string& part) {
-  return std::any_of(set.notes.begin(), set.notes.end(),
-                     [&](const std::string& note) { return note.find(part) != std::string::npos; });
-}
-
-/// What opening `data` is refused with.
-test::Refusal refused(const std::vector<fs::path>& data, bool labelled,
-                      const ValidationShare& share = no_share) {
-  const auto out = test::refusal_of([&] { return open_pictures(data, labelled, share); });
-  EXPECT_TRUE(out) << "is not refused";
-  return out.value_or(test::Refusal{});
-}
+using namespace test::pictures;  // NOLINT(google-build-using-namespace): one file's fixture
 
 TEST_F(Pictures, AClassIsAFolder) {
   put_image("dog/b.png", 1);
@@ -207,88 +138,6 @@ TEST_F(Pictures, ClassesMayBeNamedLikePartsAndMasks) {
   const PictureSet set = labelled();
   EXPECT_EQ(set.classes, (Strings{"bus", "mask", "train"}));
   EXPECT_EQ(set.train.size(), 4U);
-}
-
-class ImageNet : public Pictures {
- protected:
-  void SetUp() override {
-    for (const char* name : {"n01/n01_1.JPEG", "n01/n01_2.JPEG", "n02/n02_7.JPEG"}) {
-      put_image(fs::path("ILSVRC/Data/CLS-LOC/train") / name);
-    }
-    for (const char* name : {"3", "1", "2"}) {
-      put_image(concat("ILSVRC/Data/CLS-LOC/val/ILSVRC2012_val_0000000", name, ".JPEG"));
-    }
-    put_image("ILSVRC/Data/CLS-LOC/test/ILSVRC2012_test_00000001.JPEG");
-    put("ILSVRC/Annotations/CLS-LOC/val/ILSVRC2012_val_00000001.xml", "<annotation/>");
-  }
-  void put_solution(const std::string& lines) const {
-    put("LOC_val_solution.csv", "ImageId,PredictionString\n" + lines);
-  }
-  static constexpr const char* rows =
-      "ILSVRC2012_val_00000002,n02 1 2 3 4 n02 5 6 7 8 \nILSVRC2012_val_00000001,n01 1 2 3 4 \n"
-      "ILSVRC2012_val_00000003,n02 85 1 499 272\n";
-};
-
-// From the folder that Kaggle unpacks to, and from the one with the images alone.
-TEST_F(ImageNet, ValidationClassesComeFromTheList) {
-  put_solution(rows);
-  for (const char* below : {"", "ILSVRC/Data/CLS-LOC", "ILSVRC/Data"}) {
-    const PictureSet set = labelled(below);
-    EXPECT_EQ(set.classes, (Strings{"n01", "n02"}));
-    EXPECT_EQ(classes_of(set, set.train), (Strings{"n01/n01_1", "n01/n01_2", "n02/n02_7"}));
-    EXPECT_EQ(classes_of(set, set.val),
-              (Strings{"n01/ILSVRC2012_val_00000001", "n02/ILSVRC2012_val_00000002",
-                       "n02/ILSVRC2012_val_00000003"}));
-    EXPECT_EQ(set.layout, "ImageNet (ILSVRC)");
-    EXPECT_TRUE(has_note(set, "1 image of test left out"));
-  }
-}
-
-// As it is downloaded: one zip, the list in it.
-TEST_F(ImageNet, IsReadInItsZip) {
-  std::vector<test::ZipEntry> entries;
-  for (const auto& entry : fs::recursive_directory_iterator(root())) {
-    if (!entry.is_regular_file()) continue;
-    entries.push_back({entry.path().lexically_relative(root()).string(), read_file(entry)});
-  }
-  entries.push_back({"LOC_val_solution.csv", concat("ImageId,PredictionString\n", rows)});
-  fs::remove_all(root() / "ILSVRC");
-  put("imagenet.zip", test::make_zip(entries).bytes);
-  for (const char* below : {"", "imagenet.zip"}) {
-    const PictureSet set = labelled(below);
-    EXPECT_EQ(set.layout, "ImageNet (ILSVRC)");
-    EXPECT_EQ(set.train.size(), 3U);
-    EXPECT_EQ(classes_of(set, set.val),
-              (Strings{"n01/ILSVRC2012_val_00000001", "n02/ILSVRC2012_val_00000002",
-                       "n02/ILSVRC2012_val_00000003"}));
-  }
-}
-
-TEST_F(ImageNet, AFlatValidationFolderIsRefusedWithTheRemedy) {
-  const test::Refusal none = refused({root()}, true);
-  EXPECT_TRUE(none.names("val/ILSVRC2012_val_00000001.JPEG")) << none.message;
-  EXPECT_TRUE(none.names("2 images more of val")) << none.message;
-  EXPECT_TRUE(none.names("sort them into val/CLASS")) << none.message;
-  EXPECT_TRUE(none.names("LOC_val_solution.csv")) << none.message;
-}
-
-TEST_F(ImageNet, AListThatIsWrongIsRefused) {
-  const std::string list = (root() / "LOC_val_solution.csv").string();
-  put_solution("ILSVRC2012_val_00000001,n01 1 2 3 4\n");
-  const test::Refusal lacking = refused({root()}, true);
-  EXPECT_TRUE(lacking.names("ILSVRC2012_val_00000002.JPEG: has no line in " + list))
-      << lacking.message;
-  put_solution(std::string(rows) + "ILSVRC2012_val_00000001,n02\n");
-  EXPECT_TRUE(refused({root()}, true).names("is there twice"));
-  put_solution("ILSVRC2012_val_00000001,\n");
-  EXPECT_TRUE(refused({root()}, true).names("has no class"));
-  put("LOC_val_solution.csv", "Image,Class\nILSVRC2012_val_00000001,n01\n");
-  EXPECT_TRUE(refused({root()}, true).names(list));
-  put_solution(
-      "ILSVRC2012_val_00000001,n01\nILSVRC2012_val_00000002,n05\n"
-      "ILSVRC2012_val_00000003,n01\n");
-  const test::Refusal foreign = refused({root()}, true);
-  EXPECT_TRUE(foreign.names("n05 has no training images")) << foreign.message;
 }
 
 TEST_F(Pictures, AClassOfValidationAloneIsRefused) {
