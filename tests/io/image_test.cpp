@@ -105,7 +105,9 @@ TEST(Png, WhatWeWriteReadsBack) {
   EXPECT_EQ(decode_png("f", bytes).indices, labels.labels);
   const Image color =
       test::make_image(4, 2, 3, [](auto x, auto y, auto c) { return 9 * x + 50 * y + c; });
-  EXPECT_EQ(samples(decode_png("f", encode_png(color)).image), samples(color));
+  for (const Packing packing : {Packing::small, Packing::fast}) {
+    EXPECT_EQ(samples(decode_png("f", encode_png(color, packing)).image), samples(color));
+  }
 }
 
 /// Left half dark, right half bright; upper quarter bright everywhere: no symmetry.

@@ -177,11 +177,16 @@ struct Canvas {
   int depth = 8;
   std::vector<png_color> palette;
   std::vector<png_bytep> rows;
+  Packing packing = Packing::small;
 };
 
 /// False when libpng jumped.
 bool write_canvas(png_structp png, png_infop info, Canvas& canvas) {
   if (setjmp(png_jmpbuf(png)) != 0) return false;  // NOLINT(cert-err52-cpp): libpng's protocol
+  if (canvas.packing == Packing::fast) {
+    png_set_compression_level(png, 1);
+    png_set_filter(png, PNG_FILTER_TYPE_BASE, PNG_FILTER_SUB);
+  }
   png_set_IHDR(png, info, static_cast<png_uint_32>(canvas.size.width),
                static_cast<png_uint_32>(canvas.size.height), canvas.depth, canvas.color_type,
                PNG_INTERLACE_NONE, PNG_COMPRESSION_TYPE_DEFAULT, PNG_FILTER_TYPE_DEFAULT);
@@ -226,7 +231,7 @@ ImageSize png_size(const std::string& file, std::string_view bytes) {
   return Reader(file, bytes).read_header();
 }
 
-std::string encode_png(const Image& image) {
+std::string encode_png(const Image& image, Packing packing) {
   if (image.type == SampleType::f32 || (image.channels != 1 && image.channels != 3)) {
     throw_internal("only gray and RGB images of 8 and 16 bits are written as PNG");
   }
@@ -235,7 +240,8 @@ std::string encode_png(const Image& image) {
                 .color_type = image.channels == 3 ? PNG_COLOR_TYPE_RGB : PNG_COLOR_TYPE_GRAY,
                 .depth = wide ? 16 : 8,
                 .palette = {},
-                .rows = {}};
+                .rows = {},
+                .packing = packing};
   return encode(canvas, image.bytes.data(),
                 static_cast<std::size_t>(image.width * image.channels * (wide ? 2 : 1)));
 }

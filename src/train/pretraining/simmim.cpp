@@ -80,7 +80,8 @@ class SimmimTask : public PicturesTask {
         rows.push_back(row(pictures.images[i], batch.targets.front()[i].to(at::kCPU), made[i]));
       }
     });
-    return {{figure}, rows.empty() ? std::string() : data::encode_png(stacked(rows))};
+    return {{figure},
+            rows.empty() ? std::string() : data::encode_png(stacked(rows), data::Packing::fast)};
   }
 
  private:

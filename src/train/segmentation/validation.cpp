@@ -90,7 +90,7 @@ Validated validate(Engine& engine, data::CaseCache& cases, const ValidationPart&
     first += batch.size();
     batch = next.get();
   }
-  if (!rows.empty()) out.strip = data::encode_png(stacked(rows));
+  if (!rows.empty()) out.strip = data::encode_png(stacked(rows), data::Packing::fast);
   return out;
 }
 
