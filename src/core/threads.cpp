@@ -1,5 +1,8 @@
 #include "core/threads.h"
 
+#ifdef _OPENMP
+#include <omp.h>
+#endif
 #include <sched.h>
 
 #include <algorithm>
@@ -29,6 +32,12 @@ void set_thread_count(int count) {
 int thread_count() {
   const int count = configured_threads;
   return count > 0 ? count : available_cores();
+}
+
+void tell_openmp() {
+#ifdef _OPENMP
+  omp_set_num_threads(thread_count());
+#endif
 }
 
 void parallel_for(std::int64_t count,

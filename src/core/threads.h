@@ -12,6 +12,10 @@ namespace medurwkv {
 void set_thread_count(int count);
 int thread_count();
 
+/// Tells OpenMP of the calling thread the same number, for libraries that run loops of their own
+/// (oneDNN).
+void tell_openmp();
+
 /// Cores this process may run on.
 int available_cores();
 

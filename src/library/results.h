@@ -1,5 +1,5 @@
 // What the training library answers. It crosses the C interface (library/training_library.h) as
-// JSON with the fields' own names (library/json.h). Relies on measure/limits.h and core/shape.h.
+// JSON with the fields' own names (library/json.h). Relies on measure/roofline.h and core/shape.h.
 #pragma once
 
 #include <cstdint>
@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "core/shape.h"
-#include "measure/limits.h"
+#include "measure/roofline.h"
 
 namespace medurwkv::library {
 
@@ -115,63 +115,47 @@ struct FeaturesResult {
 /// What a prediction or a training step takes; times were measured in turn with the machine's
 /// loops.
 struct BenchFigures {
+  measure::LoopSpeeds limits;              ///< of the machine, in the same rounds
   measure::Estimate seconds;               ///< of one prediction or step
   measure::Estimate share;                 ///< the roofline over the time, both of the same round
   double gflop = 0;                        ///< least floating-point operations, in billions
   double gbyte = 0;                        ///< least bytes read and written, in billions
   double bound_seconds = 0;                ///< the median of the rounds' rooflines
-  measure::Estimate images_per_second;     ///< of predictions or steps
+  double images = 1;                       ///< of one prediction or step
   std::int64_t expected_memory_bytes = 0;  ///< of the process, before it was measured
   std::int64_t peak_memory_bytes = 0;      ///< of the process, measured
 
   template <class Self, class Visit>
   static void fields(Self& self, const Visit& visit) {
+    visit("limits", self.limits);
     visit("seconds", self.seconds);
     visit("share", self.share);
     visit("gflop", self.gflop);
     visit("gbyte", self.gbyte);
     visit("bound_seconds", self.bound_seconds);
-    visit("images_per_second", self.images_per_second);
+    visit("images", self.images);
     visit("expected_memory_bytes", self.expected_memory_bytes);
     visit("peak_memory_bytes", self.peak_memory_bytes);
   }
 };
 
-/// Images of one size.
-struct BenchSize {
-  std::int64_t width = 0;      ///< of the images
-  std::int64_t height = 0;     ///< of the images
-  measure::LoopSpeeds limits;  ///< of the machine, in the same rounds
-  BenchFigures prediction;     ///< of one image, as `predict` runs the network
-  BenchFigures training_step;  ///< as `train` makes it, without reading images
+inline BenchFigures bench_figures(const measure::BesideLimits& found, double images) {
+  return {.limits = found.limits,
+          .seconds = found.figures.seconds,
+          .share = found.figures.share,
+          .gflop = found.figures.gflop,
+          .gbyte = found.figures.gbyte,
+          .bound_seconds = found.figures.bound_seconds,
+          .images = images};
+}
 
-  template <class Self, class Visit>
-  static void fields(Self& self, const Visit& visit) {
-    visit("width", self.width);
-    visit("height", self.height);
-    visit("limits", self.limits);
-    visit("prediction", self.prediction);
-    visit("training_step", self.training_step);
-  }
-};
-
-/// Time and memory of a network on this processor.
+/// Time and memory of a network's training on this processor.
 struct BenchResult {
-  std::string network;           ///< preset or "custom"
-  std::string task;              ///< that it is trained for: segmentation or classify
-  std::int64_t batch = 0;        ///< of the training step
-  std::int64_t threads = 0;      ///< that computed
-  std::int64_t rounds = 0;       ///< in which all were timed in turn
-  std::vector<BenchSize> sizes;  ///< that were measured
+  std::vector<BenchFigures> training_steps;  ///< of each size, without reading images
 
   template <class Self, class Visit>
   static void fields(Self& self, const Visit& visit) {
-    visit("network", self.network);
-    visit("task", self.task);
-    visit("batch", self.batch);
-    visit("threads", self.threads);
-    visit("rounds", self.rounds);
-    visit("sizes", self.sizes);
+    visit("training_steps", self.training_steps);
   }
 };
 

@@ -106,6 +106,16 @@ void to_json(nlohmann::json& out, const Figures& figures) {
          {"bound_seconds", figures.bound_seconds}};
 }
 
+BesideLimits measure_beside_limits(const std::function<void()>& run, const std::vector<Work>& works,
+                                   const MeasureOptions& options) {
+  MachineLoops loops;
+  std::vector<Contender> contenders = loops.contenders();
+  contenders.push_back({.name = "run", .run = run});
+  const std::vector<Times> times = measure_in_turn(contenders, options);
+  return {.limits = loops.speeds(times),
+          .figures = figures(works, times.back(), loops.limits(times))};
+}
+
 Work forward_work(const Plan& plan, const Operation& op) {
   if (op.type->view) return {.what = op.type->name};
   return {.what = op.type->name,

@@ -3,6 +3,7 @@
 // Waterman and Patterson, "Roofline", 2009). Relies on plan/plan.h and measure/limits.h.
 #pragma once
 
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -38,6 +39,14 @@ void to_json(nlohmann::json& out, const Figures& figures);
 
 Figures figures(const std::vector<Work>& works, const Times& times,
                 const std::vector<Limits>& limits);
+
+/// Times `run` in turn with the machine's loops: what it took, beside `works`.
+struct BesideLimits {
+  LoopSpeeds limits;
+  Figures figures;
+};
+BesideLimits measure_beside_limits(const std::function<void()>& run, const std::vector<Work>& works,
+                                   const MeasureOptions& options);
 
 /// One operation. Every distinct input is read once and the output written once, parameters
 /// included; views (to_tokens, to_map, row, slice, crop) cost nothing.

@@ -28,9 +28,10 @@ class Program {
   /// `outputs` in the plan's order, maps as channels x height x width. Allocates nothing.
   void run(const float* input, std::span<float* const> outputs, std::byte* workspace);
 
-  /// Every value that changes with the image, for tests: called after each step with the id in
-  /// plan() and its numbers, maps channels last.
-  using Watch = std::function<void(plan::ValueId id, const float* numbers)>;
+  /// Called after each step with its operation in plan() and the numbers of its outputs, maps
+  /// channels last.
+  using Watch =
+      std::function<void(const plan::Operation& operation, std::span<const float* const> outputs)>;
   void run(const float* input, std::span<float* const> outputs, std::byte* workspace,
            const Watch& watch);
   [[nodiscard]] const plan::Plan& plan() const { return plan_; }
@@ -45,7 +46,7 @@ class Program {
   struct Ready {
     std::unique_ptr<Step> step;
     std::vector<Place> in, out;
-    std::vector<plan::ValueId> ids;  ///< of the outputs
+    std::size_t operation = 0;  ///< of plan_
   };
 
   plan::Plan plan_;
@@ -56,5 +57,15 @@ class Program {
   std::vector<const float*> in_;  ///< of the step that runs
   std::vector<float*> out_;
 };
+
+/// Memory aligned for vectors.
+struct FreeAligned {
+  void operator()(std::byte* memory) const;
+};
+using Workspace = std::unique_ptr<std::byte, FreeAligned>;
+Workspace workspace_for(const Program& program);
+
+/// Bytes that a program of the network takes beside its weights.
+std::int64_t program_memory(const plan::Plan& recorded);
 
 }  // namespace medurwkv::native

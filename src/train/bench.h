@@ -1,6 +1,6 @@
-// `medurwkv bench` in the training library: what a prediction and a training step of a network take
-// in time and memory on this processor, beside the machine's limits. Relies on train/learner.h,
-// train/task/memory.h, engine/torch_engine.h and measure.
+// `medurwkv bench` in the training library: what a training step of a network takes in time and
+// memory on this processor, beside the machine's limits. Relies on train/learner.h,
+// train/task/memory.h and measure.
 #pragma once
 
 #include "core/listener.h"

@@ -56,4 +56,16 @@ OpenedModel open_segmentation(const std::filesystem::path& path) {
   return out;
 }
 
+SourcedNetwork network_of(const std::filesystem::path& path) {
+  const auto file = std::make_shared<const WeightsSource>(WeightsSource::open(path));
+  const ModelInfo info =
+      file->understood([&] { return model_info(path.string(), file->metadata()); });
+  SourcedNetwork out{.network = info.network,
+                     .width = info.input.width,
+                     .height = info.input.height,
+                     .file = file};
+  if (!out.classifies()) out.regions = segmentation_of(path.string(), info).regions;
+  return out;
+}
+
 }  // namespace medurwkv::weights

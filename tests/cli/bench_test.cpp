@@ -1,6 +1,7 @@
 // `bench` as a user types it: its shares against a roofline worked out by hand, its times against
 // the time it took, its memory against what the network is known to need; what it refuses.
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 
 #include <algorithm>
 #include <string>
@@ -122,20 +123,17 @@ TEST(Bench, SharesAreTheRooflineWorkedOutByHandOverTheTime) {
   const json answer = json::parse(outcome.out);
   EXPECT_EQ(answer.at("threads"), 1);
   const json& size = answer.at("sizes").at(0);
-  const double flops = 1e9 * median(size.at("limits"), "fma_gflops");
-  const double bytes = 1e9 * median(size.at("limits"), "triad_gb_s");
-  const json& prediction = size.at("prediction");
-  const json& step = size.at("training_step");
-  const UnetRoofline one(1, 64, flops, bytes);
-  const UnetRoofline three(3, 64, flops, bytes);
-  ASSERT_EQ(one.parameters(), 1942594) << "docs/architecture.md: the network is the same one";
-  expect_near(number(prediction, "bound_seconds"), one.forward(), "prediction");
-  expect_near(number(step, "bound_seconds"), three.step(), "step");
-  for (const auto& [part, bound, images] :
-       {std::tuple(prediction, one.forward(), 1.0), std::tuple(step, three.step(), 3.0)}) {
-    const double seconds = median(part, "seconds");
-    expect_near(median(part, "share"), bound / seconds, "share");
-    expect_near(median(part, "images_per_second"), images / seconds, "images a second");
+  for (const char* what : {"prediction", "training_step"}) {
+    const json& part = size.at(what);
+    const bool trains = part == size.at("training_step");
+    const double images = trains ? 3 : 1;
+    const UnetRoofline roofline(images, 64, 1e9 * median(part.at("limits"), "fma_gflops"),
+                                1e9 * median(part.at("limits"), "triad_gb_s"));
+    ASSERT_EQ(roofline.parameters(), 1942594) << "docs/architecture.md: the same network";
+    const double bound = trains ? roofline.step() : roofline.forward();
+    expect_near(number(part, "bound_seconds"), bound, what);
+    expect_near(median(part, "share"), bound / median(part, "seconds"), "share");
+    EXPECT_EQ(number(part, "images"), images);
     // A busy machine has made its limits look half as high.
     EXPECT_LT(median(part, "share"), 4) << "faster than the machine";
   }
@@ -175,6 +173,46 @@ TEST(Bench, MemoryIsAtLeastTheParametersAndNearWhatIsExpected) {
     EXPECT_GT(ratio, 0.6) << part;
     EXPECT_LT(ratio, 1.5) << part;
   }
+}
+
+// What the steps took by themselves makes up the whole, and every product of the network is there.
+TEST(Bench, AProfileAddsUpToThePrediction) {
+  const Outcome outcome = run_program({"bench", "--preset", "nano", "--size", "128", "--rounds",
+                                       "9", "--threads", "1", "--profile", "--json"});
+  ASSERT_EQ(outcome.code, 0) << outcome.err;
+  const json size = json::parse(outcome.out).at("sizes").at(0);
+  double seconds = 0;
+  double share = 0;
+  double gflop = 0;
+  for (const json& one : size.at("profile")) {
+    seconds += number(one, "seconds");
+    share += number(one, "share");
+    gflop += number(one, "gflop");
+    EXPECT_GT(number(one, "count"), 0) << one;
+  }
+  EXPECT_NEAR(share, 1, 1e-9);
+  const json& prediction = size.at("prediction");
+  EXPECT_NEAR(gflop, number(prediction, "gflop"), 0.01 * number(prediction, "gflop"));
+  // Medians of each by itself: less than the whole's where the machine is busy.
+  EXPECT_LT(seconds, 1.5 * median(prediction, "seconds"));
+  EXPECT_GT(seconds, 0.2 * median(prediction, "seconds"));
+}
+
+// A busy machine makes the share smaller.
+TEST(Bench, OneThreadTakesNoMoreThanOneCore) {
+  const auto processor_seconds = [] {
+    rusage used{};
+    getrusage(RUSAGE_CHILDREN, &used);
+    const auto seconds = [](const timeval& time) {
+      return static_cast<double>(time.tv_sec) + 1e-6 * static_cast<double>(time.tv_usec);
+    };
+    return seconds(used.ru_utime) + seconds(used.ru_stime);
+  };
+  const double before = processor_seconds();
+  const Outcome outcome = run_program({"bench", "--preset", "tiny", "--size", "128", "--rounds",
+                                       "10", "--batch", "1", "--threads", "1", "--quiet"});
+  ASSERT_EQ(outcome.code, 0) << outcome.err;
+  EXPECT_LT(processor_seconds() - before, 1.1 * outcome.seconds);
 }
 
 TEST(Bench, GivesATableForPeople) {

@@ -134,13 +134,11 @@ constexpr const char* name_of<FeaturesResult> = "FeaturesResult";
 template <>
 constexpr const char* name_of<BenchFigures> = "BenchFigures";
 template <>
-constexpr const char* name_of<BenchSize> = "BenchSize";
-template <>
 constexpr const char* name_of<BenchResult> = "BenchResult";
 
 using All = testing::Types<TrainRequest, EngineRequest, FeaturesRequest, BenchRequest,
                            LibraryDescription, RunResult, TrainResult, ArrayFile, FeaturesResult,
-                           BenchFigures, BenchSize, BenchResult>;
+                           BenchFigures, BenchResult>;
 TYPED_TEST_SUITE(Requests, All);
 
 TYPED_TEST(Requests, EveryFieldIsDeclaredDocumentedAndVisited) {

@@ -41,20 +41,6 @@ std::vector<float> filled(const net::ParameterSpec& spec) {
   return floats(test::fill_values(spec.name, spec.shape));
 }
 
-/// Memory aligned as an engine's workspace is.
-class Workspace {
- public:
-  explicit Workspace(std::int64_t bytes) : bytes_(static_cast<std::size_t>(bytes) + 64) {}
-  std::byte* data() {
-    void* at = bytes_.data();
-    std::size_t space = bytes_.size();
-    return static_cast<std::byte*>(std::align(64, bytes_.size() - 64, at, space));
-  }
-
- private:
-  std::vector<std::byte> bytes_;
-};
-
 struct Ran {
   std::vector<std::vector<float>> outputs;
   /// Values of the lowered plan, maps channels last.
@@ -69,11 +55,15 @@ Ran run(Program& program, const std::vector<float>& input) {
     out.outputs.emplace_back(count, NAN);
   }
   for (std::vector<float>& one : out.outputs) places.push_back(one.data());
-  Workspace workspace(program.workspace_bytes());
-  program.run(input.data(), places, workspace.data(), [&](ValueId id, const float* numbers) {
-    const auto count = element_count(program.plan().shape(id));
-    out.values[id] = {numbers, numbers + count};
-  });
+  const native::Workspace workspace = native::workspace_for(program);
+  program.run(input.data(), places, workspace.get(),
+              [&](const plan::Operation& op, std::span<const float* const> numbers) {
+                for (std::size_t i = 0; i < numbers.size(); ++i) {
+                  const ValueId id = op.outputs[i];
+                  const auto count = element_count(program.plan().shape(id));
+                  out.values[id] = {numbers[i], numbers[i] + count};
+                }
+              });
   return out;
 }
 
