@@ -33,9 +33,24 @@ struct WkvArrays {
       grad_y[i] = static_cast<float>(i * 29 % 89) / 44 - 1;
     }
   }
+  kernels::Workspace forward_room(kernels::WkvMode mode) {
+    return room(kernels::bi_wkv_forward_workspace(shape, mode, decay.data(), first.data()));
+  }
+  kernels::Workspace backward_room(kernels::WkvMode mode) {
+    return room(kernels::bi_wkv_backward_workspace(shape, mode, decay.data(), first.data()));
+  }
   [[nodiscard]] kernels::WkvInput<float> input() const {
     return {.decay = decay.data(), .first = first.data(), .key = key.data(), .value = value.data()};
   }
+
+ private:
+  /// Only grows, so that it is not allocated anew in every round.
+  kernels::Workspace room(std::int64_t bytes) {
+    if (std::ssize(workspace_) < bytes) workspace_.resize(static_cast<std::size_t>(bytes));
+    return workspace_;
+  }
+
+  std::vector<std::byte> workspace_;
 };
 
 /// The work as the plan counts it, of bi-WKV by itself.
@@ -77,8 +92,8 @@ std::vector<BenchCase> wkv_cases(const std::vector<std::int64_t>& tokens, std::i
                      .pass = "forward",
                      .work = {measure::forward_work(plan, op)},
                      .run = [arrays, mode] {
-                       kernels::bi_wkv_forward(arrays->shape, mode, arrays->input(),
-                                               arrays->y.data());
+                       kernels::bi_wkv_forward<float>(arrays->shape, mode, arrays->input(),
+                                                      arrays->y.data(), arrays->forward_room(mode));
                      }});
       out.push_back({.group = "bi-WKV",
                      .name = name,
@@ -90,7 +105,8 @@ std::vector<BenchCase> wkv_cases(const std::vector<std::int64_t>& tokens, std::i
                                                        {.decay = arrays->grad_decay.data(),
                                                         .first = arrays->grad_first.data(),
                                                         .key = arrays->grad_key.data(),
-                                                        .value = arrays->grad_value.data()});
+                                                        .value = arrays->grad_value.data()},
+                                                       arrays->backward_room(mode));
                      }});
     }
   }

@@ -23,9 +23,11 @@ bool wkv_is_right(double tolerance) {
   const std::vector<Real> k{0, 0, 0};
   const std::vector<Real> v{1, 2, 4};
   std::vector<Real> y(3);
-  kernels::bi_wkv_forward<Real>({.batch = 1, .tokens = 3, .channels = 1}, kernels::WkvMode::exact,
-                                {.decay = &w, .first = &u, .key = k.data(), .value = v.data()},
-                                y.data());
+  constexpr kernels::WkvShape shape{.batch = 1, .tokens = 3, .channels = 1};
+  constexpr auto mode = kernels::WkvMode::exact;
+  kernels::bi_wkv_forward<Real>(
+      shape, mode, {.decay = &w, .first = &u, .key = k.data(), .value = v.data()}, y.data(),
+      kernels::OwnWorkspace(kernels::bi_wkv_forward_workspace(shape, mode, &w, &u)));
   const std::vector<double> expected{7.0 / 4.5, 11.0 / 5.0, 14.5 / 4.5};
   for (std::size_t i = 0; i < y.size(); ++i) {
     if (!(std::abs(static_cast<double>(y[i]) - expected[i]) < tolerance)) return false;

@@ -8,13 +8,34 @@
 #include <algorithm>
 #include <atomic>
 #include <exception>
+#include <mutex>
 #include <thread>
+#include <utility>
 #include <vector>
 
 namespace medurwkv {
 namespace {
 
 std::atomic<int> configured_threads{0};
+
+/// Nothing thrown may leave a thread of its own: what the first part threw is kept.
+class FirstThrown {
+ public:
+  void keep(std::int64_t part, std::exception_ptr thrown) {
+    const std::scoped_lock lock(mutex_);
+    if (thrown_ && part_ < part) return;
+    part_ = part;
+    thrown_ = std::move(thrown);
+  }
+  void rethrow() const {
+    if (thrown_) std::rethrow_exception(thrown_);
+  }
+
+ private:
+  std::mutex mutex_;
+  std::int64_t part_ = 0;
+  std::exception_ptr thrown_;
+};
 
 }  // namespace
 
@@ -40,24 +61,29 @@ void tell_openmp() {
 #endif
 }
 
-void parallel_for(std::int64_t count,
-                  const std::function<void(std::int64_t begin, std::int64_t end)>& body) {
-  const std::int64_t parts = std::min<std::int64_t>(thread_count(), count);
+std::int64_t parts_of(std::int64_t count) {
+  return std::min<std::int64_t>(thread_count(), count);
+}
+
+void run_parts(std::int64_t count, RunPart run, const void* body) {
+  const int threads = thread_count();
+  const std::int64_t parts = std::min<std::int64_t>(threads, count);
   if (parts <= 1) {
-    if (count > 0) body(0, count);
+    if (count > 0) run(body, 0, count, 0);
     return;
   }
-  // Nothing thrown may leave a thread of its own.
-  std::vector<std::exception_ptr> thrown(static_cast<std::size_t>(parts));
+  FirstThrown thrown;
   const auto run_part = [&](std::int64_t part) {
     try {
-      body(count * part / parts, count * (part + 1) / parts);
+      run(body, count * part / parts, count * (part + 1) / parts, part);
     } catch (...) {
-      thrown[static_cast<std::size_t>(part)] = std::current_exception();
+      thrown.keep(part, std::current_exception());
     }
   };
 #ifdef _OPENMP
-#pragma omp parallel for num_threads(static_cast <int>(parts)) schedule(static, 1)
+  // Always the whole team: where a team is smaller than the one before it, libgomp ends threads and
+  // allocates anew.
+#pragma omp parallel for num_threads(threads) schedule(static, 1)
   for (std::int64_t part = 0; part < parts; ++part) run_part(part);
 #else
   {
@@ -68,9 +94,7 @@ void parallel_for(std::int64_t count,
     run_part(0);
   }
 #endif
-  for (const std::exception_ptr& one : thrown) {
-    if (one) std::rethrow_exception(one);
-  }
+  thrown.rethrow();
 }
 
 }  // namespace medurwkv

@@ -4,7 +4,7 @@
 #pragma once
 
 #include <cstdint>
-#include <functional>
+#include <type_traits>
 
 namespace medurwkv {
 
@@ -19,10 +19,27 @@ void tell_openmp();
 /// Cores this process may run on.
 int available_cores();
 
-/// Calls body(begin, end) on disjoint parts that cover [0, count). The parts depend on `count` and
-/// thread_count() alone, so the same settings give the same bits. When parts throw, the exception
-/// of the first of them is rethrown after all have ended.
-void parallel_for(std::int64_t count,
-                  const std::function<void(std::int64_t begin, std::int64_t end)>& body);
+/// Parts that parallel_for cuts [0, count) into: at most thread_count().
+std::int64_t parts_of(std::int64_t count);
+
+using RunPart = void (*)(const void* body, std::int64_t begin, std::int64_t end, std::int64_t part);
+void run_parts(std::int64_t count, RunPart run, const void* body);
+
+/// Calls body(begin, end), or body(begin, end, part) with the part's number below parts_of(count),
+/// on disjoint parts that cover [0, count). The parts depend on `count` and thread_count() alone,
+/// so the same settings give the same bits. When parts throw, the exception of the first of them is
+/// rethrown after all have ended. With OpenMP it allocates no memory.
+template <class Body>
+void parallel_for(std::int64_t count, const Body& body) {
+  const auto run = [](const void* of, std::int64_t begin, std::int64_t end, std::int64_t part) {
+    const Body& mine = *static_cast<const Body*>(of);
+    if constexpr (std::is_invocable_v<const Body&, std::int64_t, std::int64_t, std::int64_t>) {
+      mine(begin, end, part);
+    } else {
+      mine(begin, end);
+    }
+  };
+  run_parts(count, run, &body);
+}
 
 }  // namespace medurwkv

@@ -3,12 +3,12 @@
 #include <algorithm>
 #include <cmath>
 #include <type_traits>
-#include <vector>
 
 #include "core/threads.h"
 #include "kernels/isa.h"
 #include "kernels/ref/bi_wkv.h"
 #include "kernels/vector/table.h"
+#include "kernels/workspace.h"
 
 namespace medurwkv::kernels {
 namespace {
@@ -16,31 +16,45 @@ namespace {
 /// Sums of the gradients of decay and first, rows x channels, added up in a fixed order at the end:
 /// a row for each batch element, or for each block of its tokens.
 struct Sums {
-  std::vector<double> decay, first;
+  std::int64_t rows = 0;
+  double *decay = nullptr, *first = nullptr;
+
+  Sums() = default;
+  Sums(Cutter& cutter, std::int64_t row_count, std::int64_t channels)
+      : rows(row_count),
+        decay(cutter.take<double>(row_count * channels)),
+        first(cutter.take<double>(row_count * channels)) {}
 };
 
 template <class Real>
 struct Job {
   WkvShape shape;
   WkvMode mode = WkvMode::exact;
+  bool backward = false;
   WkvInput<Real> in;
   Real* y = nullptr;             // forward
   const Real* grad_y = nullptr;  // backward, with what follows
   WkvGradient<Real> grad;
-  Sums* sums = nullptr;
+  Sums sums;
 };
 
 template <class Real>
-void run_column(const Job<Real>& job, std::int64_t batch, std::int64_t channel) {
-  if (job.sums == nullptr) {
-    ref::wkv_forward_column(job.shape, job.mode, job.in, batch, channel, job.y);
+std::int64_t column_bytes(const Job<Real>& job) {
+  return job.backward ? ref::wkv_backward_column_workspace(job.shape.tokens)
+                      : ref::wkv_forward_column_workspace(job.shape.tokens);
+}
+
+template <class Real>
+void run_column(const Job<Real>& job, std::int64_t batch, std::int64_t channel, Workspace room) {
+  if (!job.backward) {
+    ref::wkv_forward_column(job.shape, job.mode, job.in, batch, channel, job.y, room);
     return;
   }
   const auto column = ref::wkv_backward_column(job.shape, job.mode, job.in, job.grad_y, batch,
-                                               channel, job.grad.key, job.grad.value);
-  const auto at = static_cast<std::size_t>(batch * job.shape.channels + channel);
-  job.sums->decay[at] = column.decay;
-  job.sums->first[at] = column.first;
+                                               channel, job.grad.key, job.grad.value, room);
+  const std::int64_t at = batch * job.shape.channels + channel;
+  job.sums.decay[at] = column.decay;
+  job.sums.first[at] = column.first;
 }
 
 /// A strip: channels begin .. begin + count - 1 of one batch element.
@@ -62,10 +76,6 @@ struct TokenRun {
   std::int64_t number = 0;  ///< of the run among the runs of a sequence
 };
 
-std::size_t size(std::int64_t count) {
-  return static_cast<std::size_t>(count);
-}
-
 /// Written so that a NaN is beyond them.
 bool within_limits(const Job<float>& job, const Place& place) {
   const std::int64_t tokens = job.shape.tokens;
@@ -82,23 +92,40 @@ bool within_limits(const Job<float>& job, const Place& place) {
   return true;
 }
 
-/// Runs the kernels on one thread's strips, of at most `longest` tokens. Copies a strip that is
-/// narrower than the vectors into a whole one.
+/// Where one thread works.
+struct StripRoom {
+  float *work, *decay, *first;
+  double *decay_sum, *first_sum;
+  float *key, *value, *y, *grad_key, *grad_value;  ///< a narrow strip's
+  Workspace column;                                ///< of the reference
+
+  /// For at most `longest` tokens; with narrow strips; with so many bytes for the reference.
+  StripRoom(Cutter& cutter, std::int64_t lanes, std::int64_t longest, bool narrow,
+            std::int64_t for_column)
+      : work(cutter.take<float>(wkv_work_arrays * longest * lanes)),
+        decay(cutter.take<float>(lanes)),
+        first(cutter.take<float>(lanes)),
+        decay_sum(cutter.take<double>(lanes)),
+        first_sum(cutter.take<double>(lanes)),
+        key(cutter.take<float>(narrow ? longest * lanes : 0)),
+        value(cutter.take<float>(narrow ? longest * lanes : 0)),
+        y(cutter.take<float>(narrow ? longest * lanes : 0)),
+        grad_key(cutter.take<float>(narrow ? longest * lanes : 0)),
+        grad_value(cutter.take<float>(narrow ? longest * lanes : 0)),
+        column(cutter.take<std::byte>(for_column), static_cast<std::size_t>(for_column)) {}
+};
+
+/// Runs the kernels on one thread's strips. Copies a strip that is narrower than the vectors into a
+/// whole one.
 class StripRunner {
  public:
-  StripRunner(const Job<float>& job, const VectorKernels& kernels, std::int64_t longest)
-      : job_(job),
-        kernels_(kernels),
-        work_(size(wkv_work_arrays * longest * kernels.lanes)),
-        decay_(size(kernels.lanes)),
-        first_(size(kernels.lanes)),
-        decay_sum_(size(kernels.lanes)),
-        first_sum_(size(kernels.lanes)) {}
+  StripRunner(const Job<float>& job, const VectorKernels& kernels, const StripRoom& room)
+      : job_(job), kernels_(kernels), room_(room) {}
 
   void forward(const Place& place, const TokenRun& run) {
     const bool whole = is_whole(place);
-    kernels_.wkv_forward(strip_of(place, run), whole ? job_.y + offset(place, run) : room(y_, run));
-    if (!whole) unpack(y_, job_.y, place, run);
+    kernels_.wkv_forward(strip_of(place, run), whole ? job_.y + offset(place, run) : room_.y);
+    if (!whole) unpack(room_.y, job_.y, place, run);
   }
 
   void edges(const Place& place, const TokenRun& run, WkvEdge* before, WkvEdge& behind) {
@@ -112,20 +139,25 @@ class StripRunner {
   void backward(const Place& place, const TokenRun& run) {
     const bool whole = is_whole(place);
     const std::int64_t at = offset(place, run);
-    std::fill(decay_sum_.begin(), decay_sum_.end(), 0);
-    std::fill(first_sum_.begin(), first_sum_.end(), 0);
-    kernels_.wkv_backward(strip_of(place, run), grad_y(place, run),
-                          whole ? job_.grad.key + at : room(grad_key_, run),
-                          whole ? job_.grad.value + at : room(grad_value_, run), decay_sum_.data(),
-                          first_sum_.data());
+    std::fill_n(room_.decay_sum, kernels_.lanes, 0);
+    std::fill_n(room_.first_sum, kernels_.lanes, 0);
+    kernels_.wkv_backward(
+        strip_of(place, run), grad_y(place, run), whole ? job_.grad.key + at : room_.grad_key,
+        whole ? job_.grad.value + at : room_.grad_value, room_.decay_sum, room_.first_sum);
     if (!whole) {
-      unpack(grad_key_, job_.grad.key, place, run);
-      unpack(grad_value_, job_.grad.value, place, run);
+      unpack(room_.grad_key, job_.grad.key, place, run);
+      unpack(room_.grad_value, job_.grad.value, place, run);
     }
     const std::int64_t row = run.number * job_.shape.batch + place.batch;
     const std::int64_t sums_at = row * job_.shape.channels + place.begin;
-    std::copy_n(decay_sum_.begin(), place.count, job_.sums->decay.begin() + sums_at);
-    std::copy_n(first_sum_.begin(), place.count, job_.sums->first.begin() + sums_at);
+    std::copy_n(room_.decay_sum, place.count, job_.sums.decay + sums_at);
+    std::copy_n(room_.first_sum, place.count, job_.sums.first + sums_at);
+  }
+
+  void columns(const Place& place) {
+    for (std::int64_t i = 0; i < place.count; ++i) {
+      run_column(job_, place.batch, place.begin + i, room_.column);
+    }
   }
 
  private:
@@ -136,23 +168,24 @@ class StripRunner {
   }
 
   const float* grad_y(const Place& place, const TokenRun& run) {
-    return is_whole(place) ? job_.grad_y + offset(place, run) : packed(y_, job_.grad_y, place, run);
+    return is_whole(place) ? job_.grad_y + offset(place, run)
+                           : packed(room_.y, job_.grad_y, place, run);
   }
 
   WkvStrip strip_of(const Place& place, const TokenRun& run) {
     const bool whole = is_whole(place);
     const std::int64_t at = offset(place, run);
-    std::copy_n(job_.in.decay + place.begin, place.count, decay_.begin());
-    std::copy_n(job_.in.first + place.begin, place.count, first_.begin());
+    std::copy_n(job_.in.decay + place.begin, place.count, room_.decay);
+    std::copy_n(job_.in.first + place.begin, place.count, room_.first);
     return {.tokens = run.count,
             .stride = whole ? job_.shape.channels : kernels_.lanes,
             .chunk = wkv_chunk(job_.mode, job_.shape.tokens),
             .mode = job_.mode,
-            .decay = decay_.data(),
-            .first = first_.data(),
-            .key = whole ? job_.in.key + at : packed(key_, job_.in.key, place, run),
-            .value = whole ? job_.in.value + at : packed(value_, job_.in.value, place, run),
-            .work = work_.data(),
+            .decay = room_.decay,
+            .first = room_.first,
+            .key = whole ? job_.in.key + at : packed(room_.key, job_.in.key, place, run),
+            .value = whole ? job_.in.value + at : packed(room_.value, job_.in.value, place, run),
+            .work = room_.work,
             .before = run.before,
             .behind = run.behind,
             .outputs_before = run.outputs_before,
@@ -160,72 +193,74 @@ class StripRunner {
             .after = run.after};
   }
 
-  float* room(std::vector<float>& to, const TokenRun& run) const {
-    to.resize(size(run.count * kernels_.lanes));
-    return to.data();
-  }
-
-  const float* packed(std::vector<float>& to, const float* from, const Place& place,
-                      const TokenRun& run) {
-    room(to, run);
+  const float* packed(float* to, const float* from, const Place& place, const TokenRun& run) const {
     const float* at = from + offset(place, run);
     for (std::int64_t t = 0; t < run.count; ++t) {
-      std::copy_n(at + t * job_.shape.channels, place.count, to.begin() + t * kernels_.lanes);
+      std::copy_n(at + t * job_.shape.channels, place.count, to + t * kernels_.lanes);
     }
-    return to.data();
+    return to;
   }
 
-  void unpack(const std::vector<float>& from, float* to, const Place& place,
-              const TokenRun& run) const {
+  void unpack(const float* from, float* to, const Place& place, const TokenRun& run) const {
     float* at = to + offset(place, run);
     for (std::int64_t t = 0; t < run.count; ++t) {
-      std::copy_n(from.begin() + t * kernels_.lanes, place.count, at + t * job_.shape.channels);
+      std::copy_n(from + t * kernels_.lanes, place.count, at + t * job_.shape.channels);
     }
   }
 
   const Job<float>& job_;
   const VectorKernels& kernels_;
-  std::vector<float> work_, decay_, first_;
-  std::vector<double> decay_sum_, first_sum_;
-  std::vector<float> key_, value_, y_, grad_key_, grad_value_;
+  StripRoom room_;
 };
 
-/// All strips of a job on one instruction set.
+/// The sums around a block b of a strip: those before it in before[b], those behind it in
+/// behind[b + 1].
+struct Edges {
+  std::int64_t count;  ///< over all strips
+  WkvEdge *before, *behind;
+
+  Edges(Cutter& cutter, std::int64_t number)
+      : count(number), before(cutter.take<WkvEdge>(number)), behind(cutter.take<WkvEdge>(number)) {}
+
+  void clear() const {
+    WkvEdge nothing{};
+    std::fill_n(nothing.top, WkvEdge::most_lanes, WkvEdge::nothing);
+    std::fill_n(before, count, nothing);
+    std::fill_n(behind, count, nothing);
+  }
+};
+
+/// All strips of a job on one instruction set. Many tokens run in blocks. A block and the next one,
+/// which the passes prefetch, stay in a core's cache, and a few strips are enough for many threads.
+/// Blocks end where the released modes' chunks do.
 class Strips {
  public:
-  Strips(const Job<float>& job, const VectorKernels& kernels)
+  /// Takes what run() needs.
+  Strips(Job<float>& job, const VectorKernels& kernels, Cutter& cutter)
       : job_(job),
         kernels_(kernels),
-        across_((job.shape.channels + kernels.lanes - 1) / kernels.lanes) {
-    for (std::int64_t i = 0; i < job.shape.batch * across_; ++i) {
-      const std::int64_t begin = i % across_ * kernels.lanes;
-      places_.push_back({.batch = i / across_,
-                         .begin = begin,
-                         .count = std::min(kernels.lanes, job.shape.channels - begin)});
-      inside_.push_back(within_limits(job, places_.back()));
-    }
+        across_((job.shape.channels + kernels.lanes - 1) / kernels.lanes),
+        length_(block_length(job)),
+        blocks_((job.shape.tokens + length_ - 1) / length_),
+        tokens_(cutter, in_blocks() ? count() * (blocks_ + 1) : 0),
+        outputs_(cutter, in_blocks() && job.backward ? count() * (blocks_ + 1) : 0),
+        rooms_(cutter, count() * blocks_, room_bytes()) {
+    if (job.backward) job.sums = Sums(cutter, blocks_ * job.shape.batch, job.shape.channels);
   }
 
-  /// Runs many tokens in blocks. A block and the next one, which the passes prefetch, stay in a
-  /// core's cache, and a few strips are enough for many threads. Blocks end where the released
-  /// modes' chunks do.
   void run() {
-    const std::int64_t tokens = job_.shape.tokens;
-    if (tokens >= tokens_for_blocks) {
-      const std::int64_t chunk = job_.mode == WkvMode::exact ? 1 : wkv_chunk(job_.mode, tokens);
-      length_ = (tokens_per_block + chunk - 1) / chunk * chunk;
-      blocks_ = (tokens + length_ - 1) / length_;
+    if (in_blocks()) {
       run_in_blocks();
       return;
     }
-    for_each(count(), tokens, [&](StripRunner& runner, std::int64_t i) {
-      const Place& place = places_[size(i)];
-      if (!inside_[size(i)]) {
-        run_columns(place);
-      } else if (job_.sums == nullptr) {
-        runner.forward(place, {.begin = 0, .count = tokens});
+    for_each(count(), [&](StripRunner& runner, std::int64_t i) {
+      const Place place = place_of(i);
+      if (!within_limits(job_, place)) {
+        runner.columns(place);
+      } else if (job_.backward) {
+        runner.backward(place, {.begin = 0, .count = job_.shape.tokens});
       } else {
-        runner.backward(place, {.begin = 0, .count = tokens});
+        runner.forward(place, {.begin = 0, .count = job_.shape.tokens});
       }
     });
   }
@@ -234,35 +269,51 @@ class Strips {
   static constexpr std::int64_t tokens_per_block = 256;
   static constexpr std::int64_t tokens_for_blocks = 2048;
 
-  [[nodiscard]] std::int64_t count() const { return static_cast<std::int64_t>(places_.size()); }
+  static std::int64_t block_length(const Job<float>& job) {
+    const std::int64_t tokens = job.shape.tokens;
+    if (tokens < tokens_for_blocks) return tokens;
+    const std::int64_t chunk = job.mode == WkvMode::exact ? 1 : wkv_chunk(job.mode, tokens);
+    return (tokens_per_block + chunk - 1) / chunk * chunk;
+  }
+
+  [[nodiscard]] bool in_blocks() const { return job_.shape.tokens >= tokens_for_blocks; }
+  [[nodiscard]] std::int64_t count() const { return job_.shape.batch * across_; }
+
+  [[nodiscard]] Place place_of(std::int64_t strip) const {
+    const std::int64_t begin = strip % across_ * kernels_.lanes;
+    return {.batch = strip / across_,
+            .begin = begin,
+            .count = std::min(kernels_.lanes, job_.shape.channels - begin)};
+  }
+
+  StripRoom room_from(Cutter& cutter) const {
+    bool outside = false;
+    for (std::int64_t i = 0; i < across_; ++i) outside |= !within_limits(job_, place_of(i));
+    const bool narrow = job_.shape.channels % kernels_.lanes != 0;
+    return {cutter, kernels_.lanes, length_, narrow, outside ? column_bytes(job_) : 0};
+  }
+
+  [[nodiscard]] std::int64_t room_bytes() const {
+    Cutter cutter;
+    room_from(cutter);
+    return cutter.bytes();
+  }
+
+  [[nodiscard]] StripRunner runner(std::int64_t part) const {
+    Cutter cutter(rooms_.of(part));
+    return {job_, kernels_, room_from(cutter)};
+  }
 
   template <class Body>
-  void for_each(std::int64_t items, std::int64_t longest, const Body& body) const {
-    parallel_for(items, [&](std::int64_t begin, std::int64_t end) {
-      StripRunner runner(job_, kernels_, longest);
-      for (std::int64_t i = begin; i < end; ++i) body(runner, i);
+  void for_each(std::int64_t items, const Body& body) const {
+    parallel_for(items, [&](std::int64_t begin, std::int64_t end, std::int64_t part) {
+      StripRunner mine = runner(part);
+      for (std::int64_t i = begin; i < end; ++i) body(mine, i);
     });
   }
 
-  void run_columns(const Place& place) const {
-    for (std::int64_t i = 0; i < place.count; ++i) run_column(job_, place.batch, place.begin + i);
-  }
-
-  /// The sums around a block b of a strip: those before it in before[b], those behind it in
-  /// behind[b + 1].
-  struct Edges {
-    std::vector<WkvEdge> before, behind;
-  };
-
-  [[nodiscard]] std::size_t at(std::int64_t strip, std::int64_t block) const {
-    return size(strip * (blocks_ + 1) + block);
-  }
-
-  [[nodiscard]] Edges no_edges() const {
-    WkvEdge nothing{};
-    std::fill_n(nothing.top, WkvEdge::most_lanes, WkvEdge::nothing);
-    const std::vector<WkvEdge> all(size(count() * (blocks_ + 1)), nothing);
-    return {all, all};
+  [[nodiscard]] std::int64_t at(std::int64_t strip, std::int64_t block) const {
+    return strip * (blocks_ + 1) + block;
   }
 
   [[nodiscard]] TokenRun block_of(std::int64_t block) const {
@@ -275,58 +326,59 @@ class Strips {
   /// next.
   void run_in_blocks() {
     const bool split = count() < thread_count();
-    const bool handed_on = !split && job_.sums == nullptr;
-    Edges tokens = no_edges();
+    const bool handed_on = !split && !job_.backward;
+    tokens_.clear();
     for_each_block(split, [&](StripRunner& runner, std::int64_t strip, std::int64_t block) {
-      runner.edges(places_[size(strip)], block_of(block),
-                   handed_on ? nullptr : &tokens.before[at(strip, block + 1)],
-                   tokens.behind[at(strip, block)]);
+      runner.edges(place_of(strip), block_of(block),
+                   handed_on ? nullptr : &tokens_.before[at(strip, block + 1)],
+                   tokens_.behind[at(strip, block)]);
     });
-    join(tokens);
+    join(tokens_);
     const auto run_of = [&](std::int64_t strip, std::int64_t block) {
       TokenRun run = block_of(block);
-      run.before = &tokens.before[at(strip, block)];
-      run.behind = &tokens.behind[at(strip, block + 1)];
+      run.before = &tokens_.before[at(strip, block)];
+      run.behind = &tokens_.behind[at(strip, block + 1)];
       return run;
     };
-    if (job_.sums != nullptr) {
+    if (job_.backward) {
       backward_in_blocks(run_of, split);
     } else {
       for_each_block(split, [&](StripRunner& runner, std::int64_t strip, std::int64_t block) {
         TokenRun run = run_of(strip, block);
-        if (handed_on) run.after = &tokens.before[at(strip, block + 1)];
-        runner.forward(places_[size(strip)], run);
+        if (handed_on) run.after = &tokens_.before[at(strip, block + 1)];
+        runner.forward(place_of(strip), run);
       });
     }
-    for_each(count(), 1, [&](StripRunner&, std::int64_t strip) {
-      if (!inside_[size(strip)]) run_columns(places_[size(strip)]);
+    for_each(count(), [&](StripRunner& runner, std::int64_t strip) {
+      const Place place = place_of(strip);
+      if (!within_limits(job_, place)) runner.columns(place);
     });
   }
 
   /// First finds the sums over outputs around the blocks, then their gradients.
   template <class RunOf>
   void backward_in_blocks(const RunOf& run_of, bool split) {
-    const std::size_t rows = size(blocks_ * job_.shape.batch * job_.shape.channels);
-    job_.sums->decay.assign(rows, 0);
-    job_.sums->first.assign(rows, 0);
-    Edges outputs = no_edges();
+    // A strip beyond the limits writes one row alone.
+    std::fill_n(job_.sums.decay, job_.sums.rows * job_.shape.channels, 0);
+    std::fill_n(job_.sums.first, job_.sums.rows * job_.shape.channels, 0);
+    outputs_.clear();
     for_each_block(split, [&](StripRunner& runner, std::int64_t strip, std::int64_t block) {
-      runner.output_edges(places_[size(strip)], run_of(strip, block),
-                          outputs.before[at(strip, block + 1)], outputs.behind[at(strip, block)]);
+      runner.output_edges(place_of(strip), run_of(strip, block),
+                          outputs_.before[at(strip, block + 1)], outputs_.behind[at(strip, block)]);
     });
-    join(outputs);
+    join(outputs_);
     for_each_block(split, [&](StripRunner& runner, std::int64_t strip, std::int64_t block) {
       TokenRun run = run_of(strip, block);
-      run.outputs_before = &outputs.before[at(strip, block)];
-      run.outputs_behind = &outputs.behind[at(strip, block + 1)];
-      runner.backward(places_[size(strip)], run);
+      run.outputs_before = &outputs_.before[at(strip, block)];
+      run.outputs_behind = &outputs_.behind[at(strip, block + 1)];
+      runner.backward(place_of(strip), run);
     });
   }
 
   /// Turns the sums over each single block into sums over all blocks on one side.
-  void join(Edges& edges) const {
+  void join(const Edges& edges) const {
     for (std::int64_t strip = 0; strip < count(); ++strip) {
-      const Place& place = places_[size(strip)];
+      const Place place = place_of(strip);
       for (std::int64_t block = 1; block < blocks_; ++block) {
         add_far(place, edges.before[at(strip, block)], block_of(block).count,
                 edges.before[at(strip, block + 1)]);
@@ -344,21 +396,21 @@ class Strips {
   template <class Body>
   void for_each_block(bool split, const Body& body) const {
     const auto unless_outside = [&](StripRunner& runner, std::int64_t strip, std::int64_t block) {
-      if (inside_[size(strip)]) body(runner, strip, block);
+      if (within_limits(job_, place_of(strip))) body(runner, strip, block);
     };
     if (split) {
-      for_each(count() * blocks_, length_, [&](StripRunner& runner, std::int64_t i) {
+      for_each(count() * blocks_, [&](StripRunner& runner, std::int64_t i) {
         unless_outside(runner, i / blocks_, i % blocks_);
       });
       return;
     }
-    parallel_for(count(), [&](std::int64_t begin, std::int64_t end) {
-      StripRunner runner(job_, kernels_, length_);
+    parallel_for(count(), [&](std::int64_t begin, std::int64_t end, std::int64_t part) {
+      StripRunner mine = runner(part);
       for (std::int64_t first = begin, next = begin; first < end; first = next) {
         while (next < end && next / across_ == first / across_) ++next;
         for (std::int64_t block = 0; block < blocks_; ++block) {
           for (std::int64_t strip = first; strip < next; ++strip) {
-            unless_outside(runner, strip, block);
+            unless_outside(mine, strip, block);
           }
         }
       }
@@ -382,67 +434,114 @@ class Strips {
     }
   }
 
-  const Job<float>& job_;
+  Job<float>& job_;
   const VectorKernels& kernels_;
   std::int64_t across_;
-  std::vector<Place> places_;
-  std::vector<bool> inside_;
-  std::int64_t length_ = 0;  ///< of a block
-  std::int64_t blocks_ = 1;
+  std::int64_t length_;  ///< of a block
+  std::int64_t blocks_;
+  Edges tokens_, outputs_;
+  PartRooms rooms_;
 };
 
+/// Runs a job, or only counts what it takes.
 template <class Real>
-void run(const Job<Real>& job) {
+void run(Job<Real>& job, Cutter& cutter) {
   const WkvShape& shape = job.shape;
-  if (shape.tokens == 0) return;
   if constexpr (std::is_same_v<Real, float>) {
     // A single token is not worth a vector. Without e its result is its value, which a vector would
     // round.
     const VectorKernels* kernels = vector_kernels();
     if (kernels != nullptr && shape.tokens > 1) {
-      Strips(job, *kernels).run();
+      Strips strips(job, *kernels, cutter);
+      if (!cutter.only_counts()) strips.run();
       return;
     }
   }
-  parallel_for(shape.batch * shape.channels, [&](std::int64_t begin, std::int64_t end) {
+  const std::int64_t columns = shape.tokens == 0 ? 0 : shape.batch * shape.channels;
+  const PartRooms rooms(cutter, columns, column_bytes(job));
+  if (job.backward) job.sums = Sums(cutter, shape.batch, shape.channels);
+  if (cutter.only_counts()) return;
+  parallel_for(columns, [&](std::int64_t begin, std::int64_t end, std::int64_t part) {
     for (std::int64_t i = begin; i < end; ++i) {
-      run_column(job, i / shape.channels, i % shape.channels);
+      run_column(job, i / shape.channels, i % shape.channels, rooms.of(part));
     }
   });
+}
+
+template <class Real>
+std::int64_t bytes_of(const WkvShape& shape, WkvMode mode, const Real* decay, const Real* first,
+                      bool backward) {
+  Job<Real> job{.shape = shape,
+                .mode = mode,
+                .backward = backward,
+                .in = {.decay = decay, .first = first},
+                .grad = {},
+                .sums = {}};
+  Cutter cutter;
+  run(job, cutter);
+  return cutter.bytes();
 }
 
 }  // namespace
 
 template <class Real>
-void bi_wkv_forward(const WkvShape& shape, WkvMode mode, const WkvInput<Real>& in, Real* y) {
-  run(Job<Real>{.shape = shape, .mode = mode, .in = in, .y = y, .grad = {}});
+std::int64_t bi_wkv_forward_workspace(const WkvShape& shape, WkvMode mode, const Real* decay,
+                                      const Real* first) {
+  return bytes_of(shape, mode, decay, first, false);
+}
+
+template <class Real>
+std::int64_t bi_wkv_backward_workspace(const WkvShape& shape, WkvMode mode, const Real* decay,
+                                       const Real* first) {
+  return bytes_of(shape, mode, decay, first, true);
+}
+
+template <class Real>
+void bi_wkv_forward(const WkvShape& shape, WkvMode mode, const WkvInput<Real>& in, Real* y,
+                    Workspace workspace) {
+  Job<Real> job{.shape = shape, .mode = mode, .in = in, .y = y, .grad = {}, .sums = {}};
+  Cutter cutter(workspace);
+  run(job, cutter);
 }
 
 template <class Real>
 void bi_wkv_backward(const WkvShape& shape, WkvMode mode, const WkvInput<Real>& in,
-                     const Real* grad_y, const WkvGradient<Real>& grad) {
-  const auto columns = static_cast<std::size_t>(shape.batch * shape.channels);
-  Sums sums{std::vector<double>(columns), std::vector<double>(columns)};
-  run(Job<Real>{
-      .shape = shape, .mode = mode, .in = in, .grad_y = grad_y, .grad = grad, .sums = &sums});
+                     const Real* grad_y, const WkvGradient<Real>& grad, Workspace workspace) {
+  Job<Real> job{.shape = shape,
+                .mode = mode,
+                .backward = true,
+                .in = in,
+                .grad_y = grad_y,
+                .grad = grad,
+                .sums = {}};
+  Cutter cutter(workspace);
+  run(job, cutter);
+  const std::int64_t rows = shape.tokens == 0 ? 0 : job.sums.rows;
   for (std::int64_t c = 0; c < shape.channels; ++c) {
     double decay = 0;
     double first = 0;
-    for (auto i = static_cast<std::size_t>(c); i < sums.decay.size();
-         i += static_cast<std::size_t>(shape.channels)) {
-      decay += sums.decay[i];
-      first += sums.first[i];
+    for (std::int64_t i = c; i < rows * shape.channels; i += shape.channels) {
+      decay += job.sums.decay[i];
+      first += job.sums.first[i];
     }
     grad.decay[c] = static_cast<Real>(decay);
     grad.first[c] = static_cast<Real>(first);
   }
 }
 
-template void bi_wkv_forward(const WkvShape&, WkvMode, const WkvInput<float>&, float*);
-template void bi_wkv_forward(const WkvShape&, WkvMode, const WkvInput<double>&, double*);
+template std::int64_t bi_wkv_forward_workspace(const WkvShape&, WkvMode, const float*,
+                                               const float*);
+template std::int64_t bi_wkv_backward_workspace(const WkvShape&, WkvMode, const float*,
+                                                const float*);
+template void bi_wkv_forward(const WkvShape&, WkvMode, const WkvInput<float>&, float*, Workspace);
 template void bi_wkv_backward(const WkvShape&, WkvMode, const WkvInput<float>&, const float*,
-                              const WkvGradient<float>&);
+                              const WkvGradient<float>&, Workspace);
+template std::int64_t bi_wkv_forward_workspace(const WkvShape&, WkvMode, const double*,
+                                               const double*);
+template std::int64_t bi_wkv_backward_workspace(const WkvShape&, WkvMode, const double*,
+                                                const double*);
+template void bi_wkv_forward(const WkvShape&, WkvMode, const WkvInput<double>&, double*, Workspace);
 template void bi_wkv_backward(const WkvShape&, WkvMode, const WkvInput<double>&, const double*,
-                              const WkvGradient<double>&);
+                              const WkvGradient<double>&, Workspace);
 
 }  // namespace medurwkv::kernels

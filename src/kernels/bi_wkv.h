@@ -1,6 +1,5 @@
 // bi-WKV, the attention of Vision-RWKV at linear cost: for every token a weighted mean of the
-// values of all tokens, with weights that fall exponentially with the distance. Relies on the
-// standard library alone.
+// values of all tokens, with weights that fall exponentially with the distance. Relies on core.
 //
 // With T tokens, per batch element and channel (w = decay, u = first, k = key, v = value):
 //   y_t = sum_i W[t,i] v_i / (sum_i W[t,i] + e)
@@ -17,6 +16,8 @@
 #pragma once
 
 #include <cstdint>
+
+#include "kernels/workspace.h"
 
 namespace medurwkv::kernels {
 
@@ -57,17 +58,26 @@ constexpr std::int64_t wkv_chunk(WkvMode mode, std::int64_t tokens) {
   return (tokens + chunks - 1) / chunks;
 }
 
+/// Bytes of workspace. Decay and first decide whether the reference is needed.
+template <class Real>
+std::int64_t bi_wkv_forward_workspace(const WkvShape& shape, WkvMode mode, const Real* decay,
+                                      const Real* first);
+template <class Real>
+std::int64_t bi_wkv_backward_workspace(const WkvShape& shape, WkvMode mode, const Real* decay,
+                                       const Real* first);
+
 /// Time and working memory linear in tokens. Parallel over batch x strips of channels. From 2048
 /// tokens on, if there are fewer strips than threads, also over blocks of tokens: whether they are
 /// split may change the forward pass's bits. float runs on the chosen instruction set
 /// (kernels/isa.h). double, a single token, and strips with a decay or first beyond the vector
 /// kernels' limits run on the reference.
 template <class Real>
-void bi_wkv_forward(const WkvShape& shape, WkvMode mode, const WkvInput<Real>& in, Real* y);
+void bi_wkv_forward(const WkvShape& shape, WkvMode mode, const WkvInput<Real>& in, Real* y,
+                    Workspace workspace);
 
 /// Gradient of sum(y * grad_y).
 template <class Real>
 void bi_wkv_backward(const WkvShape& shape, WkvMode mode, const WkvInput<Real>& in,
-                     const Real* grad_y, const WkvGradient<Real>& grad);
+                     const Real* grad_y, const WkvGradient<Real>& grad, Workspace workspace);
 
 }  // namespace medurwkv::kernels

@@ -1,13 +1,13 @@
 #include "kernels/deform_attn.h"
 
 #include <type_traits>
-#include <vector>
 
 #include "core/threads.h"
 #include "kernels/deform_head.h"
 #include "kernels/isa.h"
 #include "kernels/ref/deform_attn.h"
 #include "kernels/vector/table.h"
+#include "kernels/workspace.h"
 
 namespace medurwkv::kernels {
 namespace {
@@ -28,59 +28,92 @@ DeformHead<Real> head_of(const DeformShape& shape, const DeformInput<Real>& in) 
           .grad = {}};
 }
 
+/// One thread's scratch memory.
+template <class Real>
+struct Room {
+  Real* scratch;
+  std::int32_t* integers;
+  std::int64_t* rows;
+
+  Room(Cutter& cutter, std::int64_t samples)
+      : scratch(cutter.take<Real>(deform_scratch * deform_samples_at_once(samples))),
+        integers(cutter.take<std::int32_t>(deform_integers * deform_samples_at_once(samples))),
+        rows(cutter.take<std::int64_t>(4 * deform_samples_at_once(samples))) {}
+};
+
+template <class Real>
+PartRooms rooms_of(Cutter& cutter, const DeformShape& shape) {
+  Cutter one;
+  const Room<Real> measured(one, shape.samples());
+  return {cutter, shape.batch * shape.heads, one.bytes()};
+}
+
 /// Runs `head` with its batch and head filled in, for all of them.
 template <class Real, class Run>
-void for_each_head(std::int64_t batch, const DeformHead<Real>& head, const Run& run) {
-  parallel_for(batch * head.heads, [&](std::int64_t begin, std::int64_t end) {
-    const auto samples = static_cast<std::size_t>(deform_samples_at_once(head.samples));
-    std::vector<Real> scratch(deform_scratch * samples);
-    std::vector<std::int32_t> integers(deform_integers * samples);
-    std::vector<std::int64_t> rows(4 * samples);
-    DeformHead<Real> mine = head;
-    mine.scratch = scratch.data();
-    mine.integers = integers.data();
-    mine.rows = rows.data();
-    for (std::int64_t i = begin; i < end; ++i) {
-      mine.batch = i / head.heads;
-      mine.head = i % head.heads;
-      run(mine);
-    }
-  });
+void for_each_head(const DeformShape& shape, const DeformHead<Real>& head, Workspace workspace,
+                   const Run& run) {
+  Cutter cutter(workspace);
+  const PartRooms rooms = rooms_of<Real>(cutter, shape);
+  parallel_for(shape.batch * shape.heads,
+               [&](std::int64_t begin, std::int64_t end, std::int64_t part) {
+                 Cutter mine_from(rooms.of(part));
+                 const Room<Real> room(mine_from, head.samples);
+                 DeformHead<Real> mine = head;
+                 mine.scratch = room.scratch;
+                 mine.integers = room.integers;
+                 mine.rows = room.rows;
+                 for (std::int64_t i = begin; i < end; ++i) {
+                   mine.batch = i / head.heads;
+                   mine.head = i % head.heads;
+                   run(mine);
+                 }
+               });
 }
 
 }  // namespace
 
 template <class Real>
-void deform_attn_forward(const DeformShape& shape, const DeformInput<Real>& in, Real* y) {
+std::int64_t deform_attn_workspace(const DeformShape& shape) {
+  Cutter cutter;
+  rooms_of<Real>(cutter, shape);
+  return cutter.bytes();
+}
+
+template <class Real>
+void deform_attn_forward(const DeformShape& shape, const DeformInput<Real>& in, Real* y,
+                         Workspace workspace) {
   DeformHead<Real> head = head_of(shape, in);
   head.y = y;
   if constexpr (std::is_same_v<Real, float>) {
     if (const VectorKernels* kernels = vector_kernels()) {
-      return for_each_head(shape.batch, head, kernels->deform_forward);
+      return for_each_head(shape, head, workspace, kernels->deform_forward);
     }
   }
-  for_each_head(shape.batch, head, ref::deform_forward<Real>);
+  for_each_head(shape, head, workspace, ref::deform_forward<Real>);
 }
 
 template <class Real>
 void deform_attn_backward(const DeformShape& shape, const DeformInput<Real>& in, const Real* grad_y,
-                          const DeformGradient<Real>& grad) {
+                          const DeformGradient<Real>& grad, Workspace workspace) {
   DeformHead<Real> head = head_of(shape, in);
   head.grad_y = grad_y;
   head.grad = grad;
   if constexpr (std::is_same_v<Real, float>) {
     if (const VectorKernels* kernels = vector_kernels()) {
-      return for_each_head(shape.batch, head, kernels->deform_backward);
+      return for_each_head(shape, head, workspace, kernels->deform_backward);
     }
   }
-  for_each_head(shape.batch, head, ref::deform_backward<Real>);
+  for_each_head(shape, head, workspace, ref::deform_backward<Real>);
 }
 
-template void deform_attn_forward(const DeformShape&, const DeformInput<float>&, float*);
-template void deform_attn_forward(const DeformShape&, const DeformInput<double>&, double*);
+template std::int64_t deform_attn_workspace<float>(const DeformShape&);
+template void deform_attn_forward(const DeformShape&, const DeformInput<float>&, float*, Workspace);
 template void deform_attn_backward(const DeformShape&, const DeformInput<float>&, const float*,
-                                   const DeformGradient<float>&);
+                                   const DeformGradient<float>&, Workspace);
+template std::int64_t deform_attn_workspace<double>(const DeformShape&);
+template void deform_attn_forward(const DeformShape&, const DeformInput<double>&, double*,
+                                  Workspace);
 template void deform_attn_backward(const DeformShape&, const DeformInput<double>&, const double*,
-                                   const DeformGradient<double>&);
+                                   const DeformGradient<double>&, Workspace);
 
 }  // namespace medurwkv::kernels

@@ -1,10 +1,12 @@
 // The core of multi-scale deformable attention (Deformable DETR, Zhu et al. 2021, equation 3):
 // every query takes, per head, a weighted mean of values sampled bilinearly around its own place in
-// each level; outside a level values are zero. Relies on the standard library alone.
+// each level; outside a level values are zero. Relies on core.
 #pragma once
 
 #include <cstdint>
 #include <vector>
+
+#include "kernels/workspace.h"
 
 namespace medurwkv::kernels {
 
@@ -55,14 +57,19 @@ struct DeformGradient {
   Real* weights = nullptr;
 };
 
+/// Bytes of workspace, forward and backward.
+template <class Real>
+std::int64_t deform_attn_workspace(const DeformShape& shape);
+
 /// Runs on thread_count() threads over batch and heads; same bits on any number. float runs on the
 /// chosen instruction set (kernels/isa.h).
 template <class Real>
-void deform_attn_forward(const DeformShape& shape, const DeformInput<Real>& in, Real* y);
+void deform_attn_forward(const DeformShape& shape, const DeformInput<Real>& in, Real* y,
+                         Workspace workspace);
 
 /// Gradient of sum(y * grad_y); overwrites all of `grad`.
 template <class Real>
 void deform_attn_backward(const DeformShape& shape, const DeformInput<Real>& in, const Real* grad_y,
-                          const DeformGradient<Real>& grad);
+                          const DeformGradient<Real>& grad, Workspace workspace);
 
 }  // namespace medurwkv::kernels

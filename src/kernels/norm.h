@@ -5,6 +5,8 @@
 
 #include <cstdint>
 
+#include "kernels/workspace.h"
+
 namespace medurwkv::kernels {
 
 /// x is `rows` x channels. With factor p > 1, x holds the tokens of batch x height x width, each
@@ -39,15 +41,24 @@ struct LayerNormGradient {
   Real* bias = nullptr;
 };
 
+/// Bytes of workspace.
+template <class Real>
+std::int64_t layer_norm_backward_workspace(const LayerNormShape& shape);
+
 /// Gradient of sum(y * grad_y); `mean` and `deviation` are what the forward pass wrote.
 template <class Real>
 void layer_norm_backward(const LayerNormShape& shape, const LayerNormInput<Real>& in, Real* mean,
-                         Real* deviation, const Real* grad_y, const LayerNormGradient<Real>& grad);
+                         Real* deviation, const Real* grad_y, const LayerNormGradient<Real>& grad,
+                         Workspace workspace);
+
+/// Bytes of workspace.
+template <class Real>
+std::int64_t row_moments_workspace(std::int64_t rows, std::int64_t channels);
 
 /// Per channel mean and biased variance over the rows.
 template <class Real>
 void row_moments(std::int64_t rows, std::int64_t channels, const Real* x, double* mean,
-                 double* variance);
+                 double* variance, Workspace workspace);
 
 template <class Real>
 struct NormRelu {
@@ -60,14 +71,21 @@ struct NormRelu {
   const Real* bias = nullptr;
 };
 
+/// Bytes of workspace.
+template <class Real>
+std::int64_t norm_relu_forward_workspace(std::int64_t channels);
+template <class Real>
+std::int64_t norm_relu_backward_workspace(std::int64_t rows, std::int64_t channels);
+
 /// y = max(0, (x - mean) deviation weight + bias).
 template <class Real>
-void norm_relu_forward(const NormRelu<Real>& in, Real* y);
+void norm_relu_forward(const NormRelu<Real>& in, Real* y, Workspace workspace);
 
 /// Gradient of sum(y * grad_y). With `batch_statistics`, mean and deviation are those of the rows;
 /// else they are constants.
 template <class Real>
 void norm_relu_backward(const NormRelu<Real>& in, const Real* y, const Real* grad_y,
-                        bool batch_statistics, const LayerNormGradient<Real>& grad);
+                        bool batch_statistics, const LayerNormGradient<Real>& grad,
+                        Workspace workspace);
 
 }  // namespace medurwkv::kernels

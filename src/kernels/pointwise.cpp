@@ -67,20 +67,28 @@ void scale_add_forward(std::int64_t rows, std::int64_t channels, const Real* x, 
 }
 
 template <class Real>
+std::int64_t scale_add_backward_workspace(std::int64_t rows, std::int64_t channels) {
+  Cutter cutter;
+  const BlockSums<Real> measured(cutter, rows, channels);
+  return cutter.bytes();
+}
+
+template <class Real>
 void scale_add_backward(std::int64_t rows, std::int64_t channels, const Real* scale,
-                        const Real* branch, const Real* grad_y, Real* grad_scale,
-                        Real* grad_branch) {
+                        const Real* branch, const Real* grad_y, Real* grad_scale, Real* grad_branch,
+                        Workspace workspace) {
   const ScaleAddRows<Real> work{.channels = channels,
                                 .scale = scale,
                                 .branch = branch,
                                 .grad_y = grad_y,
                                 .grad_branch = grad_branch};
-  const auto sums =
-      sum_blocks<Real>(rows, channels, [&](std::int64_t begin, std::int64_t end, Real* partial) {
-        ScaleAddRows<Real> mine = work;
-        mine.grad_scale = partial;
-        token_kernels<Real>().scale_add_backward(mine, begin, end);
-      });
+  Cutter cutter(workspace);
+  const BlockSums<Real> sums(cutter, rows, channels);
+  sum_blocks(sums, [&](std::int64_t begin, std::int64_t end, Real* partial) {
+    ScaleAddRows<Real> mine = work;
+    mine.grad_scale = partial;
+    token_kernels<Real>().scale_add_backward(mine, begin, end);
+  });
   write_sums(sums, 0, channels, grad_scale);
 }
 
@@ -91,8 +99,9 @@ template void squared_relu_backward(std::int64_t, const float*, const float*, fl
 template void adamw(const AdamWUpdate<float>&, std::int64_t, const float*, float*, float*, float*);
 template void scale_add_forward(std::int64_t, std::int64_t, const float*, const float*,
                                 const float*, float*);
+template std::int64_t scale_add_backward_workspace<float>(std::int64_t, std::int64_t);
 template void scale_add_backward(std::int64_t, std::int64_t, const float*, const float*,
-                                 const float*, float*, float*);
+                                 const float*, float*, float*, Workspace);
 template void gate_forward(std::int64_t, const double*, const double*, double*);
 template void gate_backward(std::int64_t, const double*, const double*, const double*, double*,
                             double*);
@@ -102,7 +111,8 @@ template void adamw(const AdamWUpdate<double>&, std::int64_t, const double*, dou
                     double*);
 template void scale_add_forward(std::int64_t, std::int64_t, const double*, const double*,
                                 const double*, double*);
+template std::int64_t scale_add_backward_workspace<double>(std::int64_t, std::int64_t);
 template void scale_add_backward(std::int64_t, std::int64_t, const double*, const double*,
-                                 const double*, double*, double*);
+                                 const double*, double*, double*, Workspace);
 
 }  // namespace medurwkv::kernels

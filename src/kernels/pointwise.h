@@ -6,6 +6,7 @@
 #include <cstdint>
 
 #include "kernels/token_kernels.h"
+#include "kernels/workspace.h"
 
 namespace medurwkv::kernels {
 
@@ -31,10 +32,13 @@ void adamw(const AdamWUpdate<Real>& update, std::int64_t count, const Real* grad
 template <class Real>
 void scale_add_forward(std::int64_t rows, std::int64_t channels, const Real* x, const Real* scale,
                        const Real* branch, Real* y);
+/// Bytes of workspace.
+template <class Real>
+std::int64_t scale_add_backward_workspace(std::int64_t rows, std::int64_t channels);
 /// x's gradient is grad_y itself.
 template <class Real>
 void scale_add_backward(std::int64_t rows, std::int64_t channels, const Real* scale,
-                        const Real* branch, const Real* grad_y, Real* grad_scale,
-                        Real* grad_branch);
+                        const Real* branch, const Real* grad_y, Real* grad_scale, Real* grad_branch,
+                        Workspace workspace);
 
 }  // namespace medurwkv::kernels

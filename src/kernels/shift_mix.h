@@ -4,7 +4,9 @@
 #pragma once
 
 #include <cstdint>
-#include <vector>
+#include <span>
+
+#include "kernels/workspace.h"
 
 namespace medurwkv::kernels {
 
@@ -17,16 +19,22 @@ struct ShiftMixShape {
   std::int64_t channels = 0;
 };
 
+/// Bytes of workspace.
+template <class Real>
+std::int64_t shift_mix_forward_workspace(const ShiftMixShape& shape);
+template <class Real>
+std::int64_t shift_mix_backward_workspace(const ShiftMixShape& shape, std::int64_t mixes);
+
 /// One y for each mix (one value per channel), at most 3. Same bits on any number of threads.
 template <class Real>
 void shift_mix_forward(const ShiftMixShape& shape, const Real* x,
-                       const std::vector<const Real*>& mixes, const std::vector<Real*>& y);
+                       std::span<const Real* const> mixes, std::span<Real* const> y,
+                       Workspace workspace);
 
 /// Gradients of sum over the mixes of y * grad_y.
 template <class Real>
 void shift_mix_backward(const ShiftMixShape& shape, const Real* x,
-                        const std::vector<const Real*>& mixes,
-                        const std::vector<const Real*>& grad_y, Real* grad_x,
-                        const std::vector<Real*>& grad_mixes);
+                        std::span<const Real* const> mixes, std::span<const Real* const> grad_y,
+                        Real* grad_x, std::span<Real* const> grad_mixes, Workspace workspace);
 
 }  // namespace medurwkv::kernels

@@ -24,6 +24,10 @@ float* floats(std::byte* scratch) {
   return reinterpret_cast<float*>(scratch);
 }
 
+kernels::Workspace workspace(const StepArrays& arrays, std::int64_t bytes) {
+  return {arrays.scratch, static_cast<std::size_t>(bytes)};
+}
+
 std::unique_ptr<Step> norm_step(const kernels::LayerNormShape& shape) {
   // Mean and deviation of each row, which only a backward pass would want.
   return function_step(
@@ -64,8 +68,9 @@ std::unique_ptr<Step> make_norm_relu(const StepQuestion& question) {
     const double epsilon = question.detail<plan::Epsilon>().value;
     deviation.push_back(static_cast<float>(1 / std::sqrt(static_cast<double>(variance) + epsilon)));
   }
+  const std::int64_t bytes = kernels::norm_relu_forward_workspace<float>(channels);
   return function_step(
-      [rows, channels, deviation = std::move(deviation)](const StepArrays& arrays) {
+      [rows, channels, deviation = std::move(deviation), bytes](const StepArrays& arrays) {
         kernels::norm_relu_forward<float>({.rows = rows,
                                            .channels = channels,
                                            .x = arrays.in[0],
@@ -73,8 +78,9 @@ std::unique_ptr<Step> make_norm_relu(const StepQuestion& question) {
                                            .deviation = deviation.data(),
                                            .weight = arrays.in[1],
                                            .bias = arrays.in[2]},
-                                          arrays.out[0]);
-      });
+                                          arrays.out[0], workspace(arrays, bytes));
+      },
+      bytes);
 }
 
 std::unique_ptr<Step> make_squared_relu(const StepQuestion& question) {
@@ -104,10 +110,13 @@ std::unique_ptr<Step> make_shift_mix(const StepQuestion& question) {
                                      .height = grid.height,
                                      .width = grid.width,
                                      .channels = question.inputs[0][2]};
-  return function_step([shape](const StepArrays& arrays) {
-    kernels::shift_mix_forward<float>(shape, arrays.in[0], {arrays.in.begin() + 1, arrays.in.end()},
-                                      {arrays.out.begin(), arrays.out.end()});
-  });
+  const std::int64_t bytes = kernels::shift_mix_forward_workspace<float>(shape);
+  return function_step(
+      [shape, bytes](const StepArrays& arrays) {
+        kernels::shift_mix_forward<float>(shape, arrays.in[0], arrays.in.subspan(1), arrays.out,
+                                          workspace(arrays, bytes));
+      },
+      bytes);
 }
 
 std::unique_ptr<Step> make_bi_wkv(const StepQuestion& question) {
@@ -117,25 +126,37 @@ std::unique_ptr<Step> make_bi_wkv(const StepQuestion& question) {
     for (float& value : out) value /= static_cast<float>(shape[1]);
     return out;
   };
-  return function_step([where = kernels::WkvShape{shape[0], shape[1], shape[2]},
-                        mode = question.detail<net::WkvMode>(), decay = over_tokens(2),
-                        first = over_tokens(3)](const StepArrays& arrays) {
-    kernels::bi_wkv_forward<float>(
-        where, mode,
-        {.decay = decay.data(), .first = first.data(), .key = arrays.in[0], .value = arrays.in[1]},
-        arrays.out[0]);
-  });
+  const kernels::WkvShape where{shape[0], shape[1], shape[2]};
+  const auto mode = question.detail<net::WkvMode>();
+  std::vector<float> decay = over_tokens(2);
+  std::vector<float> first = over_tokens(3);
+  const std::int64_t bytes =
+      kernels::bi_wkv_forward_workspace(where, mode, decay.data(), first.data());
+  return function_step(
+      [where, mode, decay = std::move(decay), first = std::move(first),
+       bytes](const StepArrays& arrays) {
+        kernels::bi_wkv_forward<float>(where, mode,
+                                       {.decay = decay.data(),
+                                        .first = first.data(),
+                                        .key = arrays.in[0],
+                                        .value = arrays.in[1]},
+                                       arrays.out[0], workspace(arrays, bytes));
+      },
+      bytes);
 }
 
 std::unique_ptr<Step> make_deform_attn(const StepQuestion& question) {
   const auto& where = question.detail<net::DeformableAttention>();
   const kernels::DeformShape shape =
       net::deform_shape(where, question.inputs[0][0], question.inputs[0][2]);
-  return function_step([shape](const StepArrays& arrays) {
-    kernels::deform_attn_forward<float>(
-        shape, {.values = arrays.in[0], .offsets = arrays.in[1], .weights = arrays.in[2]},
-        arrays.out[0]);
-  });
+  const std::int64_t bytes = kernels::deform_attn_workspace<float>(shape);
+  return function_step(
+      [shape, bytes](const StepArrays& arrays) {
+        kernels::deform_attn_forward<float>(
+            shape, {.values = arrays.in[0], .offsets = arrays.in[1], .weights = arrays.in[2]},
+            arrays.out[0], workspace(arrays, bytes));
+      },
+      bytes);
 }
 
 }  // namespace medurwkv::native

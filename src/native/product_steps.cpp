@@ -1,8 +1,8 @@
 // Steps by oneDNN: matrix products, convolutions, pooling. Weights are brought into oneDNN's own
 // order once; its scratch is the caller's.
 #include <cstring>
+#include <new>
 #include <optional>
-#include <unordered_map>
 #include <utility>
 
 #include <oneapi/dnnl/dnnl.hpp>
@@ -92,17 +92,19 @@ class PrimitiveStep : public Step {
         source_(memories.source, cpu(), DNNL_MEMORY_NONE),
         result_(memories.result, cpu(), DNNL_MEMORY_NONE),
         scratch_(memories.scratch, cpu(), DNNL_MEMORY_NONE),
+        weights_(memories.weights),
+        bias_(memories.bias),
         stream_(cpu()) {
-    arguments_.emplace(DNNL_ARG_SRC, source_);
-    arguments_.emplace(DNNL_ARG_DST, result_);
-    arguments_.emplace(DNNL_ARG_SCRATCHPAD, scratch_);
-    if (memories.weights) arguments_.emplace(DNNL_ARG_WEIGHTS, *memories.weights);
-    if (memories.bias) arguments_.emplace(DNNL_ARG_BIAS, *memories.bias);
+    arguments_ = {{DNNL_ARG_SRC, source_.get()},
+                  {DNNL_ARG_DST, result_.get()},
+                  {DNNL_ARG_SCRATCHPAD, scratch_.get()}};
+    if (weights_) arguments_.push_back({DNNL_ARG_WEIGHTS, weights_->get()});
+    if (bias_) arguments_.push_back({DNNL_ARG_BIAS, bias_->get()});
     for (std::size_t i = 0; i < posts.size(); ++i) {
       if (!reads_input(posts[i])) continue;
       others_.emplace_back(posts[i].input, memory(memories.result, cpu(), DNNL_MEMORY_NONE));
       const int post = DNNL_ARG_ATTR_MULTIPLE_POST_OP(static_cast<int>(i)) | DNNL_ARG_SRC_1;
-      arguments_.emplace(post, others_.back().second);
+      arguments_.push_back({post, others_.back().second.get()});
     }
   }
 
@@ -119,7 +121,11 @@ class PrimitiveStep : public Step {
     }
     result_.set_data_handle(arrays.out[0]);
     scratch_.set_data_handle(arrays.scratch);
-    primitive_.execute(stream_, arguments_);
+    // The C interface: dnnl::primitive::execute makes a list of the arguments each time.
+    const dnnl_status_t status = dnnl_primitive_execute(
+        primitive_.get(), stream_.get(), static_cast<int>(arguments_.size()), arguments_.data());
+    if (status == dnnl_out_of_memory) throw std::bad_alloc();
+    if (status != dnnl_success) throw_internal(concat("oneDNN fails with status ", status));
     stream_.wait();
   }
 
@@ -127,8 +133,9 @@ class PrimitiveStep : public Step {
   dnnl::primitive primitive_;
   std::size_t input_;
   memory source_, result_, scratch_;
+  std::optional<memory> weights_, bias_;
   std::vector<std::pair<std::size_t, memory>> others_;
-  std::unordered_map<int, memory> arguments_;
+  std::vector<dnnl_exec_arg_t> arguments_;
   dnnl::stream stream_;
 };
 

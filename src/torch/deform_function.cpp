@@ -46,8 +46,10 @@ struct DeformFunction : torch::autograd::Function<DeformFunction> {
     const variable_list in{values.contiguous(), offsets.contiguous(), weights.contiguous()};
     at::Tensor y = at::empty({values.size(0), offsets.size(1), values.size(2)}, in[0].options());
     AT_DISPATCH_FLOATING_TYPES(y.scalar_type(), "deform_attn_forward", [&] {
-      kernels::deform_attn_forward(shape_of(where, in[0]), input_of<scalar_t>(in),
-                                   y.data_ptr<scalar_t>());
+      const kernels::DeformShape shape = shape_of(where, in[0]);
+      const kernels::OwnWorkspace workspace(kernels::deform_attn_workspace<scalar_t>(shape));
+      kernels::deform_attn_forward<scalar_t>(shape, input_of<scalar_t>(in), y.data_ptr<scalar_t>(),
+                                             workspace);
     });
     context->save_for_backward(in);
     context->saved_data["where"] = where;
@@ -61,10 +63,13 @@ struct DeformFunction : torch::autograd::Function<DeformFunction> {
     variable_list out{at::empty_like(in[0]), at::empty_like(in[1]), at::empty_like(in[2]),
                       at::Tensor()};
     AT_DISPATCH_FLOATING_TYPES(grad_y.scalar_type(), "deform_attn_backward", [&] {
-      kernels::deform_attn_backward(shape, input_of<scalar_t>(in), grad_y.data_ptr<scalar_t>(),
-                                    {.values = out[0].data_ptr<scalar_t>(),
-                                     .offsets = out[1].data_ptr<scalar_t>(),
-                                     .weights = out[2].data_ptr<scalar_t>()});
+      const kernels::OwnWorkspace workspace(kernels::deform_attn_workspace<scalar_t>(shape));
+      kernels::deform_attn_backward<scalar_t>(shape, input_of<scalar_t>(in),
+                                              grad_y.data_ptr<scalar_t>(),
+                                              {.values = out[0].data_ptr<scalar_t>(),
+                                               .offsets = out[1].data_ptr<scalar_t>(),
+                                               .weights = out[2].data_ptr<scalar_t>()},
+                                              workspace);
     });
     return out;
   }

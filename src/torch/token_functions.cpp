@@ -56,8 +56,10 @@ struct ShiftMixFunction : torch::autograd::Function<ShiftMixFunction> {
     AT_DISPATCH_FLOATING_TYPES(x.scalar_type(), "shift_mix_forward", [&] {
       std::vector<scalar_t*> y;
       for (const at::Tensor& tensor : out) y.push_back(tensor.data_ptr<scalar_t>());
-      kernels::shift_mix_forward(shift_shape(x, {height, width}), x.data_ptr<scalar_t>(),
-                                 const_rows_of<scalar_t>(matrix), y);
+      const kernels::ShiftMixShape shape = shift_shape(x, {height, width});
+      const kernels::OwnWorkspace workspace(kernels::shift_mix_forward_workspace<scalar_t>(shape));
+      kernels::shift_mix_forward<scalar_t>(shape, x.data_ptr<scalar_t>(),
+                                           const_rows_of<scalar_t>(matrix), y, workspace);
     });
     context->save_for_backward({x, matrix});
     context->saved_data["height"] = height;
@@ -74,9 +76,13 @@ struct ShiftMixFunction : torch::autograd::Function<ShiftMixFunction> {
     const at::Tensor grad_x = at::empty_like(in[0]);
     const at::Tensor grad_mixes = at::empty_like(in[1]);
     AT_DISPATCH_FLOATING_TYPES(in[0].scalar_type(), "shift_mix_backward", [&] {
-      kernels::shift_mix_backward(shift_shape(in[0], grid), in[0].data_ptr<scalar_t>(),
-                                  const_rows_of<scalar_t>(in[1]), pointers<scalar_t>(grads),
-                                  grad_x.data_ptr<scalar_t>(), rows_of<scalar_t>(grad_mixes));
+      const kernels::ShiftMixShape shape = shift_shape(in[0], grid);
+      const kernels::OwnWorkspace workspace(
+          kernels::shift_mix_backward_workspace<scalar_t>(shape, grad_mixes.size(0)));
+      kernels::shift_mix_backward<scalar_t>(shape, in[0].data_ptr<scalar_t>(),
+                                            const_rows_of<scalar_t>(in[1]),
+                                            pointers<scalar_t>(grads), grad_x.data_ptr<scalar_t>(),
+                                            rows_of<scalar_t>(grad_mixes), workspace);
     });
     return {grad_x, grad_mixes, at::Tensor(), at::Tensor()};
   }
@@ -155,10 +161,14 @@ struct ScaleAddFunction : torch::autograd::Function<ScaleAddFunction> {
     at::Tensor grad_scale = at::empty_like(in[0]);
     at::Tensor grad_branch = at::empty_like(in[1]);
     AT_DISPATCH_FLOATING_TYPES(grad.scalar_type(), "scale_add_backward", [&] {
-      kernels::scale_add_backward(grad.numel() / in[0].numel(), in[0].numel(),
-                                  in[0].data_ptr<scalar_t>(), in[1].data_ptr<scalar_t>(),
-                                  grad.data_ptr<scalar_t>(), grad_scale.data_ptr<scalar_t>(),
-                                  grad_branch.data_ptr<scalar_t>());
+      const std::int64_t channels = in[0].numel();
+      const std::int64_t rows = grad.numel() / channels;
+      const kernels::OwnWorkspace workspace(
+          kernels::scale_add_backward_workspace<scalar_t>(rows, channels));
+      kernels::scale_add_backward<scalar_t>(rows, channels, in[0].data_ptr<scalar_t>(),
+                                            in[1].data_ptr<scalar_t>(), grad.data_ptr<scalar_t>(),
+                                            grad_scale.data_ptr<scalar_t>(),
+                                            grad_branch.data_ptr<scalar_t>(), workspace);
     });
     return {grad, grad_scale, grad_branch};
   }
@@ -197,13 +207,17 @@ struct LayerNormFunction : torch::autograd::Function<LayerNormFunction> {
     variable_list out{at::empty_like(in[0]), at::empty_like(in[1]), at::empty_like(in[2])};
     AT_DISPATCH_FLOATING_TYPES(grad_y.scalar_type(), "layer_norm_backward", [&] {
       auto* mean = in[3].data_ptr<scalar_t>();
-      kernels::layer_norm_backward<scalar_t>(
+      const kernels::LayerNormShape shape =
           shape_of(rows, channels, context->saved_data["epsilon"].toDouble(),
-                   context->saved_data["expansion"].toIntVector()),
-          input_of<scalar_t>(in), mean, mean + rows, grad_y.data_ptr<scalar_t>(),
-          {.x = out[0].data_ptr<scalar_t>(),
-           .weight = out[1].data_ptr<scalar_t>(),
-           .bias = out[2].data_ptr<scalar_t>()});
+                   context->saved_data["expansion"].toIntVector());
+      const kernels::OwnWorkspace workspace(
+          kernels::layer_norm_backward_workspace<scalar_t>(shape));
+      kernels::layer_norm_backward<scalar_t>(shape, input_of<scalar_t>(in), mean, mean + rows,
+                                             grad_y.data_ptr<scalar_t>(),
+                                             {.x = out[0].data_ptr<scalar_t>(),
+                                              .weight = out[1].data_ptr<scalar_t>(),
+                                              .bias = out[2].data_ptr<scalar_t>()},
+                                             workspace);
     });
     out.resize(5);
     return out;
@@ -254,7 +268,10 @@ struct NormReluFunction : torch::autograd::Function<NormReluFunction> {
     const variable_list in{channels_last(map), weight, bias, mean, deviation};
     at::Tensor y = at::empty_like(in[0]);
     AT_DISPATCH_FLOATING_TYPES(y.scalar_type(), "norm_relu_forward", [&] {
-      kernels::norm_relu_forward(norm_relu_of<scalar_t>(in), y.data_ptr<scalar_t>());
+      const kernels::OwnWorkspace workspace(
+          kernels::norm_relu_forward_workspace<scalar_t>(weight.numel()));
+      kernels::norm_relu_forward<scalar_t>(norm_relu_of<scalar_t>(in), y.data_ptr<scalar_t>(),
+                                           workspace);
     });
     context->save_for_backward({in[0], weight, bias, mean, deviation, y});
     context->saved_data["batch_statistics"] = batch_statistics;
@@ -266,12 +283,16 @@ struct NormReluFunction : torch::autograd::Function<NormReluFunction> {
     const at::Tensor grad_y = channels_last(grads[0]);
     variable_list out{at::empty_like(in[0]), at::empty_like(in[1]), at::empty_like(in[2])};
     AT_DISPATCH_FLOATING_TYPES(grad_y.scalar_type(), "norm_relu_backward", [&] {
-      kernels::norm_relu_backward(norm_relu_of<scalar_t>(in), in[5].data_ptr<scalar_t>(),
-                                  grad_y.data_ptr<scalar_t>(),
-                                  context->saved_data["batch_statistics"].toBool(),
-                                  {.x = out[0].data_ptr<scalar_t>(),
-                                   .weight = out[1].data_ptr<scalar_t>(),
-                                   .bias = out[2].data_ptr<scalar_t>()});
+      const auto given = norm_relu_of<scalar_t>(in);
+      const kernels::OwnWorkspace workspace(
+          kernels::norm_relu_backward_workspace<scalar_t>(given.rows, given.channels));
+      kernels::norm_relu_backward<scalar_t>(given, in[5].data_ptr<scalar_t>(),
+                                            grad_y.data_ptr<scalar_t>(),
+                                            context->saved_data["batch_statistics"].toBool(),
+                                            {.x = out[0].data_ptr<scalar_t>(),
+                                             .weight = out[1].data_ptr<scalar_t>(),
+                                             .bias = out[2].data_ptr<scalar_t>()},
+                                            workspace);
     });
     out.resize(6);
     return out;
@@ -288,8 +309,11 @@ Moments moments_of(const at::Tensor& map) {
   const at::TensorOptions options = at::TensorOptions().dtype(at::kDouble);
   Moments out{.mean = at::empty({channels}, options), .variance = at::empty({channels}, options)};
   AT_DISPATCH_FLOATING_TYPES(x.scalar_type(), "row_moments", [&] {
-    kernels::row_moments(x.numel() / channels, channels, x.data_ptr<scalar_t>(),
-                         out.mean.data_ptr<double>(), out.variance.data_ptr<double>());
+    const std::int64_t rows = x.numel() / channels;
+    const kernels::OwnWorkspace workspace(kernels::row_moments_workspace<scalar_t>(rows, channels));
+    kernels::row_moments<scalar_t>(rows, channels, x.data_ptr<scalar_t>(),
+                                   out.mean.data_ptr<double>(), out.variance.data_ptr<double>(),
+                                   workspace);
   });
   return out;
 }

@@ -31,8 +31,12 @@ struct WkvFunction : torch::autograd::Function<WkvFunction> {
                            value.contiguous()};
     at::Tensor y = at::empty_like(in[2]);
     AT_DISPATCH_FLOATING_TYPES(y.scalar_type(), "bi_wkv_forward", [&] {
-      kernels::bi_wkv_forward(shape_of(key), static_cast<net::WkvMode>(mode),
-                              input_of<scalar_t>(in), y.data_ptr<scalar_t>());
+      const auto how = static_cast<net::WkvMode>(mode);
+      const auto given = input_of<scalar_t>(in);
+      const kernels::OwnWorkspace workspace(
+          kernels::bi_wkv_forward_workspace(shape_of(key), how, given.decay, given.first));
+      kernels::bi_wkv_forward<scalar_t>(shape_of(key), how, given, y.data_ptr<scalar_t>(),
+                                        workspace);
     });
     context->save_for_backward(in);
     context->saved_data["mode"] = mode;
@@ -46,12 +50,15 @@ struct WkvFunction : torch::autograd::Function<WkvFunction> {
     variable_list out{at::empty_like(in[0]), at::empty_like(in[1]), at::empty_like(in[2]),
                       at::empty_like(in[3]), at::Tensor()};
     AT_DISPATCH_FLOATING_TYPES(grad_y.scalar_type(), "bi_wkv_backward", [&] {
-      kernels::bi_wkv_backward(shape_of(in[2]), mode, input_of<scalar_t>(in),
-                               grad_y.data_ptr<scalar_t>(),
-                               {.decay = out[0].data_ptr<scalar_t>(),
-                                .first = out[1].data_ptr<scalar_t>(),
-                                .key = out[2].data_ptr<scalar_t>(),
-                                .value = out[3].data_ptr<scalar_t>()});
+      const auto given = input_of<scalar_t>(in);
+      const kernels::OwnWorkspace workspace(
+          kernels::bi_wkv_backward_workspace(shape_of(in[2]), mode, given.decay, given.first));
+      kernels::bi_wkv_backward<scalar_t>(shape_of(in[2]), mode, given, grad_y.data_ptr<scalar_t>(),
+                                         {.decay = out[0].data_ptr<scalar_t>(),
+                                          .first = out[1].data_ptr<scalar_t>(),
+                                          .key = out[2].data_ptr<scalar_t>(),
+                                          .value = out[3].data_ptr<scalar_t>()},
+                                         workspace);
     });
     return out;
   }

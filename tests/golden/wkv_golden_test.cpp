@@ -62,16 +62,20 @@ void check_kernel(const weights::TensorFile& file, const nlohmann::json& toleran
     const std::string name = output_of(mode);
     if (tolerance.at(name).is_null()) continue;
     std::vector<Real> y(run.k.size());
-    kernels::bi_wkv_forward(run.shape, mode, run.input(), y.data());
+    kernels::bi_wkv_forward<Real>(run.shape, mode, run.input(), y.data(),
+                                  kernels::OwnWorkspace(kernels::bi_wkv_forward_workspace(
+                                      run.shape, mode, run.w.data(), run.u.data())));
     EXPECT_TRUE(test::is_close(doubles(y), file.values(name), tolerance.at(name))) << name;
   }
   std::vector<Real> gw(run.w.size());
   std::vector<Real> gu(run.u.size());
   std::vector<Real> gk(run.k.size());
   std::vector<Real> gv(run.v.size());
-  kernels::bi_wkv_backward(
+  kernels::bi_wkv_backward<Real>(
       run.shape, WkvMode::exact, run.input(), run.gy.data(),
-      {.decay = gw.data(), .first = gu.data(), .key = gk.data(), .value = gv.data()});
+      {.decay = gw.data(), .first = gu.data(), .key = gk.data(), .value = gv.data()},
+      kernels::OwnWorkspace(kernels::bi_wkv_backward_workspace(run.shape, WkvMode::exact,
+                                                               run.w.data(), run.u.data())));
   EXPECT_TRUE(test::is_close(doubles(gw), file.values("gw"), tolerance.at("gw")));
   EXPECT_TRUE(test::is_close(doubles(gu), file.values("gu"), tolerance.at("gu")));
   EXPECT_TRUE(test::is_close(doubles(gk), file.values("gk"), tolerance.at("gk")));

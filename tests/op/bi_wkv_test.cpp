@@ -77,7 +77,11 @@ class BiWkv : public ::testing::TestWithParam<Case> {};
 TEST_P(BiWkv, ForwardIsTheDefinition) {
   const Arrays arrays(GetParam().tokens);
   std::vector<double> y(arrays.key.size());
-  kernels::bi_wkv_forward(arrays.shape, GetParam().mode, arrays.input(), y.data());
+  const WkvMode mode = GetParam().mode;
+  kernels::bi_wkv_forward<double>(
+      arrays.shape, mode, arrays.input(), y.data(),
+      kernels::OwnWorkspace(kernels::bi_wkv_forward_workspace(
+          arrays.shape, mode, arrays.decay.data(), arrays.first.data())));
   for (std::int64_t b = 0; b < batch; ++b) {
     for (std::int64_t c = 0; c < channels; ++c) {
       const WkvColumn column = arrays.column(b, c);
@@ -98,9 +102,11 @@ TEST_P(BiWkv, BackwardIsTheFiniteDifference) {
   std::vector<double> first(channels);
   std::vector<double> key(size);
   std::vector<double> value(size);
-  kernels::bi_wkv_backward(
+  kernels::bi_wkv_backward<double>(
       arrays.shape, GetParam().mode, arrays.input(), arrays.grad_y.data(),
-      {.decay = decay.data(), .first = first.data(), .key = key.data(), .value = value.data()});
+      {.decay = decay.data(), .first = first.data(), .key = key.data(), .value = value.data()},
+      kernels::OwnWorkspace(kernels::bi_wkv_backward_workspace(
+          arrays.shape, GetParam().mode, arrays.decay.data(), arrays.first.data())));
 
   std::vector<double> decay_sum(channels);
   std::vector<double> first_sum(channels);

@@ -13,6 +13,7 @@
 #include "core/threads.h"
 #include "kernels/bi_wkv.h"
 #include "kernels/isa.h"
+#include "support/filled_workspace.h"
 
 namespace medurwkv::kernels {
 namespace {
@@ -56,12 +57,18 @@ Results run(const Arrays& arrays, WkvMode mode) {
   const std::size_t channels = arrays.decay.size();
   Results out{std::vector<float>(size), std::vector<float>(channels), std::vector<float>(channels),
               std::vector<float>(size), std::vector<float>(size)};
-  bi_wkv_forward(arrays.shape, mode, in, out.y.data());
-  bi_wkv_backward(arrays.shape, mode, in, arrays.grad_y.data(),
-                  {.decay = out.decay.data(),
-                   .first = out.first.data(),
-                   .key = out.key.data(),
-                   .value = out.value.data()});
+  bi_wkv_forward<float>(
+      arrays.shape, mode, in, out.y.data(),
+      test::FilledWorkspace(bi_wkv_forward_workspace(arrays.shape, mode, in.decay, in.first))
+          .all());
+  bi_wkv_backward<float>(
+      arrays.shape, mode, in, arrays.grad_y.data(),
+      {.decay = out.decay.data(),
+       .first = out.first.data(),
+       .key = out.key.data(),
+       .value = out.value.data()},
+      test::FilledWorkspace(bi_wkv_backward_workspace(arrays.shape, mode, in.decay, in.first))
+          .all());
   return out;
 }
 

@@ -10,6 +10,7 @@
 #include "core/random.h"
 #include "kernels/deform_attn.h"
 #include "kernels/isa.h"
+#include "support/filled_workspace.h"
 
 namespace medurwkv::kernels {
 namespace {
@@ -56,10 +57,12 @@ Results<Real> run(const Arrays& arrays) {
   const DeformInput<Real> in{
       .values = values.data(), .offsets = offsets.data(), .weights = weights.data()};
   Results<Real> out{grad_y, values, offsets, weights};
-  deform_attn_forward<Real>(arrays.shape, in, out.y.data());
+  const std::int64_t bytes = deform_attn_workspace<Real>(arrays.shape);
+  deform_attn_forward<Real>(arrays.shape, in, out.y.data(), test::FilledWorkspace(bytes).all());
   deform_attn_backward<Real>(
       arrays.shape, in, grad_y.data(),
-      {.values = out.values.data(), .offsets = out.offsets.data(), .weights = out.weights.data()});
+      {.values = out.values.data(), .offsets = out.offsets.data(), .weights = out.weights.data()},
+      test::FilledWorkspace(bytes).all());
   return out;
 }
 

@@ -6,7 +6,6 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
-#include <vector>
 
 namespace medurwkv::kernels::ref {
 namespace {
@@ -58,18 +57,43 @@ Variant variant_of(WkvMode mode, std::int64_t tokens) {
 /// One channel of one batch element, gathered into double.
 struct Column {
   double w = 0, u = 0;
-  std::vector<double> k, v;
-  [[nodiscard]] std::size_t size() const { return k.size(); }
+  const double* k = nullptr;
+  const double* v = nullptr;
+  std::size_t tokens = 0;
+  [[nodiscard]] std::size_t size() const { return tokens; }
 };
 
-/// y, and the denominator as divisor * exp(scale).
+/// y, and the denominator as divisor * exp(scale); the sums over i > t for every t.
 struct Result {
-  std::vector<double> y, scale, divisor;
+  double *y, *scale, *divisor;
+  Sum* future;
 };
 
-/// The sums over i > t for every t.
-std::vector<Sum> future_sums(const Column& in, const Variant& variant) {
-  std::vector<Sum> out(in.size());
+/// A column's arrays.
+struct Room {
+  double *k, *v;
+  Result result;
+  double *grad_y, *grad_k, *grad_v;  ///< backward
+
+  Room(Cutter& cutter, std::int64_t tokens, bool backward)
+      : k(cutter.take<double>(tokens)),
+        v(cutter.take<double>(tokens)),
+        result{.y = cutter.take<double>(tokens),
+               .scale = cutter.take<double>(tokens),
+               .divisor = cutter.take<double>(tokens),
+               .future = cutter.take<Sum>(tokens)},
+        grad_y(backward ? cutter.take<double>(tokens) : nullptr),
+        grad_k(backward ? cutter.take<double>(tokens) : nullptr),
+        grad_v(backward ? cutter.take<double>(tokens) : nullptr) {}
+};
+
+std::int64_t room_bytes(std::int64_t tokens, bool backward) {
+  Cutter cutter;
+  const Room measured(cutter, tokens, backward);
+  return cutter.bytes();
+}
+
+void find_future_sums(const Column& in, const Variant& variant, Sum* out) {
   Sum sum;
   for (std::size_t t = in.size(); t-- > 0;) {
     out[t] = sum;
@@ -77,15 +101,13 @@ std::vector<Sum> future_sums(const Column& in, const Variant& variant) {
     sum.add(in.k[t], in.v[t], 1);
     if (!variant.exact) sum.step(in.w);
   }
-  return out;
 }
 
-Result forward_column(const Column& in, const Variant& variant) {
+void forward_column(const Column& in, const Variant& variant, const Result& out) {
   const std::size_t tokens = in.size();
   const auto chunk = static_cast<std::size_t>(variant.chunk);
-  const std::vector<Sum> future = future_sums(in, variant);
+  find_future_sums(in, variant, out.future);
   const double extra_factor = -std::expm1(in.w);
-  Result out{std::vector<double>(tokens), std::vector<double>(tokens), std::vector<double>(tokens)};
   Sum older;   // i in former chunks
   Sum recent;  // i in this chunk, before t
   Sum extra;   // s < i <= t, growing with the distance
@@ -101,7 +123,7 @@ Result forward_column(const Column& in, const Variant& variant) {
       extra.add(in.k[t], in.v[t], 1);
     }
     const double own = in.u + in.k[t];
-    double scale = std::max({own, older.scale, recent.scale, future[t].scale});
+    double scale = std::max({own, older.scale, recent.scale, out.future[t].scale});
     if (!variant.exact) {
       const double from_start = in.k[start] + static_cast<double>(t - start) * in.w;
       scale = std::max({scale, from_start, extra.scale, extra.scale + in.w});
@@ -115,7 +137,7 @@ Result forward_column(const Column& in, const Variant& variant) {
     };
     take(older, 1);
     take(recent, 1);
-    take(future[t], 1);
+    take(out.future[t], 1);
     if (!variant.exact) take(extra, extra_factor);
     out.y[t] = numerator / divisor;
     out.scale[t] = scale;
@@ -124,23 +146,24 @@ Result forward_column(const Column& in, const Variant& variant) {
     recent.step(in.w);
     recent.add(in.k[t], in.v[t], 1);
   }
-  return out;
 }
 
 struct ColumnGradient {
   double w = 0, u = 0;
-  std::vector<double> k, v;
+  double *k, *v;
 };
 
 /// For token i all sums run over the outputs t that i takes part in; a stands for the gradient of
 /// the numerator, b for minus that of the denominator.
-ColumnGradient backward_column(const Column& in, const Variant& variant,
-                               const std::vector<double>& grad_y) {
-  const Result forward = forward_column(in, variant);
+ColumnGradient backward_column(const Column& in, const Variant& variant, const Room& room) {
+  forward_column(in, variant, room.result);
+  const Result& forward = room.result;
   const std::size_t tokens = in.size();
   const auto chunk = static_cast<std::size_t>(variant.chunk);
-  ColumnGradient out{0, 0, std::vector<double>(tokens), std::vector<double>(tokens)};
-  const auto numerator_grad = [&](std::size_t t) { return grad_y[t] / forward.divisor[t]; };
+  ColumnGradient out{.k = room.grad_k, .v = room.grad_v};
+  std::fill_n(out.k, tokens, 0);
+  std::fill_n(out.v, tokens, 0);
+  const auto numerator_grad = [&](std::size_t t) { return room.grad_y[t] / forward.divisor[t]; };
   const auto add_output = [&](Sum& sum, std::size_t t) {
     const double g = numerator_grad(t);
     sum.add(-forward.scale[t], g, g * forward.y[t]);
@@ -195,67 +218,77 @@ ColumnGradient backward_column(const Column& in, const Variant& variant,
 }
 
 template <class Real>
-std::vector<double> gather(const WkvShape& shape, const Real* from, std::int64_t batch,
-                           std::int64_t channel) {
-  std::vector<double> column(static_cast<std::size_t>(shape.tokens));
+const double* gather(const WkvShape& shape, const Real* from, std::int64_t batch,
+                     std::int64_t channel, double* column) {
   const Real* at = from + batch * shape.tokens * shape.channels + channel;
-  for (double& element : column) {
-    element = static_cast<double>(*at);
-    at += shape.channels;
+  for (std::int64_t t = 0; t < shape.tokens; ++t) {
+    column[t] = static_cast<double>(at[t * shape.channels]);
   }
   return column;
 }
 
 template <class Real>
-void scatter(const WkvShape& shape, const std::vector<double>& column, std::int64_t batch,
-             std::int64_t channel, Real* to) {
+void scatter(const WkvShape& shape, const double* column, std::int64_t batch, std::int64_t channel,
+             Real* to) {
   Real* at = to + batch * shape.tokens * shape.channels + channel;
-  for (const double element : column) {
-    *at = static_cast<Real>(element);
-    at += shape.channels;
+  for (std::int64_t t = 0; t < shape.tokens; ++t) {
+    at[t * shape.channels] = static_cast<Real>(column[t]);
   }
 }
 
 template <class Real>
 Column column_of(const WkvShape& shape, const WkvInput<Real>& in, std::int64_t batch,
-                 std::int64_t channel) {
+                 std::int64_t channel, const Room& room) {
   return {.w = static_cast<double>(in.decay[channel]),
           .u = static_cast<double>(in.first[channel]),
-          .k = gather(shape, in.key, batch, channel),
-          .v = gather(shape, in.value, batch, channel)};
+          .k = gather(shape, in.key, batch, channel, room.k),
+          .v = gather(shape, in.value, batch, channel, room.v),
+          .tokens = static_cast<std::size_t>(shape.tokens)};
 }
 
 }  // namespace
 
+std::int64_t wkv_forward_column_workspace(std::int64_t tokens) {
+  return room_bytes(tokens, false);
+}
+
+std::int64_t wkv_backward_column_workspace(std::int64_t tokens) {
+  return room_bytes(tokens, true);
+}
+
 template <class Real>
 void wkv_forward_column(const WkvShape& shape, WkvMode mode, const WkvInput<Real>& in,
-                        std::int64_t batch, std::int64_t channel, Real* y) {
-  const Result result =
-      forward_column(column_of(shape, in, batch, channel), variant_of(mode, shape.tokens));
-  scatter(shape, result.y, batch, channel, y);
+                        std::int64_t batch, std::int64_t channel, Real* y, Workspace workspace) {
+  Cutter cutter(workspace);
+  const Room room(cutter, shape.tokens, false);
+  forward_column(column_of(shape, in, batch, channel, room), variant_of(mode, shape.tokens),
+                 room.result);
+  scatter(shape, room.result.y, batch, channel, y);
 }
 
 template <class Real>
 WkvColumnGradient wkv_backward_column(const WkvShape& shape, WkvMode mode, const WkvInput<Real>& in,
                                       const Real* grad_y, std::int64_t batch, std::int64_t channel,
-                                      Real* grad_key, Real* grad_value) {
-  const ColumnGradient column =
-      backward_column(column_of(shape, in, batch, channel), variant_of(mode, shape.tokens),
-                      gather(shape, grad_y, batch, channel));
+                                      Real* grad_key, Real* grad_value, Workspace workspace) {
+  Cutter cutter(workspace);
+  const Room room(cutter, shape.tokens, true);
+  gather(shape, grad_y, batch, channel, room.grad_y);
+  const ColumnGradient column = backward_column(column_of(shape, in, batch, channel, room),
+                                                variant_of(mode, shape.tokens), room);
   scatter(shape, column.k, batch, channel, grad_key);
   scatter(shape, column.v, batch, channel, grad_value);
   return {.decay = column.w, .first = column.u};
 }
 
 template void wkv_forward_column(const WkvShape&, WkvMode, const WkvInput<float>&, std::int64_t,
-                                 std::int64_t, float*);
+                                 std::int64_t, float*, Workspace);
 template void wkv_forward_column(const WkvShape&, WkvMode, const WkvInput<double>&, std::int64_t,
-                                 std::int64_t, double*);
+                                 std::int64_t, double*, Workspace);
 template WkvColumnGradient wkv_backward_column(const WkvShape&, WkvMode, const WkvInput<float>&,
                                                const float*, std::int64_t, std::int64_t, float*,
-                                               float*);
+                                               float*, Workspace);
 template WkvColumnGradient wkv_backward_column(const WkvShape&, WkvMode, const WkvInput<double>&,
                                                const double*, std::int64_t, std::int64_t, double*,
-                                               double*);
+                                               double*, Workspace);
 
 }  // namespace medurwkv::kernels::ref

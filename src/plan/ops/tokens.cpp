@@ -78,13 +78,16 @@ void run_bi_wkv(const Values& in, const Detail& detail, std::vector<Array>& out)
   std::vector<double> first = in[3]->values;
   for (double& value : decay) value /= tokens;
   for (double& value : first) value /= tokens;
-  kernels::bi_wkv_forward<double>({.batch = shape[0], .tokens = shape[1], .channels = shape[2]},
-                                  std::get<net::WkvMode>(detail),
+  const kernels::WkvShape where{.batch = shape[0], .tokens = shape[1], .channels = shape[2]};
+  const auto mode = std::get<net::WkvMode>(detail);
+  const kernels::OwnWorkspace workspace(
+      kernels::bi_wkv_forward_workspace(where, mode, decay.data(), first.data()));
+  kernels::bi_wkv_forward<double>(where, mode,
                                   {.decay = decay.data(),
                                    .first = first.data(),
                                    .key = in[0]->values.data(),
                                    .value = in[1]->values.data()},
-                                  out[0].values.data());
+                                  out[0].values.data(), workspace);
 }
 
 Shapes deform_shapes(const Shapes& in, const Detail& /*detail*/) {
@@ -101,11 +104,13 @@ double deform_flops(const Shapes& out, const Detail& detail) {
 
 void run_deform_attn(const Values& in, const Detail& detail, std::vector<Array>& out) {
   const auto& where = std::get<net::DeformableAttention>(detail);
-  kernels::deform_attn_forward<double>(net::deform_shape(where, in[0]->shape[0], in[0]->shape[2]),
+  const kernels::DeformShape shape = net::deform_shape(where, in[0]->shape[0], in[0]->shape[2]);
+  const kernels::OwnWorkspace workspace(kernels::deform_attn_workspace<double>(shape));
+  kernels::deform_attn_forward<double>(shape,
                                        {.values = in[0]->values.data(),
                                         .offsets = in[1]->values.data(),
                                         .weights = in[2]->values.data()},
-                                       out[0].values.data());
+                                       out[0].values.data(), workspace);
 }
 
 Shapes mean_shapes(const Shapes& in, const Detail& /*detail*/) {

@@ -1,0 +1,198 @@
+// The native engine allocates nothing when it runs again, and running out of memory is an error.
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <cstdlib>
+#include <exception>
+#include <functional>
+#include <iostream>
+#include <memory>
+#include <new>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "allocation/heap.h"
+#include "core/error.h"
+#include "core/threads.h"
+#include "native/engine.h"
+#include "native/program.h"
+#include "support/fill_rule.h"
+#include "support/network_case.h"
+#include "support/paths.h"
+
+namespace medurwkv {
+namespace {
+
+using native::Program;
+using test::network_case;
+using test::NetworkCase;
+
+std::vector<float> filled(const std::string& name, const Shape& shape) {
+  const std::vector<double> values = test::fill_values(name, shape);
+  return {values.begin(), values.end()};
+}
+
+std::vector<float> filled_parameter(const net::ParameterSpec& spec) {
+  return filled(spec.name, spec.shape);
+}
+
+struct Free {
+  void operator()(void* memory) const { std::free(memory); }
+};
+
+/// A program with all that a caller gives it.
+class Ready {
+ public:
+  explicit Ready(const NetworkCase& one, const native::ReadParameter& parameters = filled_parameter)
+      : plan_(plan::record(one.network, one.batch, one.height, one.width)),
+        program_(plan_, parameters),
+        input_(filled("input", plan_.shape(plan_.input))),
+        workspace_(std::aligned_alloc(64, static_cast<std::size_t>(program_.workspace_bytes()))) {
+    if (!workspace_) throw std::bad_alloc();
+    for (const plan::ValueId id : plan_.outputs) {
+      outputs_.emplace_back(static_cast<std::size_t>(element_count(plan_.shape(id))));
+    }
+    for (std::vector<float>& output : outputs_) places_.push_back(output.data());
+  }
+
+  void run() { program_.run(input_.data(), places_, static_cast<std::byte*>(workspace_.get())); }
+  [[nodiscard]] const std::vector<std::vector<float>>& outputs() const { return outputs_; }
+
+ private:
+  plan::Plan plan_;
+  Program program_;
+  std::vector<float> input_;
+  std::unique_ptr<void, Free> workspace_;
+  std::vector<std::vector<float>> outputs_;
+  std::vector<float*> places_;
+};
+
+class ThreadCount : public ::testing::Test {
+ protected:
+  void TearDown() override {
+    test::allow_allocations();
+    set_thread_count(before_);
+  }
+
+ private:
+  int before_ = thread_count();
+};
+
+/// oneDNN copies the list of a primitive's arguments into a map of its own each time: nodes and
+/// tables of some hundred bytes. Its scratch memory is ours. Nothing else may allocate.
+void expect_none_but_arguments(const test::Watched& watched, const std::string& what) {
+  std::int64_t arguments = 0;
+  std::int64_t bytes = 0;
+  for (const test::Allocation& one : watched.kept) {
+    const std::string module = test::module_of(one.caller);
+    ASSERT_TRUE(module.starts_with("libdnnl"))
+        << what << ": " << one.bytes << " bytes by " << module;
+    ASSERT_LE(one.bytes, 256U) << what;
+    ++arguments;
+    bytes += static_cast<std::int64_t>(one.bytes);
+  }
+  EXPECT_EQ(arguments, watched.count) << what;
+  std::cout << what << ": " << arguments << " lists of arguments in oneDNN, " << bytes
+            << " bytes\n";
+}
+
+class SecondRun : public ThreadCount, public ::testing::WithParamInterface<NetworkCase> {};
+
+TEST_P(SecondRun, AllocatesNothing) {
+  for (const int threads : {1, 2}) {
+    set_thread_count(threads);
+    Ready ready(GetParam());
+    ready.run();
+    test::start_watching();
+    ready.run();
+    expect_none_but_arguments(test::stop_watching(), std::to_string(threads) + " threads");
+  }
+}
+
+// Decays beyond the vector kernels' limits: the reference runs inside the threads.
+TEST_F(ThreadCount, TheReferenceOfBiWkvAllocatesNothing) {
+  set_thread_count(2);
+  const auto steep = [](const net::ParameterSpec& spec) {
+    std::vector<float> out = filled_parameter(spec);
+    if (!spec.name.ends_with("spatial_decay")) return out;
+    for (float& value : out) value *= 1000;
+    return out;
+  };
+  Ready ready(network_case("nano", 256, 64), steep);
+  ready.run();
+  test::start_watching();
+  ready.run();
+  expect_none_but_arguments(test::stop_watching(), "steep decays");
+  for (const float logit : ready.outputs().front()) ASSERT_TRUE(std::isfinite(logit));
+}
+
+std::string version1_model() {
+  return (test::source_folder() / "tests/cli/data/version1.model").string();
+}
+
+TEST_F(ThreadCount, TheEngineAllocatesNothingForASizeThatItHasMet) {
+  set_thread_count(2);
+  const auto engine = native::open_model(version1_model());
+  const ModelDescription& model = engine->description();
+  const BatchShape shape{.images = 1, .height = model.input.height, .width = model.input.width};
+  const std::vector<float> input(static_cast<std::size_t>(shape.pixels() * model.input.channels),
+                                 0.5F);
+  std::vector<float> logits(static_cast<std::size_t>(shape.pixels() * model.outputs()));
+  engine->run(shape, input, logits);
+  test::start_watching();
+  engine->run(shape, input, logits);
+  expect_none_but_arguments(test::stop_watching(), "the engine");
+}
+
+enum class End { done, out_of_memory, other };
+
+/// How `work` ends when allocation `number` and all later ones fail.
+End end_of(const std::function<void()>& work, std::int64_t number) {
+  End out = End::done;
+  test::fail_allocations_from(number);
+  try {
+    work();
+  } catch (const std::bad_alloc&) {
+    out = End::out_of_memory;
+  } catch (const std::exception&) {
+    out = End::other;
+  }
+  test::allow_allocations();
+  return out;
+}
+
+/// Fails allocation after allocation, ever fewer of them tried, until `work` ends well.
+void expect_errors(const std::function<void()>& work) {
+  std::int64_t tried = 0;
+  for (std::int64_t number = 0;; number += 1 + number / 16) {
+    const End end = end_of(work, number);
+    if (test::failed_allocations() == 0) {
+      EXPECT_EQ(end, End::done);
+      break;
+    }
+    ASSERT_EQ(end, End::out_of_memory) << "allocation " << number;
+    ++tried;
+  }
+  EXPECT_GT(tried, 50);
+  std::cout << tried << " failures tried\n";
+}
+
+TEST_F(ThreadCount, NoMemoryForAProgramIsAnError) {
+  set_thread_count(2);
+  expect_errors([] { Ready(network_case("nano", 32, 32)).run(); });
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Networks, SecondRun,
+    ::testing::Values(network_case("nano", 47, 70, 1),
+                      network_case("nano", 256, 256, 3, net::WkvMode::released32),
+                      network_case("nanopost", 64, 64, 5, net::WkvMode::released16, 2),
+                      network_case("unet_small", 37, 50),
+                      NetworkCase{.network = net::classifier_preset("nano", 5), .height = 50}));
+
+}  // namespace
+}  // namespace medurwkv
