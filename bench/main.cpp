@@ -46,11 +46,9 @@ void ensure_environment(char** arguments) {
   ::setenv("OMP_WAIT_POLICY", "passive", 1);
   ::setenv("GOMP_SPINCOUNT", "20000", 0);
   ::setenv("OPENBLAS_NUM_THREADS", std::to_string(available_cores()).c_str(), 0);
-  switch (kernels::available_isas().back()) {
-    case kernels::Isa::avx512: ::setenv("OPENBLAS_CORETYPE", "SKYLAKEX", 0); break;
-    case kernels::Isa::avx2: ::setenv("OPENBLAS_CORETYPE", "HASWELL", 0); break;
-    default: break;
-  }
+  const std::string strongest = kernels::available_isas().back()->name;
+  if (strongest == "avx512") ::setenv("OPENBLAS_CORETYPE", "SKYLAKEX", 0);
+  if (strongest == "avx2") ::setenv("OPENBLAS_CORETYPE", "HASWELL", 0);
   ::execv("/proc/self/exe", arguments);
 }
 
@@ -130,7 +128,7 @@ json about(const Options& options, const std::string& command) {
           {"cpu", measure::cpu_model()},
           {"flags", measure::line_of("/proc/cpuinfo", "flags")},
           {"cores", available_cores()},
-          {"kernels", kernels::to_string(kernels::chosen_isa())},
+          {"kernels", kernels::chosen_isa().name},
           {"onednn", concat(native::onednn_version(), " ", native::onednn_isa())},
           {"libtorch", TORCH_VERSION},
           {"openblas_core", blas_core()},

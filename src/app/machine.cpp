@@ -13,7 +13,7 @@ Machine this_machine() {
           .cpu = measure::cpu_model(),
           .features = measure::cpu_features(),
           .cores = available_cores(),
-          .kernels = kernels::to_string(kernels::chosen_isa()),
+          .kernels = kernels::chosen_isa().name,
           .onednn = native::onednn_version(),
           .onednn_isa = native::onednn_isa()};
 }

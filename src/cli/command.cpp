@@ -14,6 +14,7 @@
 #include "core/random.h"
 #include "core/text.h"
 #include "core/threads.h"
+#include "kernels/isa.h"
 
 namespace medurwkv::cli {
 
@@ -149,6 +150,7 @@ void TerminalListener::progress(const std::string& what, std::int64_t done, std:
 }
 
 void apply_threads(const CommonOptions& options) {
+  kernels::chosen_isa();  // refuses a MEDURWKV_ISA that this machine lacks before work begins
   set_thread_count(options.threads > 0 ? options.threads : available_cores());
 }
 

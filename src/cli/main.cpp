@@ -19,6 +19,7 @@
 #include "core/terminal.h"
 #include "core/text.h"
 #include "core/version.h"
+#include "kernels/isa.h"
 
 namespace medurwkv::cli {
 namespace {
@@ -35,19 +36,6 @@ struct Setting {
 constexpr std::array<Setting, 3> needed_environment{
     {{"OMP_WAIT_POLICY", "passive"}, {"GOMP_SPINCOUNT", "20000"}, {"OPENBLAS_NUM_THREADS", "1"}}};
 
-/// What MEDURWKV_ISA means to oneDNN and to LibTorch, so that one setting stands for a lesser
-/// processor.
-struct IsaCap {
-  std::string_view isa;
-  const char* onednn;
-  const char* libtorch;
-};
-constexpr std::array<IsaCap, 5> isa_caps{{{"ref", "SSE41", "default"},
-                                          {"sse", "SSE41", "default"},
-                                          {"avx2", "AVX2", "avx2"},
-                                          {"avx512", "AVX512_CORE", "avx512"},
-                                          {"vnni", "AVX512_CORE_VNNI", "avx512"}}};
-
 /// Starts the program over, once, when a setting is missing. What the user has set stays.
 void ensure_environment(char** arguments) {
   bool missing = false;
@@ -57,12 +45,11 @@ void ensure_environment(char** arguments) {
     ::setenv(name, value, 0);
   };
   for (const Setting& setting : needed_environment) need(setting.name, setting.value);
-  if (const char* isa = std::getenv("MEDURWKV_ISA")) {
-    for (const IsaCap& cap : isa_caps) {
-      if (cap.isa != isa) continue;
-      need("ONEDNN_MAX_CPU_ISA", cap.onednn);
-      need("ATEN_CPU_CAPABILITY", cap.libtorch);
-    }
+  // One setting stands for a lesser processor, for oneDNN and LibTorch too.
+  const char* wanted = std::getenv("MEDURWKV_ISA");
+  if (const kernels::Isa* isa = wanted != nullptr ? kernels::find_isa(wanted) : nullptr) {
+    need("ONEDNN_MAX_CPU_ISA", isa->onednn);
+    need("ATEN_CPU_CAPABILITY", isa->libtorch);
   }
   // When this fails the program still works, only slower on a busy machine.
   if (missing) ::execv("/proc/self/exe", arguments);

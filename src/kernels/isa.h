@@ -1,33 +1,53 @@
-// Which instruction set our kernels run on: chosen once, by what the processor has and by
-// MEDURWKV_ISA. Relies on core.
+// Which implementation of our kernels runs: one table by device and instruction set, and one choice
+// by what the processor has and by MEDURWKV_ISA. Relies on core.
 #pragma once
 
-#include <string>
+#include <string_view>
 #include <vector>
 
 namespace medurwkv::kernels {
 
 struct VectorKernels;
 
-/// `ref` is the plain loops; the others are vector instruction sets, weakest first. `sse` is what
-/// every processor of its kind has: SSE2 on x86-64; elsewhere (NEON on ARM) its name is "baseline".
-enum class Isa { ref, sse, avx2, avx512 };
+enum class Device { cpu, cuda };
 
-std::string to_string(Isa isa);
+/// A row of the table. A new instruction set is a file in kernels/vector and a row of the table in
+/// isa.cpp.
+struct Isa {
+  const char* name;
+  Device device;
+  bool (*is_here)();             ///< whether this machine has it
+  const VectorKernels* kernels;  ///< null: the plain loops of kernels/ref
+  const char* onednn;            ///< what ONEDNN_MAX_CPU_ISA calls it
+  const char* libtorch;          ///< what ATEN_CPU_CAPABILITY calls it
+};
 
-/// What this processor can run, weakest first.
-std::vector<Isa> available_isas();
+/// All rows, weakest first, whether the machine has them or not. `ref` is the plain loops. `sse`
+/// (elsewhere than on x86-64 `baseline`) is what every processor of its kind has. `vnni` and `amx`
+/// are about oneDNN: our float kernels have no use for either and run as on avx512.
+const std::vector<Isa>& isas();
 
-/// The strongest available one, or what MEDURWKV_ISA says: a name of to_string, or vnni or amx.
-/// Those two are about oneDNN (cli/main.cpp): our float kernels have no use for either and run on
-/// avx512; whether the processor has them is not looked at. Throws a usage Error for a name that is
-/// unknown, and where the set is not available here.
-Isa chosen_isa();
+/// The row of this name; null where there is none.
+const Isa* find_isa(std::string_view name, const std::vector<Isa>& table = isas());
+
+/// The CPU's with kernels of their own that this machine can run, weakest first.
+std::vector<const Isa*> available_isas();
+
+/// The row that MEDURWKV_ISA=`wanted` stands for. Throws a usage Error where the table has none or
+/// this machine lacks it.
+const Isa& wanted_isa(std::string_view wanted, const std::vector<Isa>& table);
+
+/// What MEDURWKV_ISA names or, where it is not set or empty, the strongest available one.
+const Isa& chosen_isa();
 
 /// For tests: run on `isa` from now on. Not while kernels run.
-void force_isa(Isa isa);
+void force_isa(const Isa& isa);
 
 /// The kernels of the chosen set; null for ref.
 const VectorKernels* vector_kernels();
+
+/// Whether the table has a row for the device. What runs elsewhere is composed of LibTorch's
+/// operations (torch/torch_ops.h).
+bool has_kernels(Device device);
 
 }  // namespace medurwkv::kernels

@@ -2,9 +2,16 @@
 
 #include <c10/core/MemoryFormat.h>
 
+#include "kernels/isa.h"
+
 namespace medurwkv::torch_backend {
 
 static_assert(net::Ops<TorchOps>);
+
+bool TorchOps::has_kernels(at::Device device) {
+  return (device.is_cpu() && kernels::has_kernels(kernels::Device::cpu)) ||
+         (device.is_cuda() && kernels::has_kernels(kernels::Device::cuda));
+}
 
 net::NetworkOutput<at::Tensor> run_network(const net::NetworkConfig& config,
                                            const ParameterStore& store, const RunMode& mode,

@@ -480,10 +480,9 @@ class Run {
   }
 
   [[nodiscard]] json environment() const {
-    return {
-        {"threads", thread_count()}, {"processes", meeting_.world()},
-        {"device", device_.str()},   {"instruction_set", kernels::to_string(kernels::chosen_isa())},
-        {"libtorch", TORCH_VERSION}, {"medurwkv", medurwkv::version}};
+    return {{"threads", thread_count()}, {"processes", meeting_.world()},
+            {"device", device_.str()},   {"instruction_set", kernels::chosen_isa().name},
+            {"libtorch", TORCH_VERSION}, {"medurwkv", medurwkv::version}};
   }
 
   void save() {

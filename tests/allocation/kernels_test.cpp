@@ -149,15 +149,15 @@ class Kernels : public ::testing::TestWithParam<int> {
   }
 
  private:
-  Isa isa_ = chosen_isa();
+  const Isa& isa_ = chosen_isa();
   int threads_ = thread_count();
 };
 
 TEST_P(Kernels, AllocateNothing) {
   expect_no_allocation<double>();
-  for (const Isa isa : available_isas()) {
-    SCOPED_TRACE(to_string(isa));
-    force_isa(isa);
+  for (const Isa* isa : available_isas()) {
+    SCOPED_TRACE(isa->name);
+    force_isa(*isa);
     expect_no_allocation<float>();
   }
 }

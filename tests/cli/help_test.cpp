@@ -2,8 +2,11 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <fstream>
+#include <iterator>
 #include <sstream>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "core/version.h"
@@ -15,6 +18,7 @@ namespace {
 using test::contains;
 using test::Outcome;
 using test::run_program;
+using test::operator+;
 
 TEST(Help, VersionComesAtOnceAndAlone) {
   std::vector<double> seconds;
@@ -87,7 +91,32 @@ TEST(Help, OneSettingCapsEveryInstructionSet) {
   EXPECT_TRUE(contains(weak.out, "self-test        passed")) << weak.out;
   const Outcome unknown = doctor("mmx");
   EXPECT_EQ(unknown.code, 2) << unknown.out;
-  EXPECT_TRUE(contains(unknown.err, "MEDURWKV_ISA=mmx")) << unknown.err;
+  EXPECT_TRUE(contains(unknown.err, "MEDURWKV_ISA=mmx: there is no such")) << unknown.err;
+}
+
+// What the system says of the processor decides what is refused.
+TEST(Help, AnInstructionSetIsRefusedWhereTheProcessorLacksIt) {
+  std::ifstream file("/proc/cpuinfo");
+  const std::string cpuinfo(std::istreambuf_iterator<char>(file), {});
+  const std::string flags = cpuinfo.substr(std::min(cpuinfo.find("flags"), cpuinfo.size()));
+  if (!contains(flags, " sse2 ")) GTEST_SKIP() << "no x86-64 processor";
+  const test::Words avx512{"avx512f", "avx512bw", "avx512dq", "avx512vl"};
+  const std::vector<std::pair<std::string, test::Words>> sets{
+      {"avx2", {"avx2", "fma"}},
+      {"avx512", avx512},
+      {"vnni", avx512 + test::Words{"avx512_vnni"}},
+      {"amx", avx512 + test::Words{"avx512_vnni", "amx_tile", "amx_int8", "amx_bf16"}}};
+  for (const auto& [name, needs] : sets) {
+    const bool has = std::all_of(needs.begin(), needs.end(), [&](const std::string& flag) {
+      return contains(flags.substr(0, flags.find('\n')) + " ", " " + flag + " ");
+    });
+    // Before any work: nobody looks for the model where the set is refused.
+    const Outcome outcome = run_program({"predict", "no.model", "no", "--out", "x"},
+                                        {.environment = {{"MEDURWKV_ISA", name}}, .folder = {}});
+    EXPECT_EQ(outcome.code, has ? 1 : 2) << name << ": " << outcome.err;
+    const std::string refusal = "MEDURWKV_ISA=" + name + ": this machine lacks it";
+    EXPECT_EQ(contains(outcome.err, refusal), !has) << outcome.err;
+  }
 }
 
 // LibTorch writes its warnings to std::cerr. With streams copied into the program, a library opened

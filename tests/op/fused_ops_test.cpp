@@ -230,7 +230,7 @@ class FusedOps : public ::testing::TestWithParam<std::string> {
   }
 
  private:
-  kernels::Isa before_ = kernels::chosen_isa();
+  const kernels::Isa& before_ = kernels::chosen_isa();
 };
 
 TEST_P(FusedOps, EqualTheirComposition) {
@@ -238,9 +238,9 @@ TEST_P(FusedOps, EqualTheirComposition) {
     SCOPED_TRACE(one.name);
     const Results expected = run<ComposedOps>(one, at::kDouble, one.composed);
     expect_equal(run<TorchOps>(one, at::kDouble, one.fused), expected, 1e-11);
-    for (const kernels::Isa isa : kernels::available_isas()) {
-      SCOPED_TRACE(kernels::to_string(isa));
-      kernels::force_isa(isa);
+    for (const kernels::Isa* isa : kernels::available_isas()) {
+      SCOPED_TRACE(isa->name);
+      kernels::force_isa(*isa);
       expect_equal(run<TorchOps>(one, at::kFloat, one.fused), expected, 2e-5);
     }
   }

@@ -83,12 +83,12 @@ constexpr Lying ways_to_lie[] = {{"plain", plain, plain},
                                  {"with_gaps", with_gaps, plain}};
 
 class OptimizerMemory
-    : public ::testing::TestWithParam<std::tuple<Lying, at::ScalarType, kernels::Isa>> {};
+    : public ::testing::TestWithParam<std::tuple<Lying, at::ScalarType, const kernels::Isa*>> {};
 
 TEST_P(OptimizerMemory, StepsLikeLibTorchsAdamW) {
   const auto& [lying, type, isa] = GetParam();
-  const kernels::Isa before = kernels::chosen_isa();
-  kernels::force_isa(isa);
+  const kernels::Isa& before = kernels::chosen_isa();
+  kernels::force_isa(*isa);
   const bool exact = type == at::kDouble;
   const std::vector<std::int64_t> shape{7, 5, 3, 41};  // 4305 numbers: no multiple of any vector
   const at::Tensor start = numbers(1, type, shape);
@@ -116,7 +116,7 @@ INSTANTIATE_TEST_SUITE_P(Layouts, OptimizerMemory,
                          [](const auto& tested) {
                            return std::string(std::get<0>(tested.param).name) + "_" +
                                   at::toString(std::get<1>(tested.param)) + "_" +
-                                  kernels::to_string(std::get<2>(tested.param));
+                                  std::get<2>(tested.param)->name;
                          });
 
 TEST(Optimizer, LeavesTensorsWithoutGradientAlone) {

@@ -4,7 +4,6 @@
 
 #include "torch/aten.h"
 
-#include <optional>
 #include <ostream>
 #include <string>
 #include <vector>
@@ -16,7 +15,7 @@ namespace medurwkv::test {
 
 struct Arithmetic {
   at::ScalarType type = at::kFloat;
-  std::optional<kernels::Isa> isa;  ///< none: the chosen one
+  const kernels::Isa* isa = nullptr;  ///< null: the chosen one
   at::Device device = at::kCPU;
 
   [[nodiscard]] bool single() const { return type == at::kFloat; }
@@ -25,7 +24,7 @@ struct Arithmetic {
   [[nodiscard]] std::string name() const {
     const std::string precision = single() ? "float32" : "float64";
     if (device != at::kCPU) return precision + "_other_device";
-    return isa ? precision + "_" + kernels::to_string(*isa) : precision;
+    return isa != nullptr ? precision + "_" + isa->name : precision;
   }
   /// As the tolerances name it.
   [[nodiscard]] std::string precision() const { return single() ? "float32" : "float64"; }
@@ -37,8 +36,8 @@ inline void PrintTo(const Arithmetic& arithmetic, std::ostream* out) {
 
 /// float64 (which our kernels compute on no instruction set of their own), then float32 on all.
 inline std::vector<Arithmetic> every_arithmetic_of_the_cpu() {
-  std::vector<Arithmetic> out{{.type = at::kDouble, .isa = {}}};
-  for (const kernels::Isa isa : kernels::available_isas()) {
+  std::vector<Arithmetic> out{{.type = at::kDouble, .isa = nullptr}};
+  for (const kernels::Isa* isa : kernels::available_isas()) {
     out.push_back({.type = at::kFloat, .isa = isa});
   }
   return out;
@@ -47,7 +46,7 @@ inline std::vector<Arithmetic> every_arithmetic_of_the_cpu() {
 inline std::vector<Arithmetic> with_other_device(std::vector<Arithmetic> out) {
   if (!has_other_device()) return out;
   for (const at::ScalarType type : {at::kDouble, at::kFloat}) {
-    out.push_back({.type = type, .isa = {}, .device = other_device()});
+    out.push_back({.type = type, .isa = nullptr, .device = other_device()});
   }
   return out;
 }
@@ -58,14 +57,15 @@ inline std::vector<Arithmetic> every_arithmetic() {
 
 /// Each once: for what runs no kernel of ours.
 inline std::vector<Arithmetic> both_precisions() {
-  return with_other_device({{.type = at::kDouble, .isa = {}}, {.type = at::kFloat, .isa = {}}});
+  return with_other_device(
+      {{.type = at::kDouble, .isa = nullptr}, {.type = at::kFloat, .isa = nullptr}});
 }
 
 /// Runs on the instruction set of `arithmetic` while it lives.
 class Forced {
  public:
   explicit Forced(const Arithmetic& arithmetic) {
-    if (arithmetic.isa) kernels::force_isa(*arithmetic.isa);
+    if (arithmetic.isa != nullptr) kernels::force_isa(*arithmetic.isa);
   }
   Forced(const Forced&) = delete;
   Forced& operator=(const Forced&) = delete;
@@ -74,7 +74,7 @@ class Forced {
   ~Forced() { kernels::force_isa(before_); }
 
  private:
-  kernels::Isa before_ = kernels::chosen_isa();
+  const kernels::Isa& before_ = kernels::chosen_isa();
 };
 
 }  // namespace medurwkv::test

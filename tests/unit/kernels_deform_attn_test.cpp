@@ -81,10 +81,10 @@ void expect_near(const std::vector<float>& got, const std::vector<double>& expec
 /// With every instruction set in turn; the strongest again in the end.
 template <class Body>
 void on_every_isa(const Body& body) {
-  const Isa before = chosen_isa();
-  for (const Isa isa : available_isas()) {
-    SCOPED_TRACE(to_string(isa));
-    force_isa(isa);
+  const Isa& before = chosen_isa();
+  for (const Isa* isa : available_isas()) {
+    SCOPED_TRACE(isa->name);
+    force_isa(*isa);
     body();
   }
   force_isa(before);

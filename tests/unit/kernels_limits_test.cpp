@@ -18,16 +18,16 @@
 namespace medurwkv {
 namespace {
 
-class Limits : public ::testing::TestWithParam<kernels::Isa> {
+class Limits : public ::testing::TestWithParam<const kernels::Isa*> {
  protected:
-  void SetUp() override { kernels::force_isa(GetParam()); }
+  void SetUp() override { kernels::force_isa(*GetParam()); }
   void TearDown() override {
     kernels::force_isa(before_);
     set_thread_count(threads_);
   }
 
  private:
-  kernels::Isa before_ = kernels::chosen_isa();
+  const kernels::Isa& before_ = kernels::chosen_isa();
   int threads_ = thread_count();
 };
 
@@ -135,14 +135,14 @@ TEST(MachineLoops, AgreeWithAnotherTriadAndAnotherProduct) {
 }
 
 /// ref has no vectors of its own.
-std::vector<kernels::Isa> vector_isas() {
-  std::vector<kernels::Isa> isas = kernels::available_isas();
-  std::erase(isas, kernels::Isa::ref);
+std::vector<const kernels::Isa*> vector_isas() {
+  std::vector<const kernels::Isa*> isas = kernels::available_isas();
+  std::erase(isas, kernels::find_isa("ref"));
   return isas;
 }
 
 INSTANTIATE_TEST_SUITE_P(Isas, Limits, ::testing::ValuesIn(vector_isas()),
-                         [](const auto& one) { return kernels::to_string(one.param); });
+                         [](const auto& one) { return std::string(one.param->name); });
 
 }  // namespace
 }  // namespace medurwkv

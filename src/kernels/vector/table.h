@@ -56,7 +56,6 @@ inline constexpr float wkv_growth_limit = 15;
 inline constexpr std::int64_t wkv_work_arrays = 7;
 
 struct VectorKernels {
-  const char* name;
   std::int64_t lanes;
   void (*wkv_forward)(const WkvStrip& strip, float* y);
   /// Sums over the strip's tokens: `behind` for the tokens in front of the strip, `before`, unless
@@ -79,11 +78,5 @@ struct VectorKernels {
   /// a = b + factor c.
   void (*triad)(float* a, const float* b, const float* c, float factor, std::int64_t count);
 };
-
-extern const VectorKernels baseline_kernels;
-#if defined(__x86_64__)
-extern const VectorKernels avx2_kernels;
-extern const VectorKernels avx512_kernels;
-#endif
 
 }  // namespace medurwkv::kernels
