@@ -32,6 +32,14 @@ at::Device device_of(const TrainRequest& request) {
   return {at::kCUDA, static_cast<at::DeviceIndex>(request.rank % torch::cuda::device_count())};
 }
 
+Meeting meeting_of(const TrainRequest& request, const at::Device& device) {
+  if (request.rendezvous.empty()) return {};
+  torch_backend::Rendezvous where = torch_backend::rendezvous_from(request.rendezvous);
+  where.rank = request.rank;
+  where.world = request.world;
+  return {where, device};
+}
+
 bool bfloat16_pays(const at::Device& device) {
   if (!device.is_cpu()) return true;
   std::ifstream processor("/proc/cpuinfo");

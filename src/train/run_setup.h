@@ -1,6 +1,6 @@
 // What every run is made from: its configuration, the file its weights start from, its device, the
-// memory it is going to take. Relies on train/run/config.h, train/initial_weights.h and
-// train/task.
+// processes that share it, the memory it is going to take. Relies on train/run/config.h,
+// train/initial_weights.h, train/meeting.h and train/task.
 #pragma once
 
 #include "torch/aten.h"
@@ -10,6 +10,7 @@
 
 #include "library/requests.h"
 #include "train/initial_weights.h"
+#include "train/meeting.h"
 #include "train/run/config.h"
 #include "train/task/memory.h"
 #include "train/task/task.h"
@@ -23,6 +24,9 @@ std::optional<InitialWeights> initial_weights_of(const TrainRequest& request);
 
 /// Where the network computes: the request's device; of several ranks with GPUs each has its own.
 at::Device device_of(const TrainRequest& request);
+
+/// Where the run's processes meet; alone where the request names no place. Waits for all ranks.
+Meeting meeting_of(const TrainRequest& request, const at::Device& device);
 
 /// Whether bfloat16 is fast: on GPUs, and where the processor multiplies tiles of it (AMX); with
 /// AVX-512's instructions alone it was slower than float32 (docs/performance.md).

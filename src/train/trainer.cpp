@@ -16,6 +16,7 @@
 #include "core/text.h"
 #include "core/threads.h"
 #include "core/version.h"
+#include "data/codecs/read.h"
 #include "kernels/isa.h"
 #include "plan/counting.h"
 #include "train/checkpoint.h"
@@ -43,14 +44,6 @@ double now() {
 
 double seconds_since(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
-}
-
-Meeting meeting_of(const TrainRequest& request, const at::Device& device) {
-  if (request.rendezvous.empty()) return {};
-  torch_backend::Rendezvous where = torch_backend::rendezvous_from(request.rendezvous);
-  where.rank = request.rank;
-  where.world = request.world;
-  return {where, device};
 }
 
 class Run {
@@ -406,7 +399,7 @@ class Run {
 
   void finish_epoch() {
     const Clock::time_point begin = Clock::now();
-    const Judgement judgement =
+    Judgement judgement =
         reading([&] { return task_->judge(learner_.judged(), learner_.store()); });
     std::vector<double> figures;
     for (const Figure& figure : judgement.figures) {
@@ -421,10 +414,8 @@ class Run {
     const Clock::time_point saving = Clock::now();
     const EpochRow& row = state().rows.back();
     write_curves();
-    if (!judgement.pictures.empty()) {
-      write_file(folder_->to("validation.png"), judgement.pictures);
-      if (best) write_file(folder_->to("best.png"), judgement.pictures);
-    }
+    pictures_ = std::move(judgement.pictures);
+    if (best) write_pictures({"best.png", "validation.png"});
     events_->add(scalar_event(now(), row.epoch, scalars(row)));
     seconds_.saving += seconds_since(saving);
     if (best) save_best();
@@ -445,6 +436,14 @@ class Run {
     const Clock::time_point begin = Clock::now();
     write_model(folder_->to("best.model"), std::move(model));
     seconds_.saving += seconds_since(begin);
+  }
+
+  /// Those of the last epoch, unless they are written. Packing them takes longer than a small
+  /// network's validation: so it is done for a checkpoint, not for every epoch.
+  void write_pictures(const std::vector<const char*>& names) {
+    if (pictures_.bytes.empty()) return;
+    const std::string png = data::encode_png(std::exchange(pictures_, {}), data::Packing::fast);
+    for (const char* name : names) write_file(folder_->to(name), png);
   }
 
   void write_curves() const {
@@ -488,6 +487,7 @@ class Run {
   void save() {
     if (!meeting_.leads()) return;
     const Clock::time_point begin = Clock::now();
+    write_pictures({"validation.png"});
     write_checkpoint(folder_->to("last.ckpt"), info_, learner_, state(),
                      started_with(start(), beginning_));
     seconds_.saving += seconds_since(begin);
@@ -570,6 +570,7 @@ class Run {
   json earlier_ = json::object();  ///< what run.json said of the time before
   std::optional<EventFile> events_;
   double rate_ = 0;
+  data::Image pictures_;  ///< of the last epoch, until they are written
   Seconds seconds_;
   EpochSeconds epoch_;
   Clock::time_point start_time_ = Clock::now();

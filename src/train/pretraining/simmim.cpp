@@ -7,7 +7,6 @@
 #include "core/error.h"
 #include "core/random.h"
 #include "core/text.h"
-#include "data/codecs/read.h"
 #include "train/pretraining/pictures.h"
 #include "train/pretraining/pretraining.h"
 #include "train/task/panels.h"
@@ -80,8 +79,7 @@ class SimmimTask : public PicturesTask {
         rows.push_back(row(pictures.images[i], batch.targets.front()[i].to(at::kCPU), made[i]));
       }
     });
-    return {{figure},
-            rows.empty() ? std::string() : data::encode_png(stacked(rows), data::Packing::fast)};
+    return {{figure}, rows.empty() ? data::Image() : stacked(rows)};
   }
 
  private:

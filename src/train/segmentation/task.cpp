@@ -21,6 +21,7 @@
 #include "train/run/input.h"
 #include "train/segmentation/objective.h"
 #include "train/segmentation/samples.h"
+#include "train/segmentation/strip.h"
 #include "train/segmentation/validation.h"
 #include "train/task/memory.h"
 
@@ -161,15 +162,16 @@ class SegmentationTask : public Task {
                                 .file = {},
                                 .content_sha256 = {},
                                 .split_sha256 = {}});
-    Validated out =
+    const Validated out =
         validate(engine, *cache_,
                  {.first = cases_.train,
                   .count = cases_.val,
                   .batch = static_cast<std::size_t>(config_.run.batch / feed_.world),
                   .pictures = feed_.rank == 0 ? static_cast<std::size_t>(config_.run.pictures) : 0,
                   .part = static_cast<std::size_t>(feed_.rank),
-                  .parts = static_cast<std::size_t>(feed_.world)});
-    return {{{.sum = out.sum, .count = static_cast<double>(out.used)}}, std::move(out.strip)};
+                  .parts = static_cast<std::size_t>(feed_.world)},
+                 strip_);
+    return {{{.sum = out.sum, .count = static_cast<double>(out.used)}}, strip_.sheet()};
   }
 
  private:
@@ -185,6 +187,7 @@ class SegmentationTask : public Task {
   Feed feed_;
   std::optional<data::CaseCache> cache_;  ///< of the training part, then of the validation part
   std::optional<data::BatchLoader> loader_;
+  Strip strip_;
 };
 
 }  // namespace

@@ -10,11 +10,8 @@
 #include "core/model_description.h"
 #include "core/text.h"
 #include "core/threads.h"
-#include "data/codecs/read.h"
 #include "judge/metrics.h"
 #include "predict/predictor.h"
-#include "train/segmentation/strip.h"
-#include "train/task/panels.h"
 
 namespace medurwkv::train {
 namespace {
@@ -24,7 +21,7 @@ using LoadedBatch = std::vector<std::shared_ptr<const data::LoadedCase>>;
 /// Decoded cases of a batch, beyond its first, take no more.
 constexpr std::int64_t most_bytes = 64'000'000;
 
-/// What the cases of a batch come to, one entry each.
+/// The prediction for one case, and its Dice.
 struct Judged {
   data::LabelMap predicted;
   std::optional<double> dice;
@@ -57,7 +54,8 @@ std::vector<Judged> judged(Engine& engine, const LoadedBatch& batch) {
 
 }  // namespace
 
-Validated validate(Engine& engine, data::CaseCache& cases, const ValidationPart& part) {
+Validated validate(Engine& engine, data::CaseCache& cases, const ValidationPart& part,
+                   Strip& strip) {
   const std::vector<ClassInfo>& classes = engine.description().classes;
   const std::size_t mine = (part.count + part.parts - 1 - part.part) / part.parts;
   const std::size_t shown = std::min(part.pictures, mine);
@@ -72,7 +70,6 @@ Validated validate(Engine& engine, data::CaseCache& cases, const ValidationPart&
     return out;
   };
   Validated out;
-  std::vector<data::Image> rows;
   LoadedBatch batch = read(0);
   for (std::size_t first = 0; first < mine;) {
     auto next = std::async(std::launch::async, read, first + batch.size());
@@ -80,8 +77,8 @@ Validated validate(Engine& engine, data::CaseCache& cases, const ValidationPart&
     for (std::size_t k = 0; k < batch.size(); ++k) {
       const std::size_t i = first + k;
       // Spread evenly: as often as the share of cases seen passes a whole number of pictures.
-      if ((i + 1) * shown / mine > i * shown / mine) {
-        rows.push_back(strip_row(batch[k]->image, batch[k]->labels, results[k].predicted, classes));
+      if (const std::size_t row = i * shown / mine; (i + 1) * shown / mine > row) {
+        strip.draw(row, batch[k]->image, batch[k]->labels, results[k].predicted, classes);
       }
       if (!results[k].dice) continue;
       out.sum += *results[k].dice;
@@ -90,7 +87,6 @@ Validated validate(Engine& engine, data::CaseCache& cases, const ValidationPart&
     first += batch.size();
     batch = next.get();
   }
-  if (!rows.empty()) out.strip = data::encode_png(stacked(rows), data::Packing::fast);
   return out;
 }
 

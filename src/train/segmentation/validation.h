@@ -1,14 +1,13 @@
 // How good a network is on the validation part, and the pictures of it. Relies on core/engine.h,
-// data, judge and predict; not on LibTorch.
+// data, judge, predict and train/segmentation/strip.h; not on LibTorch.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
-#include <string>
-#include <vector>
 
 #include "core/engine.h"
 #include "data/feed/case_cache.h"
+#include "train/segmentation/strip.h"
 
 namespace medurwkv::train {
 
@@ -26,11 +25,11 @@ struct ValidationPart {
 struct Validated {
   double sum = 0;         ///< of Dice over cases at their own resolution
   std::int64_t used = 0;  ///< how many cases have one
-  /// PNG: a row per shown case, each image | truth | prediction; empty without any.
-  std::string strip;
 };
 
-/// Reads a batch while the network runs on the one before.
-Validated validate(Engine& engine, data::CaseCache& cases, const ValidationPart& part);
+/// Reads a batch while the network runs on the one before. Draws the cases to be shown into
+/// `strip`, which has those of every call.
+Validated validate(Engine& engine, data::CaseCache& cases, const ValidationPart& part,
+                   Strip& strip);
 
 }  // namespace medurwkv::train

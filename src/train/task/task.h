@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "data/image/image.h"
 #include "torch/parameter_store.h"
 #include "train/run/record.h"
 #include "train/task/objective.h"
@@ -47,7 +48,7 @@ struct Figure {
 
 struct Judgement {
   std::vector<Figure> figures;  ///< in the order of Columns::figures, of this process's cases
-  std::string pictures;         ///< PNG; empty without any
+  data::Image pictures;         ///< 8-bit RGB; empty without any
 };
 
 class Task {
