@@ -21,7 +21,9 @@ namespace medurwkv::cli {
 StopSignal stop_signal{0};
 
 void add_device(CLI::App& command, CommonOptions& options) {
-  command.add_option("--device", options.device, "cpu, cuda or auto")
+  command
+      .add_option("--device", options.device,
+                  "device to compute on: cpu, cuda, or auto (a GPU where there is one)")
       ->check(CLI::IsMember({"cpu", "cuda", "auto"}))
       ->capture_default_str();
 }

@@ -41,7 +41,7 @@ int run_compare(CompareOptions& options) {
 void add_compare(CLI::App& root) {
   auto options = std::make_shared<CompareOptions>();
   CLI::App* command = add_command(
-      root, "compare", "Compare evaluations of the same cases: differences, intervals, tests",
+      root, "compare", "Compare evaluations of the same cases: differences, intervals, tests.",
       "medurwkv compare evaluation-a evaluation-b --out comparison");
   command
       ->add_option("evaluations", options->request.evaluations,

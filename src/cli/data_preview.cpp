@@ -46,7 +46,7 @@ void add_data_preview(CLI::App& data) {
       ->capture_default_str();
   command
       ->add_option("--fold", options->request.fold,
-                   "of a split with folds: the number of the fold that is val")
+                   "fold used for validation, 1 to K, of a split with folds")
       ->check(whole(1, 1000));
   command
       ->add_option("--config", options->request.config,

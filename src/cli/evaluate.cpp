@@ -55,7 +55,7 @@ void add_evaluate(CLI::App& root) {
   auto options = std::make_shared<EvaluateOptions>();
   CLI::App* command = add_command(
       root, "evaluate",
-      "Score a model, or any tool's masks, against the truth: table, CSV, JSON and an HTML report",
+      "Score a model, or any tool's masks, against the truth: table, CSV, JSON and an HTML report.",
       "medurwkv evaluate runs/first/best.model --data images/ --split split.json --out evaluation");
   command->add_option("model", options->request.how.model,
                       "model file, or a run's folder (with folds or seeds: all of them)");
@@ -71,7 +71,7 @@ void add_evaluate(CLI::App& root) {
       ->check(CLI::IsMember({"test", "val", "train", "all"}));
   command
       ->add_option("--fold", options->request.fold,
-                   "of a split with folds: the number of the fold that is val")
+                   "fold used for validation, 1 to K, of a split with folds")
       ->check(whole(1, 1000));
   command->add_option("--spacing", options->spacing, "width,height of a pixel, e.g. in mm")
       ->delimiter(',')

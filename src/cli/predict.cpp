@@ -77,7 +77,7 @@ void add_outputs(CLI::App& command, PredictOptions& options) {
 void add_predict(CLI::App& root) {
   auto options = std::make_shared<PredictOptions>();
   CLI::App* command =
-      add_command(root, "predict", "Segment images: masks, overlays, probabilities, outlines",
+      add_command(root, "predict", "Segment images: masks, overlays, probabilities, outlines.",
                   "medurwkv predict runs/first/best.model images/ --out predictions --overlay");
   command
       ->add_option("model", options->request.how.model,

@@ -13,8 +13,7 @@ void add_train(CLI::App& root) {
   command->add_option("--data", options->request.data, "folder of images and masks")->required();
   command->add_option("--split", options->request.split, "split.json of `medurwkv data split`");
   command->add_option("--fold", options->request.folds,
-                      "of a split with folds: the number of the fold that is val, or all (one run "
-                      "each, in OUT/foldK)");
+                      "fold used for validation, 1 to K, or all (a run for each, in OUT/foldK)");
   auto* pretrained =
       command
           ->add_option("--pretrained", options->request.pretrained,
@@ -25,8 +24,9 @@ void add_train(CLI::App& root) {
                    "start from a model of ours, on other data or classes; its network is kept")
       ->check(CLI::ExistingFile)
       ->excludes(pretrained);
-  command->add_flag("--names", options->request.names,
-                    "with --pretrained or --init: list every tensor and what is done with it");
+  command->add_flag(
+      "--names", options->request.names,
+      "list each tensor of --pretrained or --init: used, resized, new, unused or mismatched");
   command
       ->add_option("--seeds", options->request.seeds,
                    "how many runs, from --seed on (one each, in OUT/seedN)")

@@ -71,8 +71,10 @@ int train_in_processes(const TrainingOptions& options) {
 void add_training_options(CLI::App& command, TrainingOptions& options) {
   command.add_option("--config", options.request.config, "TOML configuration")
       ->check(CLI::ExistingFile);
+  const bool segments = options.request.task == "segmentation";
   command.add_option("--preset", options.preset,
-                     "network: nano, tiny, small, base, large, unet or unet_small");
+                     segments ? "network: nano, tiny, small, base, large, unet or unet_small"
+                              : "encoder: nano, tiny, small, base or large");
   command.add_option("--wkv", options.wkv, "bi-WKV mode: exact, released32 or released16");
   command.add_option("--epochs", options.epochs, "passes over the training part")
       ->check(whole(1, 1000000));
@@ -86,7 +88,8 @@ void add_training_options(CLI::App& command, TrainingOptions& options) {
                   "float32, or bfloat16 for linear maps and convolutions")
       ->check(CLI::IsMember({"float32", "bfloat16"}));
   command.add_flag("--resume", options.request.resume,
-                   "go on from OUT/last.ckpt, or the runs below OUT");
+                   segments ? "go on from OUT/last.ckpt, or with the runs below OUT"
+                            : "go on from OUT/last.ckpt");
   command
       .add_option("--max-minutes", options.request.max_minutes,
                   "stop after this time, resumed time included")
@@ -110,7 +113,7 @@ void add_training_options(CLI::App& command, TrainingOptions& options) {
       ->excludes(processes);
   command
       .add_option("--rank", options.request.rank,
-                  "number of this process, with --rendezvous; process 0 writes")
+                  "this process's rank with --rendezvous, 0 to world - 1; rank 0 writes the run")
       ->check(whole(0, 4095));
   command.add_option("--world", options.request.world, "number of processes, with --rendezvous")
       ->check(whole(1, 4096));
