@@ -1,4 +1,4 @@
-// Bytes as an image file of any format: decoded, at the size that is told without its pixels, or an
+// Bytes as an image file of any format: decoded, at the size that its header gives, or an
 // Error.
 #include "data/codecs/codecs.h"
 #include "entry.h"

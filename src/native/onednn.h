@@ -1,4 +1,4 @@
-// oneDNN as the program itself links it (the native engine will run on it). Relies on oneDNN.
+// oneDNN as the program itself links it (the native engine runs on it). Relies on oneDNN.
 #pragma once
 
 #include <cstdint>

@@ -52,7 +52,7 @@ struct LinearFunction : torch::autograd::Function<LinearFunction> {
     const at::Tensor x = input.contiguous();
     const at::Tensor w = weight.contiguous();
     context->save_for_backward({x, w});
-    // Asked of what came in: a contiguous copy no longer says.
+    // Of the arguments: a contiguous copy of one does not require a gradient.
     context->saved_data["needs_input"] = input.requires_grad();
     context->saved_data["needs_weight"] = weight.requires_grad();
     std::vector<std::int64_t> shape = x.sizes().vec();

@@ -24,7 +24,7 @@ struct Named {
   std::string bytes;
 };
 
-/// Gray blobs in formats that are told by more than one suffix.
+/// Gray blobs in formats that have more than one suffix.
 std::vector<Named> files() {
   constexpr std::int64_t side = 64;
   const Image blobs = test::make_blobs(3, side, side, 3);

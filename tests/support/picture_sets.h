@@ -1,4 +1,4 @@
-// A folder of images for pretraining that a test puts together, and what is asked of the set.
+// A folder of images for pretraining that a test puts together, and checks of the set.
 #pragma once
 
 #include <gtest/gtest.h>

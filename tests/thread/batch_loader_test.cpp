@@ -278,7 +278,7 @@ TEST(BatchLoader, ABadCaseFailsItsBatchByName) {
   }
 }
 
-// What augmentation refuses is told with the case it was.
+// An error of augmentation names the case.
 TEST(BatchLoader, AnImageThatDoesNotFitTheNetworkIsNamed) {
   CaseCache cache(
       case_count,

@@ -459,7 +459,7 @@ TEST_F(Pictures, GivesTheMemoryOfWhatWasReadBack) {
   file.let_go({});
 }
 
-/// What is asked of a set below $MEDURWKV_SHARED.
+/// What a test expects of a set below $MEDURWKV_SHARED.
 #define NEEDS_SHARED(path)                                                                 \
   if (!fs::exists(path)) {                                                                 \
     GTEST_SKIP() << (path) << " is not there (MEDURWKV_SHARED names the folder above it)"; \

@@ -35,7 +35,7 @@ struct SampleSpace {
 };
 
 /// Makes the sample of case `index` for an epoch: a pure function of its arguments, called from
-/// several threads at once. An Error that it throws is told with the case's id.
+/// several threads at once. An Error that it throws gets the case's id in front.
 using SampleMaker = std::function<void(const LoadedCase& item, std::uint64_t epoch,
                                        std::uint64_t index, const SampleSpace& out)>;
 

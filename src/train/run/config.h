@@ -104,7 +104,7 @@ struct Config {
     std::int64_t batch = 8;
     std::uint64_t seed = 0;
     std::int64_t patience = 0;  ///< epochs without a better validation Dice that end it; 0: any
-    std::int64_t pictures = 4;  ///< validation cases in the strip of each better epoch
+    std::int64_t pictures = 4;  ///< validation cases in an epoch's pictures
     std::string precision = "float32";  ///< or bfloat16: of linear maps and convolutions
     std::int64_t fold = 0;     ///< of a split with folds the one that is val, from 1; else 0
     double validation = 0.05;  ///< share of the pictures of a pretraining that are judged alone
