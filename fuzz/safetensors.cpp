@@ -6,7 +6,8 @@
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   return medurwkv::fuzz::run(data, size, [](std::string_view bytes) {
-    const auto file = medurwkv::weights::TensorFile::parse("fuzzed", std::string(bytes));
+    const auto file = medurwkv::weights::TensorFile("fuzzed", std::string(bytes),
+                                                    medurwkv::weights::safetensors_layout);
     for (const auto& tensor : file.tensors()) static_cast<void>(file.values(tensor.name));
   });
 }

@@ -5,13 +5,14 @@
 
 #include "entry.h"
 #include "weights/pickle.h"
-#include "weights/read_weights.h"
+#include "weights/file_layout.h"
 #include "weights/torch_objects.h"
 
 namespace {
 
 void read_file(std::string_view bytes) {
-  const auto file = medurwkv::weights::parse_weights("fuzzed", std::string(bytes));
+  const auto file =
+      medurwkv::weights::TensorFile("fuzzed", std::string(bytes), medurwkv::weights::layout_of);
   for (const auto& tensor : file.tensors()) static_cast<void>(file.values(tensor.name));
 }
 

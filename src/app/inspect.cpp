@@ -4,10 +4,12 @@
 #include <utility>
 
 #include "core/error.h"
+#include "core/files.h"
 #include "net/presets.h"
 #include "weights/contents.h"
 #include "weights/model_file.h"
 #include "weights/values.h"
+#include "weights/weights_source.h"
 
 namespace medurwkv::app {
 namespace {
@@ -72,13 +74,16 @@ Inspected subject_of(const InspectRequest& request) {
     out.about = {{"kind", "preset"}, {"name", request.preset}};
     return out;
   }
-  const weights::TensorFile file = weights::read_checked(request.file);
+  const weights::TensorFile file(request.file.string(), read_file(request.file),
+                                 weights::model_layout);
+  const std::string content = weights::WeightsSource(file).check();
   const weights::Contents contents = weights::contents_of(file);
   Inspected out{.network = contents.network, .input = {}, .tensors = file.tensors()};
   out.about = {{"kind", kind_of(file, contents)},
                {"name", request.file.string()},
                {"container", weights::to_string(file.kind())},
                {"sha256", file.file_sha256()},
+               {"content_sha256", content},
                {"metadata", file.metadata()}};
   if (contents.kind != weights::Content::unknown) {
     out.about["content"] = weights::to_string(contents.kind);

@@ -140,10 +140,7 @@ void print_file(const app::Inspected& subject) {
     std::cout << "finished steps " << about.at("finished_steps") << "\n";
   }
   std::cout << "sha256 " << about.at("sha256").get<std::string>() << "\n";
-  if (const std::string content = about.at("metadata").value("content_sha256", "");
-      !content.empty()) {
-    std::cout << "content_sha256 " << shown(content) << "\n";
-  }
+  std::cout << "content_sha256 " << about.at("content_sha256").get<std::string>() << "\n";
   print_values(about.at("not_finite"));
   if (about.contains("classes")) std::cout << "classes " << about.at("classes").dump() << "\n";
   if (about.contains("provenance")) {

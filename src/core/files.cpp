@@ -89,6 +89,9 @@ std::string read_file(const fs::path& path, std::uint64_t limit) {
 
 FilePieces::FilePieces(fs::path path) : path_(std::move(path)), file_(open_regular(path_, size_)) {}
 
+FilePieces::FilePieces(fs::path path, std::string_view bytes)
+    : path_(std::move(path)), size_(bytes.size()), file_(-1), memory_(bytes) {}
+
 void FilePieces::refuse_beyond(std::uint64_t start, std::uint64_t count) const {
   if (start <= size_ && count <= size_ - start) return;
   throw_failure(concat(path_.string(), ": holds ", size_, " bytes, ", count, " from byte ", start,
@@ -103,8 +106,25 @@ std::string FilePieces::read(std::uint64_t start, std::uint64_t count) const {
   return out;
 }
 
+std::string_view FilePieces::look(std::uint64_t start, std::uint64_t count,
+                                  std::string& room) const {
+  refuse_beyond(start, count);
+  if (file_.get() < 0) return memory_.substr(start, count);
+  if (count > room.size()) room = std::string();  // before the claim
+  std::optional<MemoryClaim> claim;
+  constexpr std::uint64_t much = 1 << 20;  // a claim takes longer than reading less
+  if (count > much) claim.emplace(path_.string(), static_cast<std::int64_t>(count));
+  room.resize(count);
+  read(start, std::span<char>(room));
+  return room;
+}
+
 void FilePieces::read(std::uint64_t start, std::span<char> out) const {
   refuse_beyond(start, out.size());
+  if (file_.get() < 0) {
+    memory_.copy(out.data(), out.size(), start);
+    return;
+  }
   std::size_t done = 0;
   while (done < out.size()) {
     const ssize_t got = ::pread(file_.get(), out.data() + done, out.size() - done,

@@ -30,6 +30,8 @@ class FilePieces {
  public:
   /// Throws Error naming the file when it cannot be opened or is not a regular file.
   explicit FilePieces(std::filesystem::path path);
+  /// A file that is in memory already: `bytes` must outlive this.
+  FilePieces(std::filesystem::path path, std::string_view bytes);
 
   /// The file's size in bytes when it was opened.
   [[nodiscard]] std::uint64_t size() const { return size_; }
@@ -38,6 +40,9 @@ class FilePieces {
   [[nodiscard]] std::string read(std::uint64_t start, std::uint64_t count) const;
   /// The same into memory that is there already: out.size() bytes from `start`.
   void read(std::uint64_t start, std::span<char> out) const;
+  /// A look at them: where they lie if the file is in memory, else read into `room`.
+  [[nodiscard]] std::string_view look(std::uint64_t start, std::uint64_t count,
+                                      std::string& room) const;
 
  private:
   void refuse_beyond(std::uint64_t start, std::uint64_t count) const;
@@ -45,6 +50,7 @@ class FilePieces {
   std::filesystem::path path_;
   std::uint64_t size_ = 0;
   Descriptor file_;
+  std::string_view memory_;  ///< in place of the descriptor
 };
 
 /// Paths of the folder's entries, sorted. Throws Error naming the folder when it cannot be listed

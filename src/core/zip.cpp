@@ -112,13 +112,15 @@ void check_name(const std::string& file, std::string_view name) {
 }
 
 /// The byte where the end record begins: the last one whose comment ends with the file.
-std::uint64_t find_end(const std::string& file, std::string_view bytes) {
+std::uint64_t find_end(const std::string& file, const FilePieces& bytes) {
   if (bytes.size() >= end_bytes) {
     const std::uint64_t last = bytes.size() - end_bytes;
     const std::uint64_t first = last - std::min(last, longest_comment);
+    std::string room;
+    const std::string_view tail = bytes.look(first, bytes.size() - first, room);
     for (std::uint64_t at = last + 1; at-- > first;) {
-      if (number_at<std::uint32_t>(bytes, at) == end_signature &&
-          number_at<std::uint16_t>(bytes, at + 20) == last - at) {
+      if (number_at<std::uint32_t>(tail, at - first) == end_signature &&
+          number_at<std::uint16_t>(tail, at - first + 20) == last - at) {
         return at;
       }
     }
@@ -129,39 +131,44 @@ std::uint64_t find_end(const std::string& file, std::string_view bytes) {
 }
 
 /// The 64-bit end record in front of `end`, when there is one; then `end` is moved to it.
-std::optional<Directory> find_directory64(const std::string& file, std::string_view bytes,
+std::optional<Directory> find_directory64(const std::string& file, const FilePieces& bytes,
                                           std::uint64_t& end) {
   if (end < locator_bytes) return std::nullopt;
-  const std::uint64_t locator = end - locator_bytes;
-  if (number_at<std::uint32_t>(bytes, locator) != locator_signature) return std::nullopt;
-  const auto at = number_at<std::uint64_t>(bytes, locator + 8);
-  if (!lies_within(at, end64_bytes, locator) ||
-      number_at<std::uint32_t>(bytes, at) != end64_signature ||
-      number_at<std::uint64_t>(bytes, at + 4) != locator - at - 12) {
-    throw_bad(file, concat("its 64-bit end record is not at byte ", at));
+  const std::uint64_t place = end - locator_bytes;
+  std::string room;
+  const std::string_view locator = bytes.look(place, locator_bytes, room);
+  if (number_at<std::uint32_t>(locator, 0) != locator_signature) return std::nullopt;
+  const auto at = number_at<std::uint64_t>(locator, 8);
+  const bool one_disk =
+      number_at<std::uint32_t>(locator, 4) == 0 && number_at<std::uint32_t>(locator, 16) <= 1;
+  const auto refuse = [&] { throw_bad(file, concat("its 64-bit end record is not at byte ", at)); };
+  if (!lies_within(at, end64_bytes, place)) refuse();
+  const std::string_view record = bytes.look(at, end64_bytes, room);
+  if (number_at<std::uint32_t>(record, 0) != end64_signature ||
+      number_at<std::uint64_t>(record, 4) != place - at - 12) {
+    refuse();
   }
-  const auto entries = number_at<std::uint64_t>(bytes, at + 32);
-  if (number_at<std::uint32_t>(bytes, locator + 4) != 0 ||
-      number_at<std::uint32_t>(bytes, locator + 16) > 1 ||
-      number_at<std::uint32_t>(bytes, at + 16) != 0 ||
-      number_at<std::uint32_t>(bytes, at + 20) != 0 ||
-      number_at<std::uint64_t>(bytes, at + 24) != entries) {
+  const auto entries = number_at<std::uint64_t>(record, 32);
+  if (!one_disk || number_at<std::uint32_t>(record, 16) != 0 ||
+      number_at<std::uint32_t>(record, 20) != 0 ||
+      number_at<std::uint64_t>(record, 24) != entries) {
     throw_bad(file, "it is one of several disks");
   }
   end = at;
-  return Directory{.start = number_at<std::uint64_t>(bytes, at + 48),
-                   .size = number_at<std::uint64_t>(bytes, at + 40),
+  return Directory{.start = number_at<std::uint64_t>(record, 48),
+                   .size = number_at<std::uint64_t>(record, 40),
                    .entries = entries};
 }
 
-Directory find_directory(const std::string& file, std::string_view bytes) {
+Directory find_directory(const std::string& file, const FilePieces& bytes) {
   const std::uint64_t record = find_end(file, bytes);
-  const auto entries = number_at<std::uint16_t>(bytes, record + 10);
-  const auto size = number_at<std::uint32_t>(bytes, record + 12);
-  const auto start = number_at<std::uint32_t>(bytes, record + 16);
-  if (number_at<std::uint16_t>(bytes, record + 4) != 0 ||
-      number_at<std::uint16_t>(bytes, record + 6) != 0 ||
-      number_at<std::uint16_t>(bytes, record + 8) != entries) {
+  std::string room;
+  const std::string_view said = bytes.look(record, end_bytes, room);
+  const auto entries = number_at<std::uint16_t>(said, 10);
+  const auto size = number_at<std::uint32_t>(said, 12);
+  const auto start = number_at<std::uint32_t>(said, 16);
+  if (number_at<std::uint16_t>(said, 4) != 0 || number_at<std::uint16_t>(said, 6) != 0 ||
+      number_at<std::uint16_t>(said, 8) != entries) {
     throw_bad(file, "it is one of several disks");
   }
   std::uint64_t end = record;
@@ -214,32 +221,36 @@ Claims read_central(const std::string& file, std::string_view directory, std::ui
 
 /// The local header at `claims.header`, checked against what the directory says; returns where the
 /// packed bytes begin.
-std::uint64_t check_local(const std::string& file, std::string_view bytes, const Claims& claims) {
+std::uint64_t check_local(const std::string& file, const FilePieces& bytes, std::uint64_t limit,
+                          const Claims& claims) {
   const auto refuse = [&](const std::string& what) {
     throw_bad(file, concat("member '", shown(claims.name), "': ", what));
   };
   const std::uint64_t at = claims.header;
-  if (!lies_within(at, local_bytes, bytes.size()) ||
-      number_at<std::uint32_t>(bytes, at) != local_signature) {
-    refuse(concat("there is no local header at byte ", at));
-  }
-  const std::uint64_t name = number_at<std::uint16_t>(bytes, at + 26);
-  const std::uint64_t extra = number_at<std::uint16_t>(bytes, at + 28);
+  const auto absent = [&] { refuse(concat("there is no local header at byte ", at)); };
+  if (!lies_within(at, local_bytes, limit)) absent();
+  std::string room;
+  const std::string_view fixed = bytes.look(at, local_bytes, room);
+  if (number_at<std::uint32_t>(fixed, 0) != local_signature) absent();
+  const std::uint64_t name = number_at<std::uint16_t>(fixed, 26);
+  const std::uint64_t extra = number_at<std::uint16_t>(fixed, 28);
   const std::uint64_t start = at + local_bytes + name + extra;
-  if (!lies_within(at + local_bytes, name + extra, bytes.size())) {
+  if (!lies_within(at + local_bytes, name + extra, limit)) {
     refuse(concat("its local header at byte ", at, " ends beyond the directory's start"));
   }
-  Claims local{.flags = number_at<std::uint16_t>(bytes, at + 6),
-               .method = number_at<std::uint16_t>(bytes, at + 8),
-               .crc = number_at<std::uint32_t>(bytes, at + 14),
-               .packed = number_at<std::uint32_t>(bytes, at + 18),
-               .size = number_at<std::uint32_t>(bytes, at + 22),
+  Claims local{.flags = number_at<std::uint16_t>(fixed, 6),
+               .method = number_at<std::uint16_t>(fixed, 8),
+               .crc = number_at<std::uint32_t>(fixed, 14),
+               .packed = number_at<std::uint32_t>(fixed, 18),
+               .size = number_at<std::uint32_t>(fixed, 22),
                .header = 0,
-               .name = bytes.substr(at + local_bytes, name)};
+               .name = {}};
+  const std::string_view rest = bytes.look(at + local_bytes, name + extra, room);
+  local.name = rest.substr(0, name);
   if (local.name != claims.name) {
     refuse(concat("its local header at byte ", at, " has the name '", shown(local.name), "'"));
   }
-  widen(file, local, bytes.substr(at + local_bytes + name, extra), false);
+  widen(file, local, rest.substr(name), false);
   // With a descriptor behind the bytes, the local header may leave these open.
   const bool open = (claims.flags & flag_descriptor) != 0;
   const auto agrees = [&](std::uint64_t said, std::uint64_t expected) {
@@ -302,13 +313,6 @@ ZipMember to_member(const std::string& file, const Claims& claims, std::uint64_t
           .deflated = claims.method == method_deflate};
 }
 
-std::uint32_t crc_of(std::string_view bytes) {
-  return static_cast<std::uint32_t>(
-      crc32_z(0, reinterpret_cast<const Bytef*>(bytes.data()), bytes.size()));
-}
-
-;
-
 /// Unpacks all of `packed` into exactly `out`; false when it is damaged, too short or too long.
 bool inflate_into(std::string_view packed, std::string& out) {
   Inflater inflater(-MAX_WBITS);
@@ -340,15 +344,24 @@ bool inflate_into(std::string_view packed, std::string& out) {
 
 }  // namespace
 
+std::uint32_t zip_crc(std::uint32_t before, std::string_view bytes) {
+  return static_cast<std::uint32_t>(
+      crc32_z(before, reinterpret_cast<const Bytef*>(bytes.data()), bytes.size()));
+}
+
+ZipArchive::ZipArchive(std::string file, const FilePieces& pieces)
+    : file_(std::move(file)), bytes_(pieces) {
+  read_directory();
+}
+
 ZipArchive::ZipArchive(std::string file, std::string_view bytes)
-    : file_(std::move(file)), bytes_(bytes) {
+    : file_(std::move(file)), memory_(std::in_place, file_, bytes), bytes_(*memory_) {
   read_directory();
 }
 
 void ZipArchive::read_directory() {
   const Directory place = find_directory(file_, bytes_);
-  const std::string_view directory = bytes_.substr(place.start, place.size);
-  const std::string_view content = bytes_.substr(0, place.start);
+  const std::string_view directory = bytes_.look(place.start, place.size, directory_);
   std::vector<Claims> all;
   all.reserve(place.entries);
   std::uint64_t at = 0;
@@ -370,19 +383,20 @@ void ZipArchive::read_directory() {
                               ", expected byte ", expected, ", where the member before it ends"));
     }
     members_.push_back(
-        to_member(file_, claims, check_local(file_, content, claims), content.size()));
+        to_member(file_, claims, check_local(file_, bytes_, place.start, claims), place.start));
     expected = members_.back().start + members_.back().packed;
     if ((claims.flags & flag_descriptor) == 0) continue;
-    const std::uint64_t next = i + 1 < all.size() ? all[i + 1].header : content.size();
+    const std::uint64_t next = i + 1 < all.size() ? all[i + 1].header : place.start;
+    std::string room;
     if (next < expected || next - expected > 24 ||
-        !is_descriptor(content.substr(expected, next - expected), members_.back())) {
+        !is_descriptor(bytes_.look(expected, next - expected, room), members_.back())) {
       throw_bad(file_, concat("member '", shown(claims.name),
                               "' has no matching data descriptor at byte ", expected));
     }
     expected = next;
   }
-  if (expected != content.size()) {
-    throw_bad(file_, concat("its directory begins at byte ", content.size(), ", expected byte ",
+  if (expected != place.start) {
+    throw_bad(file_, concat("its directory begins at byte ", place.start, ", expected byte ",
                             expected, ", where the last member ends"));
   }
   index_names();
@@ -410,10 +424,10 @@ const ZipMember* ZipArchive::find(std::string_view name) const {
   return &members_[*found];
 }
 
-std::string_view ZipArchive::stored(const ZipMember& member) const {
+std::string_view ZipArchive::stored(const ZipMember& member, std::string& room) const {
   if (member.deflated) throw_internal("a deflated member read as a stored one");
-  const std::string_view content = bytes_.substr(member.start, member.packed);
-  if (crc_of(content) != member.crc) {
+  const std::string_view content = bytes_.look(member.start, member.packed, room);
+  if (zip_crc(0, content) != member.crc) {
     throw_bad(file_, concat("member '", shown(member.name), "' is damaged: its ", member.size,
                             " bytes do not have the CRC that the archive states"));
   }
@@ -425,13 +439,17 @@ std::string ZipArchive::read(const ZipMember& member, std::uint64_t limit) const
     throw_failure(concat(file_, ": member '", shown(member.name), "' unpacks to ", member.size,
                          " bytes, more than the ", limit, " that are read here"));
   }
-  if (!member.deflated) return std::string(stored(member));
+  std::string room;
+  if (!member.deflated) {
+    const std::string_view content = stored(member, room);
+    return room.empty() ? std::string(content) : std::move(room);
+  }
   std::string out(member.size, '\0');
-  if (!inflate_into(bytes_.substr(member.start, member.packed), out)) {
+  if (!inflate_into(bytes_.look(member.start, member.packed, room), out)) {
     throw_bad(file_, concat("member '", shown(member.name), "' is damaged: its ", member.packed,
                             " packed bytes do not unpack to ", member.size));
   }
-  if (crc_of(out) != member.crc) {
+  if (zip_crc(0, out) != member.crc) {
     throw_bad(file_, concat("member '", shown(member.name), "' is damaged: its ", member.size,
                             " bytes do not have the CRC that the archive states"));
   }
@@ -439,8 +457,12 @@ std::string ZipArchive::read(const ZipMember& member, std::uint64_t limit) const
 }
 
 std::string ZipArchive::start(const ZipMember& member, std::size_t most) const {
-  const std::string_view packed = bytes_.substr(member.start, member.packed);
-  if (!member.deflated) return std::string(packed.substr(0, most));
+  std::string room;
+  if (!member.deflated) {
+    return std::string(
+        bytes_.look(member.start, std::min<std::uint64_t>(member.packed, most), room));
+  }
+  const std::string_view packed = bytes_.look(member.start, member.packed, room);
   std::string out(static_cast<std::size_t>(std::min<std::uint64_t>(member.size, most)), '\0');
   Inflater inflater(-MAX_WBITS);
   z_stream& stream = inflater.stream();

@@ -12,7 +12,7 @@ namespace {
 
 using nlohmann::json;
 
-/// The preset, where the sizes are one's.
+/// The preset's name; "custom" for the sizes of none.
 std::string network_name(const weights::Contents& contents) {
   return contents.network ? contents.network->preset : "custom";
 }
@@ -24,11 +24,17 @@ std::string content_name(const weights::TensorIndex& file, const weights::Conten
 
 }  // namespace
 
+std::string recorded_hash(const json& recorded) {
+  const bool whole = !recorded.contains("content_sha256");
+  return whole ? concat("SHA-256 ", recorded.at("sha256").get<std::string>())
+               : concat("SHA-256 of its content, as `medurwkv inspect` shows it: ",
+                        recorded.at("content_sha256").get<std::string>());
+}
+
 InitialWeights::InitialWeights(std::string option, const std::filesystem::path& path)
     : option_(std::move(option)),
       path_(path.string()),
       file_(weights::WeightsSource::open(path)),
-      sha256_(sha256_file(path)),
       contents_(file_.understood([&] { return weights::contents_of(file_); })) {
   if (option_ == init && !weights::is_model(file_.metadata())) {
     throw_usage(concat(path_, ": is not a model file of medurwkv, which --init needs; give a ",
@@ -57,23 +63,29 @@ Config InitialWeights::defaults() const {
   return out;
 }
 
-weights::Coverage InitialWeights::fill(const net::NetworkConfig& config,
-                                       torch_backend::ParameterStore& store) const {
+bool InitialWeights::is_origin(const json& recorded, const std::string& content) const {
+  if (recorded.value("option", "") != option_) return false;
+  return recorded.contains("content_sha256") ? recorded.at("content_sha256") == content
+                                             : recorded.value("sha256", "") == sha256_file(path_);
+}
+
+Filled InitialWeights::fill(const net::NetworkConfig& config,
+                            torch_backend::ParameterStore& store) const {
   const at::NoGradGuard no_grad;
-  weights::Coverage out = file_.understood([&] {
+  weights::Coverage coverage = file_.understood([&] {
     return option_ == init
                ? weights::cover_network(file_, weights::model_info(path_, file_.metadata()).network,
                                         config, store.specs())
                : weights::cover_encoder(file_, contents_, config, store.specs());
   });
   torch_backend::Destinations places;
-  for (const weights::UsedTensor& one : out.used) {
+  for (const weights::UsedTensor& one : coverage.used) {
     const bool changes = one.change != weights::Change::none;
     places.emplace(one.source, changes ? at::empty(file_.info(one.source).shape, at::kDouble)
                                        : store.at(one.name));
   }
-  torch_backend::read_into(file_, places);
-  for (const weights::UsedTensor& one : out.used) {
+  std::string content = torch_backend::read_into(file_, places);
+  for (const weights::UsedTensor& one : coverage.used) {
     const at::Tensor& read = places.at(one.source);
     weights::refuse_not_finite(file_, one.source,
                                at::isfinite(read).logical_not().sum().item<std::int64_t>());
@@ -82,10 +94,11 @@ weights::Coverage InitialWeights::fill(const net::NetworkConfig& config,
     store.set(one.name, weights::changed_values({first, first + read.numel()}, read.sizes().vec(),
                                                 one.change, store.at(one.name).sizes().vec()));
   }
-  return out;
+  return {std::move(coverage), std::move(content)};
 }
 
-Origin InitialWeights::origin(const weights::Coverage& coverage) const {
+Origin InitialWeights::origin(const Filled& filled) const {
+  const weights::Coverage& coverage = filled.coverage;
   Origin out;
   json changed = json::array();
   for (const weights::UsedTensor& one : coverage.used) {
@@ -93,7 +106,7 @@ Origin InitialWeights::origin(const weights::Coverage& coverage) const {
     if (one.change != weights::Change::none) changed.push_back(one.name);
   }
   out.record = {{"option", option_},
-                {"sha256", sha256_},
+                {"content_sha256", filled.content},
                 {"content", content_name(file_, contents_)},
                 {"network", network_name(contents_)},
                 {"used", coverage.used.size()},
@@ -106,11 +119,12 @@ Origin InitialWeights::origin(const weights::Coverage& coverage) const {
 }
 
 std::vector<std::string> InitialWeights::report(const net::NetworkConfig& config,
-                                                const weights::Coverage& coverage,
-                                                bool names) const {
+                                                const Filled& filled, bool names) const {
+  const weights::Coverage& coverage = filled.coverage;
   std::vector<std::string> out;
   out.push_back(concat(option_, " ", path_, ": ", content_name(file_, contents_), " (",
-                       network_name(contents_), "), SHA-256 ", sha256_.substr(0, 16), "..."));
+                       network_name(contents_), "), SHA-256 of its content ",
+                       filled.content.substr(0, 16), "..."));
   out.push_back(concat("tensors: ", weights::summary(coverage)));
   for (const weights::UsedTensor& one : coverage.used) {
     if (one.change != weights::Change::none) out.push_back(weights::line(one));

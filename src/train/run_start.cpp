@@ -125,15 +125,31 @@ std::int64_t refuse_another_run(const RunStart& start, const std::string& config
   return recorded.run.epochs;
 }
 
-/// A resumed run has its weights already; a file named again must be the one it started from.
-void refuse_another_origin(const RunStart& start, const json& recorded) {
-  if (!start.initial) return;
-  if (recorded.value("option", "") == start.initial->option() &&
-      recorded.value("sha256", "") == start.initial->sha256()) {
-    return;
-  }
+/// A file that is named again must be the one that the run started from.
+void refuse_another_origin(const RunStart& start, const json& recorded,
+                           const std::string& content) {
+  if (start.initial->is_origin(recorded, content)) return;
   throw_usage(concat(start.initial->option(), ": the run in ", start.folder.path().string(),
                      " did not start from this file; leave the option out to resume it"));
+}
+
+/// Anew from the file's weights; `recorded`, where there is one, is the origin it must have.
+Beginning start_from_file(const RunStart& start, const net::NetworkConfig& network,
+                          Learner& learner, const json* recorded) {
+  const Filled filled = start.initial->fill(network, learner.store());
+  if (recorded != nullptr) refuse_another_origin(start, *recorded, filled.content);
+  const weights::Coverage& coverage = filled.coverage;
+  learner.start(coverage.fresh);
+  for (const weights::MismatchedTensor& one : coverage.mismatched) learner.start({one.name});
+  learner.start_average();
+  Origin origin = start.initial->origin(filled);
+  Beginning out;
+  out.initial_weights = std::move(origin.record);
+  out.initial_tensors = std::move(origin.tensors);
+  for (const std::string& line : start.initial->report(network, filled, start.list_names)) {
+    start.listener.line(line);
+  }
+  return out;
 }
 
 /// The run was ended before its first checkpoint.
@@ -147,16 +163,16 @@ Beginning start_over(const RunStart& start, const net::NetworkConfig& network, L
   const std::int64_t epochs = refuse_another_run(
       start, record.at("configuration").get<std::string>(), record.at("split_sha256"));
   const json recorded = record.value("initial_weights", json::object());
-  refuse_another_origin(start, recorded);
   if (!recorded.empty() && !start.initial) {
     throw_usage(concat(start.folder.path().string(),
                        ": the run was ended before its first checkpoint; name the file that it "
                        "started from again: ",
-                       recorded.at("option").get<std::string>(), " FILE (SHA-256 ",
-                       recorded.at("sha256").get<std::string>(), ")"));
+                       recorded.at("option").get<std::string>(), " FILE (", recorded_hash(recorded),
+                       ")"));
   }
   start.listener.line("the run was ended before its first checkpoint: starting from the beginning");
-  Beginning out = start_anew(start, network, learner);
+  Beginning out = start.initial ? start_from_file(start, network, learner, &recorded)
+                                : start_anew(start, network, learner);
   if (start.config.run.epochs > epochs) out.raised_from = epochs;
   return out;
 }
@@ -215,22 +231,9 @@ Beginning beginning_from(const json& from) {
 }
 
 Beginning start_anew(const RunStart& start, const net::NetworkConfig& network, Learner& learner) {
-  Beginning out;
-  if (!start.initial) {
-    learner.start();
-    return out;
-  }
-  const weights::Coverage coverage = start.initial->fill(network, learner.store());
-  learner.start(coverage.fresh);
-  for (const weights::MismatchedTensor& one : coverage.mismatched) learner.start({one.name});
-  learner.start_average();
-  Origin origin = start.initial->origin(coverage);
-  out.initial_weights = std::move(origin.record);
-  out.initial_tensors = std::move(origin.tensors);
-  for (const std::string& line : start.initial->report(network, coverage, start.list_names)) {
-    start.listener.line(line);
-  }
-  return out;
+  if (start.initial) return start_from_file(start, network, learner, nullptr);
+  learner.start();
+  return {};
 }
 
 Beginning resume(const RunStart& start, const net::NetworkConfig& network, Learner& learner) {
@@ -253,7 +256,7 @@ Beginning resume(const RunStart& start, const net::NetworkConfig& network, Learn
                 .resumed = true,
                 .raised_from = 0,
                 .raised_epochs = recorded.value("raised_epochs", json::array())};
-  refuse_another_origin(start, out.initial_weights);
+  if (start.initial) refuse_another_origin(start, out.initial_weights, start.initial->content());
   if (const std::int64_t now = start.config.run.epochs; now > epochs) {
     out.raised_from = epochs;
     out.raised_epochs.push_back({{"step", out.state.step}, {"from", epochs}, {"to", now}});

@@ -55,8 +55,8 @@ Beginning beginning_from(const nlohmann::json& from);
 Beginning start_anew(const RunStart& start, const net::NetworkConfig& network, Learner& learner);
 
 /// --resume: the checkpoint into the learner, or start_anew. Says so when the environment is
-/// another one. Throws a usage Error, before the learner is touched, for other settings than the
-/// run's (but for more epochs), another split or file of first weights.
+/// another one. Throws a usage Error for other settings than the run's (but for more epochs),
+/// another split or another file of first weights; the learner must not be used then.
 Beginning resume(const RunStart& start, const net::NetworkConfig& network, Learner& learner);
 
 /// What the checkpoint keeps for resume().

@@ -15,6 +15,7 @@
 #include "train/checkpoint.h"
 #include "train/run/config.h"
 #include "train/run/folder.h"
+#include "train/run_setup.h"
 
 namespace medurwkv::train {
 namespace {
@@ -90,10 +91,14 @@ TrainRequest request_of(const TrainRequest& request, const Member& member) {
 
 /// The file that the weights start from; an empty object without one.
 json initial_of(const TrainRequest& request) {
-  const bool pretrained = !request.pretrained.empty();
-  const fs::path& file = pretrained ? request.pretrained : request.init;
-  if (file.empty()) return json::object();
-  return {{"option", pretrained ? "--pretrained" : "--init"}, {"sha256", sha256_file(file)}};
+  const auto initial = initial_weights_of(request);
+  if (!initial) return json::object();
+  return {{"option", initial->option()}, {"content_sha256", initial->content()}};
+}
+
+bool starts_as_recorded(const TrainRequest& request, const json& recorded) {
+  const auto initial = initial_weights_of(request);
+  return initial ? initial->is_origin(recorded, initial->content()) : recorded.empty();
 }
 
 OutputPath record_of(const TrainRequest& request) {
@@ -161,7 +166,7 @@ json read_record(const TrainRequest& request) {
     static_cast<void>(out.at("settings").get<std::vector<std::string>>());
     if (const json& initial = out.at("initial_weights"); !initial.empty()) {
       static_cast<void>(initial.at("option").get<std::string>());
-      static_cast<void>(initial.at("sha256").get<std::string>());
+      static_cast<void>(recorded_hash(initial));
     }
     static_cast<void>(out.value("config_sha256", ""));
     for (const auto& [folder, summary] : out.at("ended").items()) {
@@ -216,13 +221,12 @@ TrainRequest resumed_request(const TrainRequest& request, const json& record) {
   record.at("settings").get_to(out.settings);
   out.settings.insert(out.settings.end(), request.settings.begin(), request.settings.end());
   const json& initial = record.at("initial_weights");
-  if (initial != initial_of(request)) {
-    throw_usage(
-        concat(request.out.path().string(), ": the series was started ",
-               initial.empty()
-                   ? std::string("without --pretrained and --init; leave them out")
-                   : concat("with ", initial.at("option").get<std::string>(), " FILE (SHA-256 ",
-                            initial.at("sha256").get<std::string>(), "); name it again")));
+  if (!starts_as_recorded(request, initial)) {
+    throw_usage(concat(request.out.path().string(), ": the series was started ",
+                       initial.empty()
+                           ? std::string("without --pretrained and --init; leave them out")
+                           : concat("with ", initial.at("option").get<std::string>(), " FILE (",
+                                    recorded_hash(initial), "); name it again")));
   }
   return out;
 }
@@ -246,8 +250,8 @@ void raise_epochs(const TrainRequest& request, json& record) {
   write_file(record_of(request), record.dump(2) + "\n");
 }
 
-/// What is on record as ended goes on where its best.model is not the one of then: it is written
-/// again, or its loss is told.
+/// Whether a run is on record as ended and still has its best.model. One without is run again: that
+/// writes the model anew, or says that it is lost.
 bool has_ended(const TrainRequest& request, const Member& member, const json& ended) {
   if (!ended.contains(member.folder)) return false;
   const std::string checksum = ended_run(ended.at(member.folder)).model_checksum;

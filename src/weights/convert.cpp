@@ -209,7 +209,7 @@ Format format_of(const std::filesystem::path& path) {
   if (suffix == ".model") return Format::model;
   throw_usage(
       concat(path.string(),
-             ": what to write is told by the suffix: .pth (or .pt), .safetensors or .model"));
+             ": the suffix decides what is written: .pth (or .pt), .safetensors or .model"));
 }
 
 Converted convert(const Conversion& conversion) {

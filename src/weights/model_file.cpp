@@ -7,8 +7,9 @@
 #include "core/model_description.h"
 #include "core/text.h"
 #include "core/version.h"
+#include "core/zip.h"
+#include "weights/file_layout.h"
 #include "weights/pth_file.h"
-#include "weights/read_weights.h"
 #include "weights/weights_source.h"
 
 namespace medurwkv::weights {
@@ -259,17 +260,26 @@ void refuse_unknown_needs(const std::string& file, const Metadata& metadata) {
                        medurwkv::version, " does not know; use a newer medurwkv"));
 }
 
-/// A .pth of ours as what was written into it.
-TensorFile with_metadata(TensorFile file) {
-  const std::string key(pth_metadata);
-  if (!file.contains(key)) return file;
-  const std::string text(file.data(file.info(key)));
-  Metadata metadata =
-      parsed(file.file(), "metadata", text, [](const json& all) { return all.get<Metadata>(); });
-  const auto rename = [&](const std::string& name) {
-    return name.starts_with(pth_state_dict) ? name.substr(pth_state_dict.size()) : std::string();
-  };
-  return file.renamed(rename, std::move(metadata));
+/// The layout of a .pth of ours becomes that of what was written into it.
+FileLayout with_metadata(const std::string& file, const FilePieces& pieces, FileLayout layout) {
+  std::vector<TensorInfo>& tensors = layout.header.tensors;
+  const auto found = std::find_if(tensors.begin(), tensors.end(),
+                                  [](const TensorInfo& one) { return one.name == pth_metadata; });
+  if (found == tensors.end()) return layout;
+  const TensorPlace& place = layout.places[static_cast<std::size_t>(found - tensors.begin())];
+  const std::string text = place.made.data() != nullptr ? std::string(place.made)
+                                                        : pieces.read(place.start, found->bytes);
+  refuse_wrong_crc(file, *found, place, zip_crc(0, text));
+  FileLayout out{.kind = layout.kind, .header = {}, .places = {}, .made = layout.made};
+  out.header.metadata =
+      parsed(file, "metadata", text, [](const json& all) { return all.get<Metadata>(); });
+  for (std::size_t i = 0; i < tensors.size(); ++i) {
+    if (!tensors[i].name.starts_with(pth_state_dict)) continue;
+    out.header.tensors.push_back(tensors[i]);
+    out.header.tensors.back().name.erase(0, pth_state_dict.size());
+    out.places.push_back(layout.places[i]);
+  }
+  return out;
 }
 
 }  // namespace
@@ -461,12 +471,12 @@ void write_model_file(const OutputPath& file, const std::vector<TensorView>& ten
   write_tensor_file(file, tensors, metadata);
 }
 
-TensorFile read_unchecked(const std::filesystem::path& path) {
-  return with_metadata(read_weights(path));
+FileLayout model_layout(const std::string& file, const FilePieces& pieces) {
+  return with_metadata(file, pieces, layout_of(file, pieces));
 }
 
 TensorFile read_checked(const std::filesystem::path& path) {
-  TensorFile file = read_unchecked(path);
+  TensorFile file(path.string(), read_file(path), model_layout);
   WeightsSource(file).check();
   return file;
 }
@@ -477,15 +487,6 @@ void refuse_damaged(const TensorIndex& file, const std::string& content) {
   throw_failure(concat(file.file(), ": is damaged: the SHA-256 of its content is ", content,
                        ", expected ", shown(expected),
                        "; restore the file from a copy, or train anew into another --out"));
-}
-
-std::vector<TensorInfo> tensor_infos(const std::vector<net::ParameterSpec>& parameters) {
-  std::vector<TensorInfo> out;
-  for (const net::ParameterSpec& spec : parameters) {
-    out.push_back(
-        {.name = spec.name, .type = spec.integer ? DType::i64 : DType::f32, .shape = spec.shape});
-  }
-  return out;
 }
 
 }  // namespace medurwkv::weights

@@ -71,12 +71,11 @@ std::string stored_checksum(const Metadata& metadata);
 void write_model_file(const OutputPath& file, const std::vector<TensorView>& tensors,
                       Metadata metadata);
 
-/// Reads a whole file of weights of any kind (weights/read_weights.h) into memory, to be compared
-/// with its checksum yet. The metadata in a .pth of ours (weights/pth_file.h) become the file's,
-/// its names lose their "state_dict.". Throws Error naming the file.
-TensorFile read_unchecked(const std::filesystem::path& path);
+/// layout_of (weights/file_layout.h), where the metadata in a .pth of ours (weights/pth_file.h)
+/// are the file's, and its names have lost their "state_dict.". Throws Error naming the file.
+FileLayout model_layout(const std::string& file, const FilePieces& pieces);
 
-/// The same, compared with its checksum.
+/// A whole file with that layout in memory, compared with its checksum.
 TensorFile read_checked(const std::filesystem::path& path);
 
 /// Throws Error naming the file when the checksum among its metadata is another than `content`,
@@ -90,9 +89,5 @@ net::NetworkConfig network_from_json(const nlohmann::json& from);
 nlohmann::json to_json(const InputContract& input);
 /// Throws Error or json::exception for what to_json does not write.
 InputContract input_from_json(const nlohmann::json& from);
-
-/// Infos of all tensors of a network (parameters and buffers), in the order of their names in the
-/// plan: what a written file's header lists.
-std::vector<TensorInfo> tensor_infos(const std::vector<net::ParameterSpec>& parameters);
 
 }  // namespace medurwkv::weights

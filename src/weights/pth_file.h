@@ -1,6 +1,6 @@
 // Writing .pth files: the zip archive with a pickle that torch.save writes, so that any version of
 // PyTorch since 1.6 reads it with torch.load, weights_only or not. Reading is
-// weights/read_weights.h. Relies on weights/tensor_file.h and zlib. Formats: PKWARE's APPNOTE
+// weights/file_layout.h. Relies on weights/tensor_file.h and zlib. Formats: PKWARE's APPNOTE
 // (stored entries, no compression), Python's pickle protocol 2, torch/serialization.py.
 #pragma once
 

@@ -11,6 +11,7 @@
 #include "core/files.h"
 #include "core/half.h"
 #include "core/text.h"
+#include "core/zip.h"
 
 namespace medurwkv::weights {
 namespace {
@@ -136,14 +137,36 @@ const TensorInfo& TensorIndex::info(const std::string& name) const {
   return header_.tensors[index_of(name)];
 }
 
-TensorFile::TensorFile(FileKind kind, std::string file, std::shared_ptr<const FileContent> content,
-                       TensorHeader header, std::vector<std::string_view> data)
-    : TensorIndex(kind, std::move(file), std::move(header)),
-      content_(std::move(content)),
-      data_(std::move(data)) {}
+TensorFile::TensorFile(const std::string& file, std::shared_ptr<const std::string> bytes,
+                       FileLayout layout)
+    : TensorIndex(layout.kind, file, std::move(layout.header)),
+      bytes_(std::move(bytes)),
+      made_(std::move(layout.made)) {
+  const std::string_view all = *bytes_;
+  for (std::size_t i = 0; i < layout.places.size(); ++i) {
+    const TensorPlace& place = layout.places[i];
+    const bool made = place.made.data() != nullptr;
+    data_.push_back(made ? place.made : all.substr(place.start, tensors()[i].bytes));
+    if (place.crc) refuse_wrong_crc(file, tensors()[i], place, zip_crc(0, data_.back()));
+  }
+}
+
+TensorFile::TensorFile(const std::string& file, std::string bytes, const Parse& parse)
+    : TensorFile([&] {
+        auto shared = std::make_shared<const std::string>(std::move(bytes));
+        FileLayout layout = parse(file, FilePieces(file, *shared));
+        return TensorFile(file, std::move(shared), std::move(layout));
+      }()) {}
 
 TensorFile TensorFile::read(const std::filesystem::path& path) {
-  return parse(path.string(), read_file(path));
+  return {path.string(), read_file(path), safetensors_layout};
+}
+
+void refuse_wrong_crc(const std::string& file, const TensorInfo& tensor, const TensorPlace& place,
+                      std::uint32_t crc) {
+  if (!place.crc || crc == *place.crc) return;
+  throw_failure(concat(file, ": tensor ", shown(tensor.name), " is damaged: its ", tensor.bytes,
+                       " bytes do not have the CRC that the file states"));
 }
 
 std::uint64_t data_start(const std::string& file, std::string_view bytes,
@@ -159,36 +182,20 @@ std::uint64_t data_start(const std::string& file, std::string_view bytes,
   return length_bytes + length;
 }
 
-TensorFile TensorFile::parse(const std::string& file, std::string bytes) {
-  const std::uint64_t start = data_start(file, bytes, bytes.size());
-  auto content = std::make_shared<FileContent>();
-  content->bytes = std::move(bytes);
-  const std::string_view all = content->bytes;
-  TensorHeader header = parse_header(file, all.substr(0, start), all.size() - start);
-  std::vector<std::string_view> data;
-  data.reserve(header.tensors.size());
-  for (const TensorInfo& tensor : header.tensors) {
-    data.push_back(all.substr(start + tensor.offset, tensor.bytes));
+FileLayout safetensors_layout(const std::string& file, const FilePieces& pieces) {
+  std::string room;
+  const std::uint64_t start =
+      data_start(file, pieces.look(0, std::min(length_bytes, pieces.size()), room), pieces.size());
+  FileLayout out;
+  out.header = parse_header(file, pieces.look(0, start, room), pieces.size() - start);
+  for (const TensorInfo& tensor : out.header.tensors) {
+    out.places.push_back({.start = start + tensor.offset, .made = {}, .crc = {}});
   }
-  return {FileKind::safetensors, file, std::move(content), std::move(header), std::move(data)};
-}
-
-TensorFile TensorFile::renamed(const std::function<std::string(const std::string&)>& rename,
-                               Metadata metadata) const {
-  TensorHeader header{.tensors = {}, .metadata = std::move(metadata)};
-  std::vector<std::string_view> data;
-  for (std::size_t i = 0; i < data_.size(); ++i) {
-    TensorInfo info = tensors()[i];
-    info.name = rename(info.name);
-    if (info.name.empty()) continue;
-    header.tensors.push_back(std::move(info));
-    data.push_back(data_[i]);
-  }
-  return {kind(), file(), content_, std::move(header), std::move(data)};
+  return out;
 }
 
 std::string TensorFile::file_sha256() const {
-  return sha256(content_->bytes);
+  return sha256(*bytes_);
 }
 
 std::string_view TensorFile::data(const TensorInfo& tensor) const {

@@ -1,6 +1,6 @@
 // A file of named tensors in memory, and safetensors files, read and written. Relies on core.
 // Format: github.com/huggingface/safetensors (an 8-byte header length, a JSON header, the data).
-// Files of any kind are read by weights/read_weights.h.
+// Files of any kind are read by weights/file_layout.h.
 #pragma once
 
 #include <cstdint>
@@ -14,6 +14,7 @@
 #include <string_view>
 #include <vector>
 
+#include "core/files.h"
 #include "core/output.h"
 #include "core/shape.h"
 
@@ -49,11 +50,30 @@ enum class FileKind { safetensors, torch_zip, torch_legacy };
 /// "safetensors", "PyTorch (zip)", "PyTorch (before 1.6)".
 const char* to_string(FileKind kind);
 
-/// What tensors point into: the file's own bytes, and what had to be unpacked or rearranged.
-struct FileContent {
-  std::string bytes;
-  std::deque<std::string> copies;
+/// Where the bytes of a tensor are.
+struct TensorPlace {
+  std::uint64_t start = 0;           ///< in the file
+  std::string_view made;             ///< in its place: what had to be unpacked or rearranged
+  std::optional<std::uint32_t> crc;  ///< of the tensor's bytes as the file states it, unchecked yet
 };
+
+/// A file of weights as it lies on disk: all that it says but the bytes of its tensors.
+struct FileLayout {
+  FileKind kind = FileKind::safetensors;
+  TensorHeader header;
+  std::vector<TensorPlace> places;                      ///< of each tensor
+  std::shared_ptr<const std::deque<std::string>> made;  ///< what places point into
+};
+
+/// The layout of a safetensors file. Throws Error naming the file and the place when a rule of the
+/// format is broken: header length within the file and 100 MB, one JSON object without duplicate or
+/// unknown keys, at most 65,536 tensors and as many metadata, known types, shapes of at most 32
+/// sides that fit their bytes, data without holes or overlaps that ends with the file.
+FileLayout safetensors_layout(const std::string& file, const FilePieces& pieces);
+
+/// Throws Error naming file and tensor when its bytes have another CRC than the file states.
+void refuse_wrong_crc(const std::string& file, const TensorInfo& tensor, const TensorPlace& place,
+                      std::uint32_t crc);
 
 /// The tensors of a file by name, without their bytes.
 class TensorIndex {
@@ -86,22 +106,14 @@ class TensorIndex {
 /// a .pth share their bytes here.
 class TensorFile : public TensorIndex {
  public:
-  /// `data` holds the bytes of each tensor, within `content`. Throws Error when two have one name.
-  TensorFile(FileKind kind, std::string file, std::shared_ptr<const FileContent> content,
-             TensorHeader header, std::vector<std::string_view> data);
+  /// How the layout of a file is found.
+  using Parse = std::function<FileLayout(const std::string& file, const FilePieces& pieces)>;
+  /// The file with these bytes; `file` is its name in messages. Throws Error as `parse` does, when
+  /// two tensors have one name, and when a CRC is wrong.
+  TensorFile(const std::string& file, std::string bytes, const Parse& parse);
 
-  /// A safetensors file. Throws Error naming the file and the place when a rule of the format is
-  /// broken: header length within the file and 100 MB, one JSON object without duplicate or unknown
-  /// keys, at most 65,536 tensors and as many metadata, known types, shapes of at most 32 sides
-  /// that fit their bytes, data without holes or overlaps that ends with the file.
+  /// A safetensors file. Throws Error as safetensors_layout and read_file do.
   static TensorFile read(const std::filesystem::path& path);
-  /// The same from bytes in memory; `file` is its name in messages.
-  static TensorFile parse(const std::string& file, std::string bytes);
-
-  /// The same tensors under the names that `rename` gives them (left out where that is empty), with
-  /// other metadata. Shares the bytes.
-  [[nodiscard]] TensorFile renamed(const std::function<std::string(const std::string&)>& rename,
-                                   Metadata metadata) const;
 
   /// SHA-256 of the file itself, computed from the bytes in memory.
   [[nodiscard]] std::string file_sha256() const;
@@ -111,7 +123,10 @@ class TensorFile : public TensorIndex {
   [[nodiscard]] std::vector<double> values(const std::string& name) const;
 
  private:
-  std::shared_ptr<const FileContent> content_;
+  TensorFile(const std::string& file, std::shared_ptr<const std::string> bytes, FileLayout layout);
+
+  std::shared_ptr<const std::string> bytes_;
+  std::shared_ptr<const std::deque<std::string>> made_;
   std::vector<std::string_view> data_;
 };
 

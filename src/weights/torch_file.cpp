@@ -16,8 +16,16 @@
 namespace medurwkv::weights {
 namespace {
 
-/// The bytes of storages, by key.
-using StorageBytes = std::map<std::string_view, std::string_view>;
+/// Where the bytes of a storage are.
+struct StoragePlace {
+  std::uint64_t start = 0;  ///< in the file
+  std::uint64_t bytes = 0;
+  std::string_view made;             ///< in its place, what had to be unpacked
+  std::optional<std::uint32_t> crc;  ///< as the file states it, unchecked yet
+};
+
+/// By the storages' keys.
+using StoragePlaces = std::map<std::string_view, StoragePlace>;
 
 /// How the first pickle of a legacy file ends: a number of ten bytes, and STOP.
 constexpr std::string_view legacy_magic("\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19.", 13);
@@ -61,31 +69,83 @@ void gather(const StridedTensor& tensor, std::string_view storage, std::string& 
   }
 }
 
-/// The tensors as a file: where one is row-major in its storage it stays there.
-TensorFile assemble(FileKind kind, const std::string& file, std::shared_ptr<FileContent> content,
-                    const TorchObjects& objects, const StorageBytes& storages, Budget& budget) {
-  TensorHeader header;
-  std::vector<std::string_view> data;
-  for (const StridedTensor& tensor : objects.tensors) {
-    const std::string_view storage = storages.at(tensor.storage);
-    const auto bytes =
-        static_cast<std::uint64_t>(element_count(tensor.shape) * size_of(tensor.type));
-    header.tensors.push_back(
-        {.name = tensor.name, .type = tensor.type, .shape = tensor.shape, .bytes = bytes});
-    if (bytes == 0) {
-      data.emplace_back();
-    } else if (is_row_major(tensor)) {
-      data.push_back(
-          storage.substr(static_cast<std::size_t>(tensor.offset * size_of(tensor.type)), bytes));
-    } else {
-      budget.charge(bytes, "tensors that are spread over their storage, at full size");
-      std::string& copy = content->copies.emplace_back(bytes, '\0');
-      gather(tensor, storage, copy);
-      data.emplace_back(copy);
+/// Makes the layout of what the pickle describes.
+class Assembly {
+ public:
+  Assembly(const std::string& file, const FilePieces& pieces, Budget& budget)
+      : file_(file), pieces_(pieces), budget_(budget) {}
+
+  /// Memory that the layout keeps.
+  std::deque<std::string>& made() { return *made_; }
+
+  /// Where a tensor is row-major in its storage, it stays there.
+  FileLayout layout(FileKind kind, const TorchObjects& objects, StoragePlaces storages) {
+    FileLayout out{.kind = kind, .header = {}, .places = {}, .made = made_};
+    for (const StridedTensor& tensor : objects.tensors) {
+      const auto bytes =
+          static_cast<std::uint64_t>(element_count(tensor.shape) * size_of(tensor.type));
+      out.header.tensors.push_back(
+          {.name = tensor.name, .type = tensor.type, .shape = tensor.shape, .bytes = bytes});
+      StoragePlace& storage = storages.at(tensor.storage);
+      const bool whole = is_row_major(tensor) && bytes == storage.bytes;
+      if (!whole) check(tensor.storage, storage);
+      TensorPlace& place = out.places.emplace_back();
+      if (bytes == 0) continue;
+      if (!is_row_major(tensor)) {
+        place.made = gathered(tensor, storage, bytes);
+        continue;
+      }
+      const auto offset = static_cast<std::uint64_t>(tensor.offset * size_of(tensor.type));
+      if (storage.made.data() != nullptr) {
+        place.made = storage.made.substr(offset, bytes);
+      } else {
+        place.start = storage.start + offset;
+        place.crc = std::exchange(storage.crc, std::nullopt);
+      }
+    }
+    for (auto& [key, storage] : storages) check(key, storage);
+    return out;
+  }
+
+ private:
+  /// Compares the CRC of a storage, once.
+  void check(std::string_view key, StoragePlace& storage) const {
+    if (!storage.crc) return;
+    constexpr std::uint64_t piece = 1 << 18;
+    std::uint32_t crc = 0;
+    std::string room;
+    for (std::uint64_t at = 0; at < storage.bytes; at += piece) {
+      const std::uint64_t count = std::min(piece, storage.bytes - at);
+      crc = zip_crc(crc, pieces_.look(storage.start + at, count, room));
+    }
+    if (crc != *std::exchange(storage.crc, std::nullopt)) {
+      throw_failure(concat(file_, ": storage ", shown(key), " is damaged: its ", storage.bytes,
+                           " bytes do not have the CRC that the file states"));
     }
   }
-  return {kind, file, std::move(content), std::move(header), std::move(data)};
-}
+
+  std::string_view gathered(const StridedTensor& tensor, const StoragePlace& storage,
+                            std::uint64_t bytes) {
+    budget_.charge(bytes, "tensors that are spread over their storage, at full size");
+    std::string& copy = made_->emplace_back(bytes, '\0');
+    // Each storage is read once, however many tensors are spread over it.
+    const std::string_view all =
+        storage.made.data() != nullptr
+            ? storage.made
+            : pieces_.look(storage.start, storage.bytes, spread_[tensor.storage]);
+    gather(tensor, all, copy);
+    return copy;
+  }
+
+  const std::string& file_;
+  const FilePieces& pieces_;
+  Budget& budget_;
+  std::shared_ptr<std::deque<std::string>> made_ = std::make_shared<std::deque<std::string>>();
+  std::map<std::string_view, std::string> spread_;  ///< storages that were read
+};
+
+/// What a budget is charged for.
+constexpr const char* unpacked = "deflated members; pack the archive again without compression";
 
 // --- zip archives --------------------------------------------------------------------------------
 
@@ -130,18 +190,23 @@ void refuse_other_kinds(const std::string& file, const ZipArchive& archive, cons
   }
 }
 
-/// A member's content: where it lies when it is stored, else unpacked into a copy.
-std::string_view content_of(const ZipArchive& archive, const ZipMember& member,
-                            FileContent& content, Budget& budget) {
-  if (!member.deflated) return archive.stored(member);
-  budget.charge(member.size, "deflated members; pack the archive again without compression");
-  return content.copies.emplace_back(archive.read(member, member.size));
+/// The place of a storage that is a member of the archive.
+StoragePlace place_of(const ZipArchive& archive, const ZipMember& member,
+                      std::deque<std::string>& made, Budget& budget) {
+  StoragePlace out{.start = member.start, .bytes = member.size, .made = {}, .crc = {}};
+  if (member.deflated) {
+    budget.charge(member.size, unpacked);
+    out.made = made.emplace_back(archive.read(member, member.size));
+  } else {
+    out.crc = member.crc;
+  }
+  return out;
 }
 
-StorageBytes zip_storages(const std::string& file, const ZipArchive& archive,
-                          const std::string& root, const TorchObjects& objects,
-                          FileContent& content, Budget& budget) {
-  StorageBytes out;
+StoragePlaces zip_storages(const std::string& file, const ZipArchive& archive,
+                           const std::string& root, const TorchObjects& objects,
+                           std::deque<std::string>& made, Budget& budget) {
+  StoragePlaces out;
   for (const auto& [key, storage] : objects.storages) {
     const std::string name = concat(root, "data/", key);
     const ZipMember* member = archive.find(name);
@@ -155,7 +220,7 @@ StorageBytes zip_storages(const std::string& file, const ZipArchive& archive,
                            to_string(storage.type)));
     }
     budget.charge(96, "its storages");
-    out[key] = content_of(archive, *member, content, budget);
+    out[key] = place_of(archive, *member, made, budget);
   }
   return out;
 }
@@ -165,19 +230,33 @@ StorageBytes zip_storages(const std::string& file, const ZipArchive& archive,
 /// Reads pickles one after another.
 class LegacyReader {
  public:
-  LegacyReader(const std::string& file, std::string_view bytes, Budget& budget)
-      : file_(file), bytes_(bytes), budget_(budget) {}
+  LegacyReader(const std::string& file, const FilePieces& pieces, Budget& budget)
+      : file_(file), pieces_(pieces), budget_(budget) {}
 
+  /// A pickle says where it ends, but only to who reads it: so it is read from the next bytes, and
+  /// where they are too few from more.
   Pickle next(const char* what) {
-    Pickle out =
-        Pickle::parse(concat(file_, ": ", what), bytes_.substr(at_), at_, torch_globals(), budget_);
-    at_ += out.size();
-    return out;
+    const std::string where = concat(file_, ": ", what);
+    std::string& room = rooms_.emplace_back();
+    const std::uint64_t left = pieces_.size() - at_;
+    for (std::uint64_t count = 1 << 16;; count *= 8) {
+      const std::string_view stream = pieces_.look(at_, std::min(count, left), room);
+      try {
+        Budget budget = budget_;
+        Pickle out = Pickle::parse(where, stream, at_, torch_globals(), budget);
+        budget_ = budget;
+        at_ += out.size();
+        return out;
+      } catch (const Error&) {
+        if (count >= left) throw;
+      }
+    }
   }
 
   void read_start() {
     const Pickle magic = next("its magic number");
-    if (!bytes_.substr(0, magic.size()).ends_with(legacy_magic)) {
+    std::string room;
+    if (!pieces_.look(0, magic.size(), room).ends_with(legacy_magic)) {
       throw_failure(concat(file_, ": is a pickle, but not one that torch.save wrote"));
     }
     const Pickle protocol = next("its protocol version");
@@ -190,13 +269,13 @@ class LegacyReader {
     check_system(system);
   }
 
-  /// The bytes of every storage, in the order of the list of keys.
-  StorageBytes storages(const TorchObjects& objects) {
+  /// The place of every storage, in the order of the list of keys.
+  StoragePlaces storages(const TorchObjects& objects) {
     const Pickle keys = next("its list of storages");
     if (!keys.is(keys.root(), NodeKind::list)) {
       throw_failure(concat(file_, ": its list of storages is not a list"));
     }
-    StorageBytes out;
+    StoragePlaces out;
     for (const Value& key : keys.node(keys.root()).items) {
       const bool text = key.kind == ValueKind::text;
       const auto found = text ? objects.storages.find(keys.text(key)) : objects.storages.end();
@@ -213,8 +292,8 @@ class LegacyReader {
       throw_failure(concat(file_, ": holds ", out.size(), " storages, its tensors need ",
                            objects.storages.size()));
     }
-    if (at_ != bytes_.size()) {
-      throw_failure(concat(file_, ": has ", bytes_.size() - at_,
+    if (at_ != pieces_.size()) {
+      throw_failure(concat(file_, ": has ", pieces_.size() - at_,
                            " bytes behind its last storage, from byte ", at_));
     }
     return out;
@@ -238,26 +317,28 @@ class LegacyReader {
   }
 
   /// One storage: the number of its elements and their bytes.
-  std::string_view storage(std::string_view key, const Storage& described) {
+  StoragePlace storage(std::string_view key, const Storage& described) {
     const std::uint64_t bytes = bytes_of(described, concat(file_, ": storage ", shown(key)));
-    if (!lies_within(at_, 8, bytes_.size()) || !lies_within(at_ + 8, bytes, bytes_.size())) {
+    if (!lies_within(at_, 8, pieces_.size()) || !lies_within(at_ + 8, bytes, pieces_.size())) {
       throw_failure(concat(file_, ": ends within storage ", shown(key), " at byte ", at_,
                            ", which needs ", bytes, " bytes and 8 for its length"));
     }
-    const auto elements = number_at<std::int64_t>(bytes_, at_);
+    std::string room;
+    const auto elements = number_at<std::int64_t>(pieces_.look(at_, 8, room), 0);
     if (elements != described.elements) {
       throw_failure(concat(file_, ": storage ", shown(key), " at byte ", at_, " holds ", elements,
                            " elements, expected ", described.elements));
     }
-    const std::string_view out = bytes_.substr(at_ + 8, bytes);
+    const StoragePlace out{.start = at_ + 8, .bytes = bytes, .made = {}, .crc = {}};
     at_ += 8 + bytes;
     return out;
   }
 
   const std::string& file_;
-  std::string_view bytes_;
+  const FilePieces& pieces_;
   Budget& budget_;
   std::uint64_t at_ = 0;
+  std::deque<std::string> rooms_;  ///< what the pickles are made of
 };
 
 }  // namespace
@@ -270,16 +351,16 @@ bool looks_like_pickle(std::string_view bytes) {
   return bytes.size() >= 2 && bytes[0] == '\x80' && bytes[1] >= 2 && bytes[1] <= 5;
 }
 
-TensorFile parse_torch_zip(const std::string& file, std::string bytes) {
-  Budget budget(file, bytes.size());
-  auto content = std::make_shared<FileContent>();
-  content->bytes = std::move(bytes);
-  const ZipArchive archive(file, content->bytes);
+FileLayout torch_zip_layout(const std::string& file, const FilePieces& pieces) {
+  Budget budget(file, pieces.size());
+  Assembly assembly(file, pieces, budget);
+  const ZipArchive archive(file, pieces);
   budget.charge(archive.members().size() * 112, "its directory");
   const std::string root(root_folder(file, archive));
   refuse_other_kinds(file, archive, root, budget);
-  const std::string_view stream =
-      content_of(archive, *archive.find(root + "data.pkl"), *content, budget);
+  const ZipMember& program = *archive.find(root + "data.pkl");
+  if (program.deflated) budget.charge(program.size, unpacked);
+  const std::string stream = archive.read(program, program.size);
   const std::string where = concat(file, ": ", shown(root), "data.pkl");
   const Pickle pickle = Pickle::parse(where, stream, 0, torch_globals(), budget);
   if (pickle.size() != stream.size()) {
@@ -287,20 +368,18 @@ TensorFile parse_torch_zip(const std::string& file, std::string bytes) {
                          " bytes follow the end of the pickle at byte ", pickle.size()));
   }
   const TorchObjects objects = torch_objects(where, pickle, budget);
-  const StorageBytes storages = zip_storages(file, archive, root, objects, *content, budget);
-  return assemble(FileKind::torch_zip, file, std::move(content), objects, storages, budget);
+  StoragePlaces storages = zip_storages(file, archive, root, objects, assembly.made(), budget);
+  return assembly.layout(FileKind::torch_zip, objects, std::move(storages));
 }
 
-TensorFile parse_torch_legacy(const std::string& file, std::string bytes) {
-  Budget budget(file, bytes.size());
-  auto content = std::make_shared<FileContent>();
-  content->bytes = std::move(bytes);
-  LegacyReader reader(file, content->bytes, budget);
+FileLayout torch_legacy_layout(const std::string& file, const FilePieces& pieces) {
+  Budget budget(file, pieces.size());
+  LegacyReader reader(file, pieces, budget);
   reader.read_start();
   const Pickle pickle = reader.next("its pickle");
   const TorchObjects objects = torch_objects(concat(file, ": its pickle"), pickle, budget);
-  const StorageBytes storages = reader.storages(objects);
-  return assemble(FileKind::torch_legacy, file, std::move(content), objects, storages, budget);
+  return Assembly(file, pieces, budget)
+      .layout(FileKind::torch_legacy, objects, reader.storages(objects));
 }
 
 }  // namespace medurwkv::weights

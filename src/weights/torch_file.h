@@ -20,9 +20,10 @@ bool looks_like_pickle(std::string_view bytes);
 /// Error naming the file and the place: for what breaks the format, for a global that weights are
 /// not made of, TorchScript, big-endian files, storages or types that are not read, tensors that
 /// reach beyond their storage, and more memory than the file's size warrants (weights/budget.h).
-TensorFile parse_torch_zip(const std::string& file, std::string bytes);
+/// The CRC of a storage that is one tensor is left to whoever reads that.
+FileLayout torch_zip_layout(const std::string& file, const FilePieces& pieces);
 
 /// The same for a checkpoint of earlier versions: pickles one after another, then the storages.
-TensorFile parse_torch_legacy(const std::string& file, std::string bytes);
+FileLayout torch_legacy_layout(const std::string& file, const FilePieces& pieces);
 
 }  // namespace medurwkv::weights

@@ -9,8 +9,8 @@
 #include <vector>
 
 #include "core/threads.h"
+#include "core/zip.h"
 #include "weights/model_file.h"
-#include "weights/read_weights.h"
 
 namespace medurwkv::weights {
 namespace {
@@ -18,19 +18,12 @@ namespace {
 /// Fits into the cache of one core; a multiple of every element's size.
 constexpr std::size_t piece_bytes = 1 << 18;
 
-/// What looks_like_safetensors wants to see.
-constexpr std::uint64_t start_bytes = 9;
-
 }  // namespace
 
 WeightsSource WeightsSource::open(const std::filesystem::path& path) {
   FilePieces pieces(path);
-  const std::string start = pieces.read(0, std::min(start_bytes, pieces.size()));
-  if (!looks_like_safetensors(start)) return WeightsSource(read_unchecked(path));
-  const std::string file = path.string();
-  const std::uint64_t data = data_start(file, start, pieces.size());
-  TensorHeader header = parse_header(file, pieces.read(0, data), pieces.size() - data);
-  return {file, std::move(header), {.pieces = std::move(pieces), .data_start = data}};
+  FileLayout layout = model_layout(path.string(), pieces);
+  return {path.string(), std::move(pieces), std::move(layout)};
 }
 
 WeightsSource::WeightsSource(TensorFile file)
@@ -38,35 +31,47 @@ WeightsSource::WeightsSource(TensorFile file)
                   {.tensors = file.tensors(), .metadata = file.metadata()}),
       bytes_(std::move(file)) {}
 
-WeightsSource::WeightsSource(std::string file, TensorHeader header, OnDisk bytes)
-    : TensorIndex(FileKind::safetensors, std::move(file), std::move(header)),
-      bytes_(std::move(bytes)) {}
+WeightsSource::WeightsSource(const std::string& file, FilePieces pieces, FileLayout layout)
+    : TensorIndex(layout.kind, file, std::move(layout.header)),
+      bytes_(OnDisk{.pieces = std::move(pieces),
+                    .places = std::move(layout.places),
+                    .made = std::move(layout.made)}) {}
 
-void WeightsSource::read_bytes(const TensorInfo& tensor, std::uint64_t at,
-                               std::span<char> out) const {
-  if (const auto* disk = std::get_if<OnDisk>(&bytes_)) {
-    disk->pieces.read(disk->data_start + tensor.offset + at, out);
+void WeightsSource::read_bytes(std::size_t tensor, std::uint64_t at, std::span<char> out) const {
+  if (const auto* whole = std::get_if<TensorFile>(&bytes_)) {
+    whole->data(tensors()[tensor]).copy(out.data(), out.size(), at);
+    return;
+  }
+  const auto& disk = std::get<OnDisk>(bytes_);
+  const TensorPlace& place = disk.places[tensor];
+  if (place.made.data() != nullptr) {
+    place.made.copy(out.data(), out.size(), at);
   } else {
-    std::get<TensorFile>(bytes_).data(tensor).copy(out.data(), out.size(), at);
+    disk.pieces.read(place.start + at, out);
   }
 }
 
 std::string WeightsSource::read(const Take& take) const {
   std::vector<std::string> hashes(tensors().size());
+  const auto* disk = std::get_if<OnDisk>(&bytes_);
   std::atomic<std::size_t> next{0};
   const auto read_tensors = [&] {
     std::vector<char> buffer(piece_bytes);
     for (std::size_t i = next++; i < hashes.size(); i = next++) {
       const TensorInfo& tensor = tensors()[i];
+      const bool has_crc = disk != nullptr && disk->places[i].crc;
+      std::uint32_t crc = 0;
       Sha256 hash;
       for (std::uint64_t at = 0; at < tensor.bytes; at += piece_bytes) {
         const std::span<char> piece(buffer.data(),
                                     std::min<std::uint64_t>(piece_bytes, tensor.bytes - at));
-        read_bytes(tensor, at, piece);
+        read_bytes(i, at, piece);
         const std::string_view bytes(piece.data(), piece.size());
         hash.add(bytes);
+        if (has_crc) crc = zip_crc(crc, bytes);
         take(tensor, at, bytes);
       }
+      if (has_crc) refuse_wrong_crc(file(), tensor, disk->places[i], crc);
       hashes[i] = hash.finish();
     }
   };
@@ -87,8 +92,9 @@ std::string WeightsSource::read(const Take& take) const {
   return content;
 }
 
-void WeightsSource::check() const {
-  read([](const TensorInfo& /*tensor*/, std::uint64_t /*at*/, std::string_view /*piece*/) {});
+std::string WeightsSource::check() const {
+  return read(
+      [](const TensorInfo& /*tensor*/, std::uint64_t /*at*/, std::string_view /*piece*/) {});
 }
 
 }  // namespace medurwkv::weights

@@ -2,14 +2,18 @@
 // on weights/model_file.h and core/threads.h.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
+#include <deque>
 #include <exception>
 #include <filesystem>
 #include <functional>
+#include <memory>
 #include <span>
 #include <string>
 #include <string_view>
 #include <variant>
+#include <vector>
 
 #include "core/files.h"
 #include "weights/tensor_file.h"
@@ -17,10 +21,11 @@
 namespace medurwkv::weights {
 
 /// What the file says of its tensors is known at once. Their bytes are read when they are asked
-/// for: of a safetensors file nothing but the header is in memory, a .pth is there as a whole.
+/// for. In memory is only what says where they are, and tensors of a .pth that are deflated or
+/// spread over their storage.
 class WeightsSource : public TensorIndex {
  public:
-  /// A file of any kind. Throws Error as read_unchecked does.
+  /// A file of any kind. Throws Error as model_layout and FilePieces do.
   static WeightsSource open(const std::filesystem::path& path);
   explicit WeightsSource(TensorFile file);
 
@@ -31,11 +36,12 @@ class WeightsSource : public TensorIndex {
   /// Reads every tensor once; each piece is hashed and given to `take` while the processor's cache
   /// holds it. Several threads share the tensors: `take` is called by all of them, for one tensor
   /// by one. Returns content_sha256 of what was read. Throws Error naming the file when the
-  /// checksum among the metadata is another; what `take` was given must not be used then.
+  /// checksum among the metadata or the CRC of a tensor is another; what `take` was given must not
+  /// be used then.
   std::string read(const Take& take) const;  // NOLINT(modernize-use-nodiscard)
 
-  /// Throws Error as read does.
-  void check() const;
+  /// Reads without a taker.
+  std::string check() const;  // NOLINT(modernize-use-nodiscard)
 
   /// What `use` makes of names, shapes and metadata. They may be damaged as long as the tensors are
   /// not read. So where `use` throws, the file is read, and refused as damaged if it is.
@@ -52,11 +58,12 @@ class WeightsSource : public TensorIndex {
  private:
   struct OnDisk {
     FilePieces pieces;
-    std::uint64_t data_start = 0;
+    std::vector<TensorPlace> places;
+    std::shared_ptr<const std::deque<std::string>> made;
   };
 
-  WeightsSource(std::string file, TensorHeader header, OnDisk bytes);
-  void read_bytes(const TensorInfo& tensor, std::uint64_t at, std::span<char> out) const;
+  WeightsSource(const std::string& file, FilePieces pieces, FileLayout layout);
+  void read_bytes(std::size_t tensor, std::uint64_t at, std::span<char> out) const;
 
   std::variant<OnDisk, TensorFile> bytes_;
 };

@@ -77,7 +77,7 @@ TEST_F(WeightsCommands, TrainStartsFromAPublishedEncoder) {
   const weights::TensorFile checkpoint = weights::read_checked(path("pretrained/last.ckpt"));
   const json started = json::parse(checkpoint.metadata().at("checkpoint")).at("started_with");
   EXPECT_EQ(started.at("initial_tensors").size(), 316U);
-  // It is told of the whole network, also once it is resumed, with or without the file.
+  // A resumed run reports these counts too, with or without the file.
   for (const std::vector<std::string>& more :
        {std::vector<std::string>{"--resume"}, {"--resume", "--pretrained", adapter()}}) {
     std::vector<std::string> words =
@@ -185,7 +185,11 @@ TEST_F(WeightsCommands, ARunThatStartsOverAsksForItsFile) {
   const Outcome without =
       run_program(world->training("over", {"--epochs", "1", "--wkv", "released32", "--resume"}));
   EXPECT_EQ(without.code, 2);
-  EXPECT_TRUE(contains(without.err, "--pretrained FILE (SHA-256 " + sha256_file(adapter())))
+  const json about = json::parse(run_program({"inspect", adapter(), "--json"}).out);
+  EXPECT_TRUE(contains(without.err,
+                       "--pretrained FILE (SHA-256 of its content, as `medurwkv "
+                       "inspect` shows it: " +
+                           about.at("content_sha256").get<std::string>()))
       << without.err;
   std::vector<std::string> with = words;
   with.emplace_back("--resume");

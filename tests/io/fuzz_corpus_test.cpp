@@ -18,9 +18,9 @@
 #include "data/codecs/read.h"
 #include "data/layout/pack.h"
 #include "support/paths.h"
+#include "support/read_weights.h"
 #include "train/run/config.h"
 #include "weights/model_file.h"
-#include "weights/read_weights.h"
 
 extern "C" {
 int fuzz_configuration(const std::uint8_t* data, std::size_t size);
@@ -86,7 +86,7 @@ TEST(FuzzCorpus, WhatPythonWroteIsRead) {
   });
   expect_read("torch", [](const fs::path& path) {
     if (path.filename().string().find("_pickle_") != std::string::npos) return;
-    const weights::TensorFile file = weights::read_weights(path);
+    const weights::TensorFile file = test::read_weights(path);
     std::string bytes;
     for (int i = 0; i < 48; ++i) bytes += static_cast<char>(i);
     if (file.contains("a.weight")) {
@@ -103,7 +103,7 @@ TEST(FuzzCorpus, WhatPythonWroteIsRead) {
       EXPECT_EQ(file.tensors().size(), 10U) << path;
     }
   });
-  expect_read("safetensors", [](const fs::path& path) { weights::read_weights(path); });
+  expect_read("safetensors", [](const fs::path& path) { test::read_weights(path); });
   expect_read("npy", [](const fs::path& path) {
     if (path.filename() != "archive") NpyArray::read(path);
   });

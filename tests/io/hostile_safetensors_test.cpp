@@ -9,9 +9,10 @@
 
 #include "net/presets.h"
 #include "support/hostile.h"
+#include "support/read_weights.h"
 #include "support/zip_by_hand.h"
 #include "weights/model_file.h"
-#include "weights/read_weights.h"
+#include "weights/weights_source.h"
 
 namespace medurwkv::weights {
 namespace {
@@ -154,7 +155,10 @@ TEST(HostileSafetensors, AreRefused) {
         std::uint64_t{1} << 63U, ~std::uint64_t{0}, ~std::uint64_t{0} - 7}) {
     files.push_back({"a header of " + std::to_string(length), little(length, 8) + "{}", ""});
   }
-  test::expect_refused("hostile.safetensors", files, [](const auto& path) { read_weights(path); });
+  test::expect_refused("hostile.safetensors", files,
+                       [](const auto& path) { test::read_weights(path); });
+  test::expect_refused("hostile.safetensors", files,
+                       [](const auto& path) { WeightsSource::open(path).check(); });
 }
 
 /// A model file without tensors, with one of its metadata replaced or, without a value, left out.
@@ -196,7 +200,7 @@ TEST(HostileSafetensors, ModelMetadataAreRefused) {
     }
   }
   test::expect_refused("hostile.model", files, [](const auto& path) {
-    model_info(path.string(), read_weights(path).metadata());
+    model_info(path.string(), test::read_weights(path).metadata());
   });
 }
 

@@ -9,8 +9,10 @@
 
 #include "support/hostile.h"
 #include "support/pickle_by_hand.h"
+#include "support/read_weights.h"
 #include "support/zip_by_hand.h"
-#include "weights/read_weights.h"
+#include "weights/file_layout.h"
+#include "weights/weights_source.h"
 
 namespace medurwkv::weights {
 namespace {
@@ -371,7 +373,9 @@ TEST(HostileTorch, ZipCheckpointsAreRefused) {
     files.push_back({pickle.what, test::make_zip(zip_entries(pickle.bytes, four_floats())).bytes,
                      pickle.named});
   }
-  test::expect_refused("hostile.pth", files, [](const auto& path) { read_weights(path); });
+  test::expect_refused("hostile.pth", files, [](const auto& path) { test::read_weights(path); });
+  test::expect_refused("hostile.pth", files,
+                       [](const auto& path) { WeightsSource::open(path).check(); });
 }
 
 /// Files whose parts contradict each other.
@@ -442,13 +446,15 @@ TEST(HostileTorch, LegacyCheckpointsAreRefused) {
   for (const HostileFile& pickle : pickles(true)) {
     files.push_back({pickle.what, legacy_parts(pickle.bytes, four_floats()).bytes(), pickle.named});
   }
-  test::expect_refused("hostile.pth", files, [](const auto& path) { read_weights(path); });
+  test::expect_refused("hostile.pth", files, [](const auto& path) { test::read_weights(path); });
+  test::expect_refused("hostile.pth", files,
+                       [](const auto& path) { WeightsSource::open(path).check(); });
 }
 
 // The honest files that all of the above distort.
 TEST(HostileTorch, TheirHonestFormIsRead) {
   const auto values = [](const std::string& bytes) {
-    return parse_weights("honest.pth", bytes).values("a");
+    return TensorFile("honest.pth", bytes, layout_of).values("a");
   };
   EXPECT_EQ(values(good_zip().bytes), (std::vector<double>{1, 2, 3, 4}));
   EXPECT_EQ(values(legacy_parts(good(true), four_floats()).bytes()),

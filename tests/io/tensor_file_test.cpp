@@ -14,9 +14,9 @@
 #include "core/files.h"
 #include "net/presets.h"
 #include "support/paths.h"
+#include "support/read_weights.h"
 #include "support/refusal.h"
 #include "weights/model_file.h"
-#include "weights/read_weights.h"
 
 namespace medurwkv::weights {
 namespace {
@@ -117,16 +117,16 @@ TEST_F(TensorFiles, ReadBackAsWritten) {
   EXPECT_THROW(static_cast<void>(file.info("absent")), Error);
 }
 
-// What read_weights takes for a safetensors file, whatever its name, and what for nothing it knows.
+// What layout_of takes for a safetensors file, whatever its name, and what for nothing it knows.
 TEST_F(TensorFiles, AreFoundByTheirContent) {
   const auto path = folder_.path() / "weights.pth";
   write_file(path, file_bytes(two_floats, std::string(8, '\0')));
-  const TensorFile file = read_weights(path);
+  const TensorFile file = test::read_weights(path);
   EXPECT_EQ(file.kind(), FileKind::safetensors);
   EXPECT_EQ(file.values("a"), (std::vector<double>{0, 0}));
   for (const std::string& other : {std::string(), std::string("\x89PNG\r\n\x1a\n and more", 16)}) {
     write_file(path, other);
-    const auto refused = test::refusal_of([&] { return read_weights(path); });
+    const auto refused = test::refusal_of([&] { return test::read_weights(path); });
     ASSERT_TRUE(refused);
     EXPECT_TRUE(refused->names("weights.pth: holds no weights")) << refused->message;
   }

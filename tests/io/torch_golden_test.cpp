@@ -8,7 +8,7 @@
 #include <nlohmann/json.hpp>
 
 #include "support/paths.h"
-#include "weights/read_weights.h"
+#include "support/read_weights.h"
 
 namespace medurwkv::weights {
 namespace {
@@ -26,8 +26,9 @@ TEST(TorchGolden, EveryCheckpointEqualsItsTwin) {
     const auto name = entry.at("file").get<std::string>();
     if (!name.ends_with(".pth")) continue;
     ++read;
-    const TensorFile file = read_weights(folder / name);
-    const TensorFile twin = read_weights(folder / entry.at("expected").get<std::string>());
+    const TensorFile file = test::read_weights(folder / name);
+    const auto pieces = test::pieces_of(WeightsSource::open(folder / name));
+    const TensorFile twin = test::read_weights(folder / entry.at("expected").get<std::string>());
     EXPECT_EQ(file.kind(),
               entry.at("container") == "zip" ? FileKind::torch_zip : FileKind::torch_legacy);
     EXPECT_EQ(twin.kind(), FileKind::safetensors);
@@ -44,6 +45,9 @@ TEST(TorchGolden, EveryCheckpointEqualsItsTwin) {
       EXPECT_EQ(tensor.type, expected.type) << name << " " << expected.name;
       EXPECT_EQ(tensor.shape, expected.shape) << name << " " << expected.name;
       EXPECT_EQ(file.data(tensor), twin.data(expected)) << name << " " << expected.name;
+      const auto in_pieces = pieces.find(tensor.name);
+      EXPECT_EQ(in_pieces == pieces.end() ? "" : in_pieces->second, twin.data(expected))
+          << name << " " << expected.name;
     }
   }
   EXPECT_EQ(read, 28) << "checkpoints in the manifest";

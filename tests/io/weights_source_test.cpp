@@ -5,7 +5,6 @@
 #include <cstdint>
 #include <filesystem>
 #include <map>
-#include <mutex>
 #include <numeric>
 #include <span>
 #include <string>
@@ -16,6 +15,7 @@
 #include "core/files.h"
 #include "core/threads.h"
 #include "support/paths.h"
+#include "support/read_weights.h"
 #include "support/refusal.h"
 #include "weights/model_file.h"
 #include "weights/pth_file.h"
@@ -35,17 +35,6 @@ class WeightsSources : public ::testing::Test {
     return {{"large", DType::f32, {200'003}, as_text(std::span<const float>(numbers_))},
             {"bytes", DType::u8, {2, 2}, "wxyz"},
             {"none", DType::f32, {0, 4}, {}}};
-  }
-  /// What the pieces of each tensor are, one after the other.
-  static std::map<std::string, std::string> collected(const WeightsSource& file) {
-    std::map<std::string, std::string> out;
-    std::mutex mutex;
-    file.read([&](const TensorInfo& tensor, std::uint64_t at, std::string_view piece) {
-      const std::lock_guard lock(mutex);
-      EXPECT_EQ(out[tensor.name].size(), at) << tensor.name;
-      out[tensor.name] += piece;
-    });
-    return out;
   }
   static std::string refusal(const fs::path& file) {
     const auto refused = test::refusal_of([&] {
@@ -73,7 +62,7 @@ TEST_F(WeightsSources, GiveEveryByteOnce) {
   const auto expect_given = [&] {
     for (const int threads : {1, 3}) {
       set_thread_count(threads);
-      std::map<std::string, std::string> got = collected(WeightsSource::open(path()));
+      std::map<std::string, std::string> got = test::pieces_of(WeightsSource::open(path()));
       for (const TensorView& one : written) EXPECT_EQ(got[one.name], one.data) << one.name;
       EXPECT_EQ(got.size(), written.size());
     }
@@ -102,6 +91,24 @@ TEST_F(WeightsSources, RefuseEveryDamage) {
     write_file(path(), bytes);
     EXPECT_NE(refusal(path()).find("weights: is damaged"), std::string::npos)
         << place << ": " << refusal(path());
+  }
+}
+
+// A .pth of others has no checksum but the CRC of each member, of all its bytes.
+TEST_F(WeightsSources, RefuseAPthWithAnotherCrc) {
+  write_pth_file(path(), tensors(), {});
+  const auto said = [&] {
+    const auto refused = test::refusal_of([&] { WeightsSource::open(path()).check(); });
+    return refused ? refused->message : "";
+  };
+  const std::string whole = read_file(path());
+  ASSERT_EQ(said(), "");
+  for (const std::size_t place :
+       {whole.size() / 8, whole.size() / 2, whole.find("wxyz"), whole.find("wxyz") + 3}) {
+    std::string bytes = whole;
+    bytes[place] = static_cast<char>(bytes[place] ^ 1);
+    write_file(path(), bytes);
+    EXPECT_NE(said().find("do not have the CRC"), std::string::npos) << place << ": " << said();
   }
 }
 

@@ -38,7 +38,8 @@ auto PictureZip::with_member(const std::string& id, const Use& use) const {
   const ZipMember* member = archive_.find(id);
   if (member == nullptr) throw_failure(concat(name, ": the archive has no such member"));
   const Reading reading(file_, *member);
-  if (!member->deflated) return use(name, archive_.stored(*member));
+  std::string room;  // stays empty: the archive is in memory
+  if (!member->deflated) return use(name, archive_.stored(*member, room));
   if (member->size > file_limit) {
     throw_failure(concat(name, ": unpacks to ", member->size, " bytes, more than the ", file_limit,
                          " that are read here"));

@@ -34,7 +34,8 @@ json parsed_record(const std::string& text) {
     }
     if (const json initial = out.value("initial_weights", json::object()); !initial.empty()) {
       static_cast<void>(initial.at("option").get<std::string>());
-      static_cast<void>(initial.at("sha256").get<std::string>());
+      const char* const hash = initial.contains("sha256") ? "sha256" : "content_sha256";
+      static_cast<void>(initial.at(hash).get<std::string>());
     }
     return out;
   } catch (const json::exception& error) {
