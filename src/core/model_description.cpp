@@ -14,6 +14,7 @@ const char* to_string(Fit fit) {
     case Fit::stretch: return "stretch";
     case Fit::pad: return "pad";
     case Fit::native: return "native";
+    case Fit::tile: return "tile";
   }
   throw_internal("unknown fit");
 }
@@ -60,11 +61,12 @@ std::string wrong_class_names(const std::vector<std::string>& names) {
 }
 
 Fit fit_from(const std::string& name) {
-  for (const Fit fit : {Fit::stretch, Fit::pad, Fit::native}) {
-    if (name == to_string(fit)) return fit;
+  std::vector<std::string> names;
+  for (const Fit fit : all_fits) {
+    names.emplace_back(to_string(fit));
+    if (name == names.back()) return fit;
   }
-  throw_usage(concat("input fit '", name, "' is not known",
-                     suggestion(name, {"stretch", "pad", "native"})));
+  throw_usage(concat("input fit '", name, "' is not known", suggestion(name, names)));
 }
 
 }  // namespace medurwkv

@@ -18,9 +18,14 @@ enum class Fit {
   pad,     ///< resized into width x height with its aspect ratio kept, in the middle; the rest is 0
            ///< after normalisation, and ignored in training
   native,  ///< as it is; training takes windows of width x height
+  tile,  ///< as it is, in tiles of width x height; training takes crops of that size, half of them
+         ///< with foreground
 };
 
-/// "stretch", "pad", "native".
+/// Every fit, in the order above.
+inline constexpr std::array all_fits{Fit::stretch, Fit::pad, Fit::native, Fit::tile};
+
+/// "stretch", "pad", "native", "tile".
 const char* to_string(Fit fit);
 /// Throws a usage Error that suggests the nearest name.
 Fit fit_from(const std::string& name);

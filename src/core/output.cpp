@@ -156,28 +156,40 @@ void make_folder(const OutputPath& folder) {
   }
 }
 
-void write_file(const OutputPath& file, const std::function<void(const AppendBytes&)>& produce) {
-  const std::string name = name_of(file);
-  const fs::path path = file.path();
-  const Descriptor folder = open_folder(file.folder());
-  const std::string temporary = concat(temporary_start(name), ::getpid(), temporary_suffix);
+PendingFile::PendingFile(const OutputPath& file)
+    : file_(file),
+      name_(name_of(file)),
+      temporary_(concat(temporary_start(name_), ::getpid(), temporary_suffix)),
+      folder_(open_folder(file.folder())) {
   // Remove what a killed process with this number has left, or a link that somebody put there.
-  ::unlinkat(folder.get(), temporary.c_str(), 0);
-  Descriptor bytes_to(::openat(folder.get(), temporary.c_str(),
-                               O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644));
-  if (bytes_to.get() < 0) throw_errno("create", path.parent_path() / temporary);
-  try {
-    produce([&](std::string_view bytes) { write_all(bytes_to.get(), bytes, path); });
-    if (::fsync(bytes_to.get()) != 0) throw_errno("fsync", path);
-    if (!bytes_to.close_now()) throw_errno("close", path);
-    if (::renameat(folder.get(), temporary.c_str(), folder.get(), name.c_str()) != 0) {
-      throw_errno("rename into place", path);
-    }
-  } catch (...) {
-    ::unlinkat(folder.get(), temporary.c_str(), 0);
-    throw;
+  ::unlinkat(folder_.get(), temporary_.c_str(), 0);
+  bytes_to_ = Descriptor(::openat(folder_.get(), temporary_.c_str(),
+                                  O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644));
+  if (bytes_to_.get() < 0) throw_errno("create", file_.path().parent_path() / temporary_);
+}
+
+PendingFile::~PendingFile() {
+  if (!in_place_) ::unlinkat(folder_.get(), temporary_.c_str(), 0);
+}
+
+void PendingFile::append(std::string_view bytes) {
+  write_all(bytes_to_.get(), bytes, file_.path());
+}
+
+void PendingFile::keep() {
+  if (::fsync(bytes_to_.get()) != 0) throw_errno("fsync", file_.path());
+  if (!bytes_to_.close_now()) throw_errno("close", file_.path());
+  if (::renameat(folder_.get(), temporary_.c_str(), folder_.get(), name_.c_str()) != 0) {
+    throw_errno("rename into place", file_.path());
   }
-  if (::fsync(folder.get()) != 0) throw_errno("fsync", file.folder().path());
+  in_place_ = true;
+  if (::fsync(folder_.get()) != 0) throw_errno("fsync", file_.folder().path());
+}
+
+void write_file(const OutputPath& file, const std::function<void(const AppendBytes&)>& produce) {
+  PendingFile pending(file);
+  produce([&](std::string_view bytes) { pending.append(bytes); });
+  pending.keep();
 }
 
 void write_file(const OutputPath& file, std::string_view bytes) {

@@ -43,6 +43,30 @@ class OutputPath {
 /// place of the file is replaced, what it leads to is not.
 void write_file(const OutputPath& file, std::string_view bytes);
 
+/// A file that is made piece by piece and appears as write_file's does once it is kept. One that is
+/// not kept is gone with the object, and the former file untouched.
+class PendingFile {
+ public:
+  /// Throws Error naming the file.
+  explicit PendingFile(const OutputPath& file);
+  PendingFile(const PendingFile&) = delete;
+  PendingFile& operator=(const PendingFile&) = delete;
+  PendingFile(PendingFile&&) = delete;
+  PendingFile& operator=(PendingFile&&) = delete;
+  ~PendingFile();
+
+  /// Throws Error naming the file.
+  void append(std::string_view bytes);
+  /// To be called once, after the last byte. Throws Error naming the file.
+  void keep();
+
+ private:
+  OutputPath file_;
+  std::string name_, temporary_;
+  Descriptor folder_, bytes_to_;
+  bool in_place_ = false;
+};
+
 /// As write_file, for content made piece by piece: `produce` is given a function that appends.
 using AppendBytes = std::function<void(std::string_view)>;
 void write_file(const OutputPath& file, const std::function<void(const AppendBytes&)>& produce);

@@ -75,6 +75,15 @@ bool is_pnm(std::string_view start) {
 
 }  // namespace
 
+std::optional<FileKind> known_kind(std::string_view bytes) {
+  for (const Known& one : known_kinds) {
+    if (bytes.starts_with(one.bytes)) return one.kind;
+  }
+  if (is_webp(bytes)) return FileKind::webp;
+  if (is_pnm(bytes)) return FileKind::pnm;
+  return std::nullopt;
+}
+
 FileKind kind_of(const std::string& file, std::string_view bytes) {
   if (bytes.empty()) throw_failure(concat(file, ": is empty"));
   if (bytes.starts_with("version https://git-lfs.github.com/spec")) {
@@ -82,11 +91,7 @@ FileKind kind_of(const std::string& file, std::string_view bytes) {
                          ": is a Git LFS pointer, not an image; run `git lfs pull` in its "
                          "repository"));
   }
-  for (const Known& one : known_kinds) {
-    if (bytes.starts_with(one.bytes)) return one.kind;
-  }
-  if (is_webp(bytes)) return FileKind::webp;
-  if (is_pnm(bytes)) return FileKind::pnm;
+  if (const auto kind = known_kind(bytes)) return *kind;
   if (const char* name = marked_later(bytes)) {
     throw_failure(concat(file, ": holds ", name, ", which is not read; export it as PNG or TIFF"));
   }
@@ -110,13 +115,28 @@ void check_size(const std::string& file, std::int64_t width, std::int64_t height
                        " are decoded: shrink the image or cut it into tiles"));
 }
 
-MemoryClaim claim_pixels(const std::string& file, const PixelClaim& claim) {
-  const auto [width, height] = claim.size;
-  if (width * height > claim.most) {
-    throw_failure(concat(file, ": claims ", width, " x ", height,
-                         " pixels, more than a file of its size can hold"));
+namespace {
+
+void refuse_more_pixels(const std::string& file, ImageSize size, std::int64_t most) {
+  if (size.width * size.height <= most) return;
+  throw_failure(concat(file, ": claims ", size.width, " x ", size.height,
+                       " pixels, more than a file of its size can hold"));
+}
+
+}  // namespace
+
+void check_rows(const std::string& file, ImageSize size, std::int64_t most) {
+  const auto is_side = [](std::int64_t side) { return side > 0 && side <= longest_side; };
+  if (!is_side(size.width) || !is_side(size.height)) {
+    throw_failure(concat(file, ": claims ", size.width, " x ", size.height, " pixels; at most ",
+                         longest_side, " a side are read"));
   }
-  return {file, width * height * claim.bytes_per_pixel};
+  refuse_more_pixels(file, size, most);
+}
+
+MemoryClaim claim_pixels(const std::string& file, const PixelClaim& claim) {
+  refuse_more_pixels(file, claim.size, claim.most);
+  return {file, claim.size.width * claim.size.height * claim.bytes_per_pixel};
 }
 
 DecodedImage decode_image(const std::string& file, std::string_view bytes) {

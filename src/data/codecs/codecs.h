@@ -3,11 +3,15 @@
 
 #include <array>
 #include <cstdint>
+#include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "core/memory.h"
+#include "data/codecs/file_bytes.h"
+#include "data/codecs/image_rows.h"
 #include "data/codecs/read.h"
 #include "data/image/image.h"
 
@@ -16,6 +20,9 @@ namespace medurwkv::data {
 /// What the first bytes of a file say it is. `arrays` are .npy, .npz and HDF5
 /// (data/codecs/arrays.h).
 enum class FileKind { png, jpeg, tiff, bmp, gif, webp, jpeg2000, pnm, arrays };
+
+/// None where the bytes begin like none of these kinds; 16 bytes are enough to tell.
+std::optional<FileKind> known_kind(std::string_view bytes);
 
 /// Throws Error for an empty file, a Git LFS pointer, formats that are known but not read, each by
 /// its name, and for anything else.
@@ -31,6 +38,13 @@ inline constexpr std::int64_t decoded_limit = std::int64_t{1} << 30;
 /// Throws Error when a side is not positive or the image takes more than decoded_limit.
 void check_size(const std::string& file, std::int64_t width, std::int64_t height,
                 std::int64_t bytes_per_pixel);
+
+/// A side of an image that is read by rows is at most this.
+inline constexpr std::int64_t longest_side = std::int64_t{1} << 20;
+
+/// Throws Error for an image that cannot be read by rows: a side is not positive or too long, or
+/// the file cannot hold so many pixels.
+void check_rows(const std::string& file, ImageSize size, std::int64_t most);
 
 /// What a decoder is about to allocate for the pixels that a file claims.
 struct PixelClaim {
@@ -88,6 +102,8 @@ ImageSize image_size(const std::string& file, std::string_view bytes);
 
 DecodedImage decode_png(const std::string& file, std::string_view bytes);
 ImageSize png_size(const std::string& file, std::string_view bytes);
+/// Null where the file is interlaced.
+std::unique_ptr<ImageRows> png_rows(const std::string& file, FileBytes bytes);
 
 /// EXIF orientation is applied. CMYK is refused.
 Image decode_jpeg(const std::string& file, std::string_view bytes);
@@ -99,6 +115,9 @@ ImageSize jpeg_size(const std::string& file, std::string_view bytes);
 /// pages.
 DecodedImage decode_tiff(const std::string& file, std::string_view bytes);
 ImageSize tiff_size(const std::string& file, std::string_view bytes);
+/// Null where the picture is stored turned, or in colours that libtiff converts (YCbCr that is not
+/// JPEG).
+std::unique_ptr<ImageRows> tiff_rows(const std::string& file, FileBytes bytes);
 
 /// 1, 4, 8, 16, 24 and 32 bits, with or without run lengths.
 DecodedImage decode_bmp(const std::string& file, std::string_view bytes);

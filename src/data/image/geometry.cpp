@@ -175,7 +175,8 @@ Placement placement_of(const InputContract& contract, ImageSize image) {
   const ImageSize input{contract.width, contract.height};
   switch (contract.fit) {
     case Fit::stretch: return {input, input, 0, 0};
-    case Fit::native: return {image, image, 0, 0};
+    case Fit::native:
+    case Fit::tile: return {image, image, 0, 0};
     case Fit::pad: {
       const double scale =
           std::min(static_cast<double>(input.width) / static_cast<double>(image.width),

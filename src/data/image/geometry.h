@@ -24,7 +24,8 @@ struct Placement {
 };
 
 /// stretch: the whole input. pad: the largest size of the image's aspect ratio that fits (rounded,
-/// at least 1 pixel), in the middle (the odd pixel right and below). native: the image's own size.
+/// at least 1 pixel), in the middle (the odd pixel right and below). native, tile: the image's own
+/// size.
 Placement placement_of(const InputContract& contract, ImageSize image);
 
 /// How an image's channels become a network's.
