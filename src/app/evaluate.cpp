@@ -24,6 +24,7 @@
 #include "judge/predicted_masks.h"
 #include "predict/average.h"
 #include "predict/predictor.h"
+#include "predict/tile_run.h"
 
 namespace medurwkv::app {
 
@@ -188,6 +189,7 @@ struct Models {
   std::vector<Member> members;
   std::vector<std::unique_ptr<Engine>> engines;
   bool flips = false;
+  std::int64_t tile = 0;
   predict::PostOptions post;
 };
 
@@ -236,10 +238,12 @@ judge::PredictCase model_predictor(const Models& models, const Group& group,
     for (const std::size_t m : group.members) engines.push_back(models.engines[m].get());
     std::vector<predict::Prediction> predictions;
     if (group.together) {
-      predictions.push_back(predict::predict_named({engines, models.flips}, image, name));
+      predictions.push_back(
+          predict::predict_named({engines, models.flips, models.tile}, image, name));
     } else {
       for (Engine* engine : engines) {
-        predictions.push_back(predict::predict_named({{engine}, models.flips}, image, name));
+        predictions.push_back(
+            predict::predict_named({{engine}, models.flips, models.tile}, image, name));
       }
       if (predictions.size() > 1) {
         predictions.push_back(predict::averaged(predictions, classes.size()));
@@ -443,6 +447,7 @@ EvaluateResult evaluate_models(const EvaluateRequest& request, Listener& listene
   Models models{.members = members_of(request.how, listener),
                 .engines = {},
                 .flips = request.how.flips,
+                .tile = request.how.tile,
                 .post = request.how.post};
   // A split with folds needs the number of one. Where it does not matter, the first model's will
   // do.
@@ -458,6 +463,7 @@ EvaluateResult evaluate_models(const EvaluateRequest& request, Listener& listene
   }
   const bool together = !request.how.others.empty();
   if (together) predict::check_same_classes({several, request.how.flips});
+  predict::check_tiles({several, request.how.flips, request.how.tile});
   const std::vector<Group> groups = groups_of(models, has_folds && request.part == "val", together);
   check_places(request, groups);
   const auto lock = locked_out(request);

@@ -66,6 +66,7 @@ std::string options_text(const Segmenting& request) {
     out += concat(" --ensemble ", shell_quoted(one.string()));
   }
   if (request.flips) out += " --tta";
+  if (request.tile > 0) out += concat(" --tile ", request.tile);
   if (!request.engine.empty()) out += concat(" --engine ", request.engine);
   const predict::PostOptions& post = request.post;
   if (post.threshold) out += concat(" --threshold ", *post.threshold);

@@ -2,6 +2,7 @@
 // share it. Relies on app/members.h, core/engine.h and predict/postprocess.h.
 #pragma once
 
+#include <cstdint>
 #include <filesystem>
 #include <memory>
 #include <string>
@@ -18,6 +19,7 @@ struct Segmenting {
   std::filesystem::path model;                ///< model file, or a run's folder
   std::vector<std::filesystem::path> others;  ///< averaged with it
   bool flips = false;                         ///< averaged over the mirror images, too
+  std::int64_t tile = 0;  ///< side of tiles for models that see images as they are; 0: as they say
   predict::PostOptions post{};
   std::string device = "auto";  ///< cpu, cuda or auto
   std::string engine;           ///< native (CPU alone) or torch; empty: native on the CPU

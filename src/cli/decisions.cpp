@@ -18,6 +18,12 @@ void add_decisions(CLI::App& command, app::Segmenting& how) {
   command.add_flag("--tta", how.flips,
                    "average over the image and its three mirror images (four times the time)");
   command
+      .add_option("--tile", how.tile,
+                  "see images by overlapping tiles of this side in pixels: for models trained with "
+                  "input.fit native or tile (default: of tile, the size trained on; of native, "
+                  "whole images)")
+      ->check(whole(32, 16384));
+  command
       .add_option("--ensemble", how.others,
                   "average with this model or run, too (repeatable; same classes)")
       ->allow_extra_args(false);

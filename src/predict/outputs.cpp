@@ -204,20 +204,24 @@ Json to_json(const ModelDescription& model) {
           {"input", weights::to_json(model.input)}};
 }
 
-Json to_json(const OutputOptions& options, bool flips) {
+Json options_json(const RunDescription& run) {
+  const OutputOptions& options = run.outputs;
   const PostOptions& post = options.post;
   const char* probabilities = options.probabilities == Probabilities::npy   ? "npy"
                               : options.probabilities == Probabilities::png ? "png"
                                                                             : nullptr;
-  return {{"overlay", options.overlay},
-          {"probabilities", probabilities == nullptr ? Json() : Json(probabilities)},
-          {"unsure", options.unsure},
-          {"contours", options.contours},
-          {"threshold", post.threshold ? Json(*post.threshold) : Json()},
-          {"fill_holes", post.fill_holes},
-          {"largest", post.largest},
-          {"min_area", post.min_area},
-          {"tta", flips}};
+  Json out{{"overlay", options.overlay},
+           {"probabilities", probabilities == nullptr ? Json() : Json(probabilities)},
+           {"unsure", options.unsure},
+           {"contours", options.contours},
+           {"threshold", post.threshold ? Json(*post.threshold) : Json()},
+           {"fill_holes", post.fill_holes},
+           {"largest", post.largest},
+           {"min_area", post.min_area},
+           {"tta", run.flips}};
+  // Manifests of versions that knew no tiles lack it, too, and can be continued.
+  if (run.tile > 0) out["tile"] = run.tile;
+  return out;
 }
 
 std::vector<Json> model_hashes(const Json& manifest) {
@@ -283,18 +287,23 @@ std::string encode_npy(const std::vector<float>& planes, std::int64_t channels,
   return out;
 }
 
+std::vector<unsigned char> gray_samples(std::span<const float> values, bool wide) {
+  std::vector<unsigned char> out;
+  out.reserve(values.size() * (wide ? 2 : 1));
+  const float most = wide ? 65535.0F : 255.0F;
+  for (const float value : values) {
+    const long sample = std::lround(std::clamp(value, 0.0F, 1.0F) * most);
+    out.push_back(static_cast<unsigned char>(sample & 0xff));
+    if (wide) out.push_back(static_cast<unsigned char>(sample >> 8));
+  }
+  return out;
+}
+
 std::string encode_gray(const float* values, data::ImageSize size, bool wide) {
   const auto pixels = static_cast<std::size_t>(size.width * size.height);
-  data::Image out{
-      size.width, size.height, 1, wide ? data::SampleType::u16 : data::SampleType::u8, {}};
-  out.bytes.reserve(pixels * (wide ? 2 : 1));
-  const float most = wide ? 65535.0F : 255.0F;
-  for (std::size_t i = 0; i < pixels; ++i) {
-    const long sample = std::lround(std::clamp(values[i], 0.0F, 1.0F) * most);
-    out.bytes.push_back(static_cast<unsigned char>(sample & 0xff));
-    if (wide) out.bytes.push_back(static_cast<unsigned char>(sample >> 8));
-  }
-  return data::encode_png(out);
+  return data::encode_png(data::Image{size.width, size.height, 1,
+                                      wide ? data::SampleType::u16 : data::SampleType::u8,
+                                      gray_samples({values, pixels}, wide)});
 }
 
 Manifest::Manifest(const RunDescription& run, const std::vector<Job>& jobs) {
@@ -310,7 +319,7 @@ Manifest::Manifest(const RunDescription& run, const std::vector<Job>& jobs) {
   }
   json_ = {{"format", format_name},   {"format_version", format_version},
            {"medurwkv", version},     {"models", models},
-           {"classes", classes},      {"options", to_json(run.outputs, run.flips)},
+           {"classes", classes},      {"options", options_json(run)},
            {"images", Json::array()}, {"failed", Json::array()},
            {"planned", planned}};
 }

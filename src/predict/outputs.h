@@ -9,6 +9,7 @@
 #include <map>
 #include <optional>
 #include <set>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
@@ -88,7 +89,10 @@ Plan plan_outputs(const std::vector<std::filesystem::path>& inputs,
 std::string encode_npy(const std::vector<float>& planes, std::int64_t channels,
                        data::ImageSize size);
 
-/// Values of 0..1 as an 8-bit (255 = 1) or 16-bit (65535 = 1) gray PNG, rounded to the nearest.
+/// Values of 0..1 as samples of 8 bits (255 = 1) or, `wide`, of 16 bits (65535 = 1, native byte
+/// order), rounded to the nearest.
+std::vector<unsigned char> gray_samples(std::span<const float> values, bool wide);
+/// The same as a gray PNG.
 std::string encode_gray(const float* values, data::ImageSize size, bool wide);
 
 /// What a run is, as the manifest has it.
@@ -96,6 +100,7 @@ struct RunDescription {
   std::vector<ModelDescription> models;  ///< averaged; the classes are the first one's
   OutputOptions outputs;
   bool flips = false;
+  std::int64_t tile = 0;  ///< side of tiles as the user asked for them; 0: as the models say
 };
 
 /// Collects what was done.

@@ -11,6 +11,7 @@
 #include "core/threads.h"
 #include "predict/average.h"
 #include "predict/regions.h"
+#include "predict/tile_run.h"
 
 namespace medurwkv::predict {
 
@@ -182,19 +183,18 @@ std::int64_t prediction_bytes(const Ensemble& ensemble, const data::Image& image
   const auto classes = std::ssize(ensemble.engines.front()->description().classes);
   const bool several = ensemble.engines.size() > 1 || ensemble.flips;
   constexpr std::int64_t number = sizeof(float);
+  const std::int64_t pixels = image.width * image.height;
+  if (const auto tile = tile_of(ensemble)) {
+    return pixels * (number * (classes + 1) + 1) +
+           tiles_memory(ensemble, *tile, *data::rows_of(image));
+  }
   // The image as floats; later probabilities of this view and of those before, one plane that is
   // being resized or compared, and labels.
   const std::int64_t planes = std::max(image.channels, classes * (several ? 2 : 1) + 1);
-  return image.width * image.height * (number * planes + 1) +
-         (ensemble.flips ? std::ssize(image.bytes) : 0);
+  return pixels * (number * planes + 1) + (ensemble.flips ? std::ssize(image.bytes) : 0);
 }
 
-Prediction predict_image(const Ensemble& ensemble, const data::Image& image) {
-  const data::ImageSize size{image.width, image.height};
-  const std::size_t class_count = ensemble.engines.front()->description().classes.size();
-  const MemoryClaim claim(concat("probabilities of ", class_count, " classes at ", size.width,
-                                 " x ", size.height, " pixels"),
-                          prediction_bytes(ensemble, image));
+std::vector<float> mean_probabilities(const Ensemble& ensemble, const data::Image& image) {
   Average average;
   for (Engine* engine : ensemble.engines) {
     for (const auto& [across, down] : mirrorings(ensemble.flips)) {
@@ -203,12 +203,57 @@ Prediction predict_image(const Ensemble& ensemble, const data::Image& image) {
       const data::Image* seen = turned ? &view : &image;
       std::vector<float> one = probabilities_of(std::move(run_network(*engine, {&seen, 1}).front()),
                                                 engine->description());
-      if (turned) mirror_planes(one, size, across, down);
+      if (turned) mirror_planes(one, {image.width, image.height}, across, down);
       average.add(std::move(one));
     }
   }
+  return average.take();
+}
+
+namespace {
+
+/// As mean_probabilities, by tiles.
+std::vector<float> tiled_probabilities(const Ensemble& ensemble, data::ImageSize tile,
+                                       const data::Image& image) {
+  const std::int64_t pixels = image.width * image.height;
+  const auto classes = std::ssize(ensemble.engines.front()->description().classes);
+  std::vector<float> out(static_cast<std::size_t>(classes * pixels));
+  predict_rows(ensemble, tile, *data::rows_of(image), [&](const PredictedRows& rows) {
+    const std::int64_t count = rows.size.width * rows.size.height;
+    for (std::ptrdiff_t c = 0; c < classes; ++c) {
+      std::copy_n(rows.probabilities.begin() + c * count, count,
+                  out.begin() + c * pixels + rows.first * image.width);
+    }
+  });
+  return out;
+}
+
+}  // namespace
+
+Prediction predict_image(const Ensemble& ensemble, const data::Image& image) {
+  const data::ImageSize size{image.width, image.height};
+  const std::size_t class_count = ensemble.engines.front()->description().classes.size();
+  const MemoryClaim claim(concat("probabilities of ", class_count, " classes at ", size.width,
+                                 " x ", size.height, " pixels"),
+                          prediction_bytes(ensemble, image));
   Prediction out;
-  out.probabilities = average.take();
+  const auto mean_of = [&](const Ensemble& models) {
+    const auto tile = tile_of(models);
+    return tile ? tiled_probabilities(models, *tile, image) : mean_probabilities(models, image);
+  };
+  const auto sees_tiles = [&](const Engine* engine) {
+    return tile_of(engine->description().input, ensemble.tile_side).has_value();
+  };
+  if (tile_of(ensemble) ||
+      std::none_of(ensemble.engines.begin(), ensemble.engines.end(), sees_tiles)) {
+    out.probabilities = mean_of(ensemble);
+  } else {
+    Average average;
+    for (Engine* engine : ensemble.engines) {
+      average.add(mean_of({{engine}, ensemble.flips, ensemble.tile_side}));
+    }
+    out.probabilities = average.take();
+  }
   out.labels = likeliest_class(out.probabilities, class_count, size);
   return out;
 }

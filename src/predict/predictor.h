@@ -25,10 +25,12 @@ struct Prediction {
 struct Ensemble {
   std::vector<Engine*> engines;  ///< at least one; the classes are the first one's
   bool flips = false;            ///< left and right, up and down, both
+  /// Of tiles (predict/tile_run.h), for models that see images as they are; 0: as each model says.
+  std::int64_t tile_side = 0;
 
   Ensemble(Engine& engine) : engines{&engine} {}  // NOLINT(google-explicit-constructor): one model
-  Ensemble(std::vector<Engine*> several, bool with_flips)
-      : engines(std::move(several)), flips(with_flips) {}
+  Ensemble(std::vector<Engine*> several, bool with_flips, std::int64_t side = 0)
+      : engines(std::move(several)), flips(with_flips), tile_side(side) {}
 };
 
 /// Bytes that predict_image takes for the image and its result, beside the network's own.
@@ -54,9 +56,13 @@ std::vector<NetworkOutput> run_network(Engine& engine, std::span<const data::Ima
 /// bilinearly to the image's own size: classes x height x width, 0..1, sum 1 per pixel.
 std::vector<float> probabilities_of(NetworkOutput output, const ModelDescription& model);
 
-/// The mean of all models' probabilities (of all mirror images, mirrored back), and the likeliest
-/// class per pixel, the lower one on a tie. Throws as run_network, and where memory is not
-/// left for it (core/memory.h).
+/// The mean of all models' probabilities (of all mirror images, mirrored back), each model seeing
+/// the whole image: classes x height x width of it. Throws as run_network.
+std::vector<float> mean_probabilities(const Ensemble& ensemble, const data::Image& image);
+
+/// The same, models that see tiles seeing those (predict/tile_run.h), and the likeliest class per
+/// pixel, the lower one on a tie. Throws as run_network, and where memory is not left for it
+/// (core/memory.h).
 Prediction predict_image(const Ensemble& ensemble, const data::Image& image);
 
 /// predict_image; what it throws begins with `name`, the image's.

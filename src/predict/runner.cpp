@@ -3,10 +3,11 @@
 #include <algorithm>
 #include <chrono>
 #include <deque>
+#include <exception>
 #include <future>
 #include <map>
+#include <memory>
 #include <new>
-#include <numeric>
 #include <optional>
 #include <system_error>
 #include <utility>
@@ -17,11 +18,10 @@
 #include "core/memory.h"
 #include "core/model_description.h"
 #include "core/text.h"
-#include "core/unicode.h"
-#include "data/codecs/read.h"
+#include "data/codecs/image_rows.h"
 #include "data/layout/dataset.h"
-#include "predict/contours.h"
-#include "predict/overlay.h"
+#include "predict/image_outputs.h"
+#include "predict/tile_run.h"
 
 namespace medurwkv::predict {
 
@@ -57,24 +57,32 @@ void remove_all_leftovers(const std::vector<Job>& jobs, const fs::path& out) {
   for (const auto& [folder, own] : names) remove_leftovers(OutputPath(out) / folder, own);
 }
 
-/// An image, or why it could not be read.
+/// An image as a whole or, opened, by rows; or why it could not be read.
 struct Decoded {
   data::Image image;
+  std::unique_ptr<data::ImageRows> rows;
   std::vector<std::string> sha256;  ///< of each file
   std::string error;
   bool short_of_memory = false;  ///< the error may be gone once other images are
 };
 
 constexpr const char* out_of_memory =
-    "out of memory; cut the image into tiles, or use fewer --jobs";
+    "out of memory; use a model that sees tiles (--set input.fit=tile), or fewer --jobs";
 
-Decoded decode(const Job& job) {
-  Decoded out{.image = {}, .sha256 = {}, .error = job.problem, .short_of_memory = false};
+Decoded decode(const Job& job, bool by_rows) {
+  Decoded out{
+      .image = {}, .rows = {}, .sha256 = {}, .error = job.problem, .short_of_memory = false};
   if (!out.error.empty()) return out;
   try {
     data::Case item;
     for (const fs::path& input : job.inputs) item.images.push_back({input});
-    out.image = data::read_image(item, out.sha256);
+    if (by_rows) {
+      // A file that changes afterwards is another one to --continue.
+      for (const fs::path& input : job.inputs) out.sha256.push_back(sha256_file(input));
+      out.rows = data::open_rows(item);
+    } else {
+      out.image = data::read_image(item, out.sha256);
+    }
   } catch (const MemoryError& caught) {
     out.error = caught.what();
     out.short_of_memory = true;
@@ -86,66 +94,6 @@ Decoded decode(const Job& job) {
     out.short_of_memory = true;
   }
   return out;
-}
-
-/// The bytes of one output.
-std::string encoded(const Output& output, const data::Image& image, const Prediction& prediction,
-                    const std::vector<float>& unsure, const std::vector<ClassInfo>& classes) {
-  const auto& [labels, probabilities] = prediction;
-  const data::ImageSize size{labels.width, labels.height};
-  switch (output.what) {
-    case What::mask: return data::encode_png(labels, classes);
-    case What::overlay: return data::encode_png(overlay(image, labels, classes));
-    case What::unsure: return encode_gray(unsure.data(), size, false);
-    case What::contours: return contours_json(labels, classes);
-    case What::probabilities:
-      if (output.class_index == 0) {
-        return encode_npy(probabilities, std::ssize(classes), size);
-      }
-      return encode_gray(probabilities.data() + output.class_index * labels.labels.size(), size,
-                         true);
-  }
-  throw_internal("unknown output");
-}
-
-/// What the manifest says of an image, beside its outputs.
-json described(const Job& job, const std::vector<std::string>& sha256, const data::LabelMap& labels,
-               const std::vector<float>& unsure, std::size_t class_count) {
-  std::vector<std::int64_t> pixels(class_count, 0);
-  for (const std::uint8_t label : labels.labels) {
-    if (label < pixels.size()) ++pixels[label];
-  }
-  const double sum = std::accumulate(unsure.begin(), unsure.end(), 0.0);
-  json out{{"input", readable(job.input().string())},
-           {"sha256", sha256.front()},
-           {"width", labels.width},
-           {"height", labels.height},
-           {"class_pixels", pixels},
-           {"unsure", unsure.empty() ? 0 : sum / static_cast<double>(unsure.size())},
-           {"outputs", json::array()}};
-  if (job.inputs.size() == 1) return out;
-  for (std::size_t i = 0; i < job.inputs.size(); ++i) {
-    out["inputs"].push_back({{"input", readable(job.inputs[i].string())}, {"sha256", sha256[i]}});
-  }
-  return out;
-}
-
-/// Corrects the label map and writes everything. Returns the image's entry of the manifest.
-json finish(const Job& job, const Decoded& decoded, Prediction prediction,
-            const std::vector<ClassInfo>& classes, const RunOptions& options) {
-  decide(prediction, classes.size(), options.outputs.post);
-  const std::vector<float> unsure = unsureness(prediction.probabilities, classes.size());
-  json entry = described(job, decoded.sha256, prediction.labels, unsure, classes.size());
-  const OutputPath out = options.out;
-  make_folder((out / job.outputs.front().file).folder());
-  for (const Output& one : job.outputs) {
-    const std::string bytes = encoded(one, decoded.image, prediction, unsure, classes);
-    write_file(out / one.file, bytes);
-    entry["outputs"].push_back({{"file", readable(one.file.generic_string())},
-                                {"sha256", sha256(bytes)},
-                                {"what", to_string(one.what)}});
-  }
-  return entry;
 }
 
 /// The result of one job: an entry of the manifest, or an error.
@@ -167,8 +115,10 @@ class Run {
         jobs_(jobs),
         options_(options),
         listener_(listener),
+        tile_(options_for_whole_images(options.outputs).empty() ? tile_of(ensemble) : std::nullopt),
         manifest_(describe(ensemble, options), jobs) {
     check_same_classes(ensemble);
+    check_tiles(ensemble);
     make_folder(options.out);
     lock_.emplace(options.out);
     if (options.go_on) earlier_.emplace(options.out, manifest_);
@@ -200,7 +150,10 @@ class Run {
 
  private:
   static RunDescription describe(const Ensemble& ensemble, const RunOptions& options) {
-    RunDescription out{.models = {}, .outputs = options.outputs, .flips = ensemble.flips};
+    RunDescription out{.models = {},
+                       .outputs = options.outputs,
+                       .flips = ensemble.flips,
+                       .tile = ensemble.tile_side};
     for (const Engine* engine : ensemble.engines) out.models.push_back(engine->description());
     return out;
   }
@@ -218,7 +171,8 @@ class Run {
       std::optional<json> kept = earlier_ ? earlier_->entry_of(job) : std::nullopt;
       ahead_.push_back({.kept = std::move(kept), .decoded = {}});
       if (!ahead_.back().kept) {
-        ahead_.back().decoded = std::async(policy(), [&job] { return decode(job); });
+        ahead_.back().decoded = std::async(
+            policy(), [&job, by_rows = tile_.has_value()] { return decode(job, by_rows); });
       }
     }
   }
@@ -246,32 +200,81 @@ class Run {
     Decoded decoded = next.decoded.get();
     if (decoded.short_of_memory) {
       make_room(at);
-      decoded = decode(job);
+      decoded = decode(job, tile_.has_value());
     }
     Prediction prediction;
+    json entry;
+    std::exception_ptr unwritten;
     try {
-      if (decoded.error.empty() && prediction_bytes(ensemble_, decoded.image) > memory_left()) {
-        make_room(at);
+      if (decoded.error.empty() && bytes_for(decoded) > memory_left()) make_room(at);
+      if (decoded.error.empty() && tile_) {
+        entry = predict_by_rows(job, decoded, unwritten);
+      } else if (decoded.error.empty()) {
+        prediction = predict_image(ensemble_, decoded.image);
       }
-      if (decoded.error.empty()) prediction = predict_image(ensemble_, decoded.image);
+    } catch (const MemoryError& caught) {
+      decoded.error = caught.what();
+      if (const auto asked = options_for_whole_images(options_.outputs);
+          tile_of(ensemble_) && !asked.empty()) {
+        decoded.error += concat("; without ", join(asked, ", "), " it is predicted row by row");
+      }
     } catch (const Error& caught) {
+      if (unwritten) std::rethrow_exception(unwritten);
       if (caught.kind() == ErrorKind::internal) throw;
       decoded.error = caught.what();
     } catch (const std::bad_alloc&) {
       decoded.error = out_of_memory;
     }
-    if (!decoded.error.empty()) {
-      ready({.job = &job, .entry = {}, .error = decoded.error});
+    if (!decoded.error.empty() || tile_) {
+      ready({.job = &job, .entry = std::move(entry), .error = decoded.error});
       return;
     }
     behind_.push_back(std::async(policy(),
                                  [this, &job, decoded = std::move(decoded),
                                   prediction = std::move(prediction)]() mutable -> Outcome {
-                                   return {.job = &job,
-                                           .entry = finish(job, decoded, std::move(prediction),
-                                                           classes_, options_),
-                                           .error = {}};
+                                   return {
+                                       .job = &job,
+                                       .entry = write_outputs(destination(job, decoded),
+                                                              decoded.image, std::move(prediction)),
+                                       .error = {}};
                                  }));
+  }
+
+  [[nodiscard]] std::int64_t bytes_for(const Decoded& decoded) const {
+    return tile_ ? tiles_memory(ensemble_, *tile_, *decoded.rows)
+                 : prediction_bytes(ensemble_, decoded.image);
+  }
+
+  [[nodiscard]] Destination destination(const Job& job, const Decoded& decoded) const {
+    return {job, decoded.sha256, options_.out, options_.outputs, classes_};
+  }
+
+  /// Reads, predicts and writes rows by turns. `unwritten`: what a file threw that could not be
+  /// written, which ends the run.
+  json predict_by_rows(const Job& job, Decoded& decoded, std::exception_ptr& unwritten) {
+    const data::ImageSize size = decoded.rows->form().size();
+    const MemoryClaim claim(concat("an image of ", size.width, " x ", size.height, " pixels"),
+                            bytes_for(decoded));
+    const auto writing = [&](const auto& write) {
+      try {
+        return write();
+      } catch (...) {
+        unwritten = std::current_exception();
+        throw;
+      }
+    };
+    std::optional<RowOutputs> outputs;
+    writing([&] { outputs.emplace(destination(job, decoded), size); });
+    const auto take_rows = [&](const PredictedRows& rows) {
+      writing([&] { outputs->add(rows); });
+      const std::int64_t done = rows.first + rows.size.height;
+      if (done == size.height) return;
+      listener_.progress(
+          "predicting", result_.done + result_.kept + result_.failed, std::ssize(jobs_),
+          concat(job.input().filename().string(), ", row ", done, " of ", size.height));
+    };
+    predict_rows(ensemble_, *tile_, *decoded.rows, take_rows, listener_);
+    return writing([&] { return outputs->finish(); });
   }
 
   /// The oldest result, once it is there.
@@ -321,6 +324,7 @@ class Run {
   const std::vector<Job>& jobs_;
   const RunOptions& options_;
   Listener& listener_;
+  std::optional<data::ImageSize> tile_;  ///< of a run that goes by rows, else none
   Manifest manifest_;
   std::optional<FolderLock> lock_;
   std::optional<EarlierRun> earlier_;

@@ -29,7 +29,9 @@ struct RunResult {
 /// Predicts every job into `options.out`. An image that cannot be read or predicted is a
 /// Listener::failure, in the order of the jobs, and the run goes on with the next. A manifest is
 /// there from the start, with what is planned, and at the end; also when the listener ends the run
-/// (Stopped is thrown on, after the images that were begun are written). Each file appears whole or
+/// (Stopped is thrown on, after the images that were predicted are written). Where every model sees
+/// tiles of one size, an image is read, predicted and written row by row, unless the outputs need
+/// all of it (predict/image_outputs.h). Each file appears whole or
 /// not at all. Models are run on the calling thread alone. Throws Error, before anything is
 /// written, when an output exists that is not to be overwritten or another run writes into the
 /// folder; and when a file cannot be written.

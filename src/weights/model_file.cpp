@@ -1,5 +1,6 @@
 #include "weights/model_file.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "core/error.h"
@@ -21,6 +22,9 @@ constexpr const char* format_name = "medurwkv-model";
 constexpr const char* tensors_format_name = "medurwkv-tensors";
 constexpr int tensors_format_version = 1;
 constexpr const char* checksum_key = "content_sha256";
+/// What a file may need beside what every reader of its format knows. A program without tiles would
+/// else complain of a word that it does not know.
+constexpr const char* tiles_need = "input.fit=tile";
 
 json encoder_to_json(const net::EncoderConfig& encoder) {
   return {{"width", encoder.width},
@@ -255,9 +259,11 @@ void refuse_unknown_needs(const std::string& file, const Metadata& metadata) {
   if (found == metadata.end()) return;
   const auto needs = parsed(file, "needs", found->second,
                             [](const json& all) { return all.get<std::vector<std::string>>(); });
-  if (needs.empty()) return;
-  throw_failure(concat(file, ": needs ", shown(needs.front()), ", which medurwkv ",
-                       medurwkv::version, " does not know; use a newer medurwkv"));
+  const auto unknown = std::find_if(needs.begin(), needs.end(),
+                                    [](const std::string& need) { return need != tiles_need; });
+  if (unknown == needs.end()) return;
+  throw_failure(concat(file, ": needs ", shown(*unknown), ", which medurwkv ", medurwkv::version,
+                       " does not know; use a newer medurwkv"));
 }
 
 /// The layout of a .pth of ours becomes that of what was written into it.
@@ -371,12 +377,14 @@ InputContract input_from_json(const json& from) {
 Metadata to_metadata(const ModelInfo& info) {
   json heads = json::array();
   for (const Head& head : info.heads) heads.push_back(head_to_json(head));
-  return {{"format", format_name},
-          {"format_version", std::to_string(model_format_version)},
-          {"network", to_json(info.network).dump()},
-          {"input", to_json(info.input).dump()},
-          {"heads", heads.dump()},
-          {"provenance", info.provenance.dump()}};
+  Metadata out{{"format", format_name},
+               {"format_version", std::to_string(model_format_version)},
+               {"network", to_json(info.network).dump()},
+               {"input", to_json(info.input).dump()},
+               {"heads", heads.dump()},
+               {"provenance", info.provenance.dump()}};
+  if (info.input.fit == Fit::tile) out["needs"] = json{tiles_need}.dump();
+  return out;
 }
 
 net::NetworkConfig network_from_json(const json& from) {

@@ -416,26 +416,84 @@ Image numbered_image(std::int64_t width, std::int64_t height) {
                           [=](auto x, auto y, auto) { return static_cast<int>(y * width + x); });
 }
 
-// Windows of a native fit are pieces of the image, pixel for pixel, each place as likely.
-TEST(Augment, NativeWindowsArePiecesOfTheImage) {
+// Windows of a native fit and of tiles are pieces of the image, pixel for pixel, from every place.
+TEST(Augment, WindowsArePiecesOfTheImage) {
+  for (const Fit fit : {Fit::native, Fit::tile}) {
+    InputContract contract = plain_contract(1);
+    contract.fit = fit;
+    contract.width = contract.height = 6;
+    const LabelMap labels =
+        test::make_labels(14, 8, [](auto x, auto y) { return static_cast<int>(y * 14 + x); });
+    std::set<std::pair<int, int>> places;
+    for (std::uint64_t index = 0; index < 400; ++index) {
+      const AugmentedSample one =
+          make_training_sample(numbered_image(14, 8), labels, contract, {}, 1, 0, index);
+      const int first = one.labels.labels[0];
+      places.insert({first % 14, first / 14});
+      for (std::size_t i = 0; i < 36; ++i) {
+        const std::size_t expected = static_cast<std::size_t>(first) + i / 6 * 14 + i % 6;
+        ASSERT_EQ(one.labels.labels[i], expected);
+        ASSERT_NEAR(one.input[i], static_cast<double>(expected) / 255, 1e-6);
+      }
+    }
+    EXPECT_EQ(places.size(), 9U * 3U);
+  }
+}
+
+/// How many of the labels are of the class.
+std::int64_t count_of(const LabelMap& labels, int label) {
+  return std::count(labels.labels.begin(), labels.labels.end(), label);
+}
+
+// One pixel each of two classes, the second ringed by others, in an image a hundred times the
+// window: by chance hardly a sample would show one. Half of the samples must, whatever the
+// augmentation, and each class in half of these; the pixels lie at an edge, in a corner and inside.
+TEST(Augment, HalfOfTheTilesShowForeground) {
   InputContract contract = plain_contract(1);
-  contract.fit = Fit::native;
-  contract.width = contract.height = 6;
-  const LabelMap labels =
-      test::make_labels(14, 8, [](auto x, auto y) { return static_cast<int>(y * 14 + x); });
-  std::set<std::pair<int, int>> places;
-  for (std::uint64_t index = 0; index < 400; ++index) {
-    const AugmentedSample one =
-        make_training_sample(numbered_image(14, 8), labels, contract, {}, 1, 0, index);
-    const int first = one.labels.labels[0];
-    places.insert({first % 14, first / 14});
-    for (std::size_t i = 0; i < 36; ++i) {
-      const std::size_t expected = static_cast<std::size_t>(first) + i / 6 * 14 + i % 6;
-      ASSERT_EQ(one.labels.labels[i], expected);
-      ASSERT_NEAR(one.input[i], static_cast<double>(expected) / 255, 1e-6);
+  contract.fit = Fit::tile;
+  contract.width = 24;
+  contract.height = 16;
+  const Image image = test::make_image(400, 300, 1, [](auto, auto, auto) { return 128; });
+  for (const auto& [x1, y1] : {std::pair{0, 0}, {399, 150}, {200, 100}}) {
+    const LabelMap labels = test::make_labels(400, 300, [&](auto x, auto y) {
+      return x == x1 && y == y1 ? 1 : x == 50 && y == 250 ? 2 : 0;
+    });
+    for (const char* preset : {"none", "light", "medium", "strong"}) {
+      const AugmentSettings settings = augment_preset(preset);
+      constexpr int samples = 600;
+      std::array<int, 3> shown{};
+      for (std::uint64_t index = 0; index < samples; ++index) {
+        const AugmentedSample one =
+            make_training_sample(image, labels, contract, settings, 11, 0, index);
+        ASSERT_EQ(one.labels.width, 24);
+        ASSERT_EQ(one.labels.height, 16);
+        for (const int label : {1, 2}) {
+          if (count_of(one.labels, label) > 0) ++shown[static_cast<std::size_t>(label)];
+        }
+      }
+      // Binomial with 600 draws of 1/4: 150 and a deviation of 10.6; five of these.
+      EXPECT_NEAR(shown[1], 150, 53) << preset;
+      EXPECT_NEAR(shown[2], 150, 53) << preset;
     }
   }
-  EXPECT_EQ(places.size(), 9U * 3U);
+}
+
+// No foreground, ignored pixels or nothing but foreground: windows as of the native fit.
+TEST(Augment, TilesWithoutForegroundAreDrawnAnywhere) {
+  InputContract contract = plain_contract(1);
+  contract.fit = Fit::tile;
+  contract.width = contract.height = 8;
+  const Image image = numbered_image(16, 15);
+  for (const int label : {0, 1, int{ignore_label}}) {
+    const LabelMap labels = test::make_labels(16, 15, [&](auto, auto) { return label; });
+    std::set<float> corners;
+    for (std::uint64_t index = 0; index < 900; ++index) {
+      const AugmentedSample one = make_training_sample(image, labels, contract, {}, 3, 0, index);
+      EXPECT_EQ(count_of(one.labels, label), 64);
+      corners.insert(one.input[0]);
+    }
+    EXPECT_EQ(corners.size(), 9U * 8U) << label;
+  }
 }
 
 // What lies outside of a padded or smaller image is ignored and 0 after normalisation, augmented or
@@ -445,7 +503,7 @@ TEST(Augment, OutsideOfAPaddedImageIsIgnored) {
   contract.mean = {0.3};
   const Image gray = test::make_image(20, 10, 1, [](auto, auto, auto) { return 255; });
   const LabelMap ones = test::make_labels(20, 10, [](auto, auto) { return 1; });
-  for (const Fit fit : {Fit::pad, Fit::native}) {
+  for (const Fit fit : {Fit::pad, Fit::native, Fit::tile}) {
     contract.fit = fit;
     for (const char* preset : {"none", "light"}) {
       for (std::uint64_t index = 0; index < 20; ++index) {

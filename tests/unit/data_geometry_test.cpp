@@ -343,6 +343,8 @@ InputContract contract_of(Fit fit, std::int64_t width, std::int64_t height) {
 TEST(PlacementOf, EachFitByHand) {
   EXPECT_EQ(placement_of(contract_of(Fit::stretch, 8, 4), {100, 30}),
             (Placement{{8, 4}, {8, 4}, 0, 0}));
+  EXPECT_EQ(placement_of(contract_of(Fit::tile, 8, 4), {100, 30}),
+            placement_of(contract_of(Fit::native, 8, 4), {100, 30}));
   EXPECT_EQ(placement_of(contract_of(Fit::native, 8, 4), {100, 30}),
             (Placement{{100, 30}, {100, 30}, 0, 0}));
   EXPECT_EQ(placement_of(contract_of(Fit::pad, 16, 16), {100, 50}),

@@ -310,6 +310,25 @@ TEST_F(ModelMetadata, WhatIsNotKnownIsPassedOverUnlessItIsNeeded) {
   }
 }
 
+// Readers that know no tiles refuse such a model for what it needs; all others are as before.
+TEST_F(ModelMetadata, AModelOfTilesSaysThatItNeedsThem) {
+  for (const Fit fit : all_fits) {
+    ModelInfo info = model_info("m.model", good_);
+    info.input.fit = fit;
+    Metadata metadata = to_metadata(info);
+    if (fit != Fit::tile) {
+      EXPECT_FALSE(metadata.contains("needs")) << to_string(fit);
+      continue;
+    }
+    EXPECT_EQ(metadata["needs"], R"(["input.fit=tile"])");
+    EXPECT_EQ(model_info("m.model", metadata).input, info.input);
+    metadata["needs"] = R"(["input.fit=tile", "of_a_later_version"])";
+    const auto found = test::refusal_of([&] { return model_info("m.model", metadata); });
+    ASSERT_TRUE(found);
+    EXPECT_TRUE(found->names("needs of_a_later_version")) << found->message;
+  }
+}
+
 TEST_F(ModelMetadata, HeadsAreAListThatFitsTheNetwork) {
   ModelInfo info;
   info.network = net::preset("nano", 5, 3);
@@ -364,7 +383,7 @@ TEST(InputContracts, EveryFitAndWindowReadsBack) {
   ModelInfo info;
   info.network = net::preset("nano", 2, 3);
   info.heads = {segmentation_head({{"background", {}}, {"lesion", {}}})};
-  for (const Fit fit : {Fit::stretch, Fit::pad, Fit::native}) {
+  for (const Fit fit : all_fits) {
     for (const std::optional<Window>& window :
          {std::optional<Window>(), std::optional<Window>(Window{-160.5, 240})}) {
       info.input.fit = fit;

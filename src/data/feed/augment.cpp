@@ -103,6 +103,9 @@ enum Draw : std::uint64_t {
   draw_hole_count,
   draw_window_x,
   draw_window_y,
+  draw_foreground_chance,
+  draw_foreground_class,
+  draw_foreground_pixel,
 };
 
 /// One sample's random numbers: `scalars` at positions of Draw, streams of their own for what
@@ -171,18 +174,74 @@ Affine draw_symmetry(const Draws& draws, const AugmentSettings& settings,
   return out;
 }
 
-/// As placement_of; for native a window of the contract's size at a drawn place.
-Placement training_placement(const InputContract& contract, ImageSize image, const Draws& draws) {
-  if (contract.fit != Fit::native) return placement_of(contract, image);
-  const auto start = [&](Draw draw, std::int64_t length, std::int64_t window) {
+/// Whether training takes windows of the image at its own resolution.
+bool takes_windows(const InputContract& contract) {
+  return contract.fit == Fit::native || contract.fit == Fit::tile;
+}
+
+struct Pixel {
+  std::int64_t x = 0, y = 0;
+};
+
+/// For every other sample of tiles a pixel that it must show: of each foreground class that the
+/// image has as likely, and of each pixel of it. None where the image has none.
+std::optional<Pixel> draw_foreground(const Draws& draws, const InputContract& contract,
+                                     const LabelMap& labels) {
+  constexpr double share = 0.5;
+  if (contract.fit != Fit::tile || !draws.happens(draw_foreground_chance, share)) return {};
+  std::array<std::uint64_t, 256> pixels{};
+  for (const std::uint8_t label : labels.labels) ++pixels[label];
+  std::vector<std::uint8_t> classes;
+  for (std::size_t c = 1; c < ignore_label; ++c) {
+    if (pixels[c] > 0) classes.push_back(static_cast<std::uint8_t>(c));
+  }
+  if (classes.empty()) return {};
+  const std::uint8_t chosen = classes[draws.scalars.below(draw_foreground_class, classes.size())];
+  std::uint64_t left = draws.scalars.below(draw_foreground_pixel, pixels[chosen]);
+  const auto at = std::find_if(labels.labels.begin(), labels.labels.end(),
+                               [&](std::uint8_t label) { return label == chosen && left-- == 0; });
+  const std::int64_t index = at - labels.labels.begin();
+  return Pixel{index % labels.width, index / labels.width};
+}
+
+/// As placement_of; where training takes windows, one of the contract's size at a drawn place, with
+/// the pixel `shown` in it where there is one.
+Placement training_placement(const InputContract& contract, ImageSize image, const Draws& draws,
+                             const std::optional<Pixel>& shown) {
+  if (!takes_windows(contract)) return placement_of(contract, image);
+  const auto start = [&](Draw draw, std::int64_t length, std::int64_t window,
+                         std::int64_t Pixel::*at) {
     if (length <= window) return (window - length) / 2;
-    return -static_cast<std::int64_t>(
-        draws.scalars.below(draw, static_cast<std::uint64_t>(length - window + 1)));
+    const std::int64_t least = shown ? std::max<std::int64_t>(0, *shown.*at - window + 1) : 0;
+    const std::int64_t most = shown ? std::min(*shown.*at, length - window) : length - window;
+    return -least - static_cast<std::int64_t>(
+                        draws.scalars.below(draw, static_cast<std::uint64_t>(most - least + 1)));
   };
   return {.input = {contract.width, contract.height},
           .content = image,
-          .left = start(draw_window_x, image.width, contract.width),
-          .top = start(draw_window_y, image.height, contract.height)};
+          .left = start(draw_window_x, image.width, contract.width, &Pixel::x),
+          .top = start(draw_window_y, image.height, contract.height, &Pixel::y)};
+}
+
+/// Moves the map no further than it must, so that the centre of a pixel of the output lies on
+/// `shown`.
+void move_onto(Warp& warp, Pixel shown) {
+  const auto x = static_cast<double>(shown.x);
+  const auto y = static_cast<double>(shown.y);
+  Affine& map = warp.map;
+  const double area = map.xx * map.yy - map.xy * map.yx;
+  const auto nearest = [](double at, std::int64_t length) {
+    return static_cast<std::size_t>(std::clamp<std::int64_t>(std::llround(at), 0, length - 1));
+  };
+  const std::size_t column =
+      nearest((map.yy * (x - map.x0) - map.xy * (y - map.y0)) / area, warp.to.width);
+  const std::size_t row =
+      nearest((map.xx * (y - map.y0) - map.yx * (x - map.x0)) / area, warp.to.height);
+  std::vector<double> xs(static_cast<std::size_t>(warp.to.width));
+  std::vector<double> ys(xs.size());
+  warp.row(static_cast<std::int64_t>(row), xs, ys);
+  map.x0 += x - xs[column];
+  map.y0 += y - ys[column];
 }
 
 /// From pixels of the input to pixels of the image.
@@ -196,9 +255,11 @@ Affine to_source(const Placement& where, ImageSize image) {
 }
 
 Warp draw_warp(const Draws& draws, const AugmentSettings& settings, const InputContract& contract,
-               ImageSize image) {
+               const LabelMap& labels) {
   const ImageSize input{contract.width, contract.height};
-  const Placement where = training_placement(contract, image, draws);
+  const ImageSize image{labels.width, labels.height};
+  const std::optional<Pixel> shown = draw_foreground(draws, contract, labels);
+  const Placement where = training_placement(contract, image, draws, shown);
   const double middle_x = static_cast<double>(input.width - 1) / 2;
   const double middle_y = static_cast<double>(input.height - 1) / 2;
   const Affine centred{.x0 = -middle_x, .y0 = -middle_y};
@@ -212,6 +273,7 @@ Warp draw_warp(const Draws& draws, const AugmentSettings& settings, const InputC
   if (draws.happens(draw_elastic_chance, settings.elastic_chance)) {
     warp.elastic.emplace(input, elastic_cells, settings.elastic, draws.elastic);
   }
+  if (shown) move_onto(warp, *shown);
   return warp;
 }
 
@@ -308,12 +370,12 @@ AugmentSettings augment_preset(const std::string& name) {
 AugmentedSample make_training_sample(const Image& image, const LabelMap& labels,
                                      const InputContract& contract, const AugmentSettings& settings,
                                      std::uint64_t seed, std::uint64_t epoch, std::uint64_t index) {
-  if (settings == AugmentSettings{} && contract.fit != Fit::native) {
+  if (settings == AugmentSettings{} && !takes_windows(contract)) {
     return {to_network_input(image, contract), to_network_labels(labels, contract)};
   }
   const Draws draws(seed, epoch, index);
   const ImageSize size{image.width, image.height};
-  const Warp warp = draw_warp(draws, settings, contract, size);
+  const Warp warp = draw_warp(draws, settings, contract, labels);
   const BlockSize blocks = block_size(warp.map);
   // Gray is changed once and then repeated.
   const bool repeat = channel_use(image.channels, contract.channels) == ChannelUse::repeat;

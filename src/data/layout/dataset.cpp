@@ -87,22 +87,54 @@ DatasetOptions dataset_options(const std::string& encoding,
 
 namespace {
 
+/// Throws Error naming the file of channel `i` unless it fits to those before it.
+void check_channel(const Case& item, std::size_t i, const ImageForm& first, const ImageForm& next) {
+  if (next.size() == first.size() && next.type == first.type) return;
+  throw_failure(concat(item.images[i].name(), ": is ", next.width, " x ", next.height,
+                       ", the channel ", item.images.front().name(), " of the same case is ",
+                       first.width, " x ", first.height,
+                       "; channels are of one size and one type of sample"));
+}
+
 /// The images of the case, each as `read` gives it, stacked.
 template <class Read>
 Image stacked_images(const Case& item, const Read& read) {
   Image out = read(item.images.front());
   for (std::size_t i = 1; i < item.images.size(); ++i) {
     const Image next = read(item.images[i]);
-    if (next.width != out.width || next.height != out.height || next.type != out.type) {
-      throw_failure(concat(item.images[i].name(), ": is ", next.width, " x ", next.height,
-                           ", the channel ", item.images.front().name(), " of the same case is ",
-                           out.width, " x ", out.height,
-                           "; channels are of one size and one type of sample"));
-    }
+    check_channel(item, i, form_of(out), form_of(next));
     out = stacked(out, next);
   }
   return out;
 }
+
+/// The channels of a case, a file each.
+class StackedRows : public ImageRows {
+ public:
+  explicit StackedRows(std::vector<std::unique_ptr<ImageRows>> parts)
+      : ImageRows(stacked_form(parts)), parts_(std::move(parts)) {}
+
+  [[nodiscard]] std::int64_t memory(std::int64_t rows) const override {
+    std::int64_t out = 2 * rows * form().row_bytes();
+    for (const auto& part : parts_) out += part->memory(rows);
+    return out;
+  }
+
+ private:
+  static ImageForm stacked_form(const std::vector<std::unique_ptr<ImageRows>>& parts) {
+    ImageForm out = parts.front()->form();
+    for (std::size_t i = 1; i < parts.size(); ++i) out.channels += parts[i]->form().channels;
+    return out;
+  }
+
+  Image read(std::int64_t /*first*/, std::int64_t count) override {
+    Image out = parts_.front()->next(count);
+    for (std::size_t i = 1; i < parts_.size(); ++i) out = stacked(out, parts_[i]->next(count));
+    return out;
+  }
+
+  std::vector<std::unique_ptr<ImageRows>> parts_;
+};
 
 }  // namespace
 
@@ -117,6 +149,16 @@ Image read_image(const Case& item, std::vector<std::string>& hashes) {
     hashes.push_back(std::move(read.sha256));
     return std::move(read.image);
   });
+}
+
+std::unique_ptr<ImageRows> open_rows(const Case& item) {
+  if (item.images.size() == 1) return open_rows(item.images.front());
+  std::vector<std::unique_ptr<ImageRows>> parts;
+  for (std::size_t i = 0; i < item.images.size(); ++i) {
+    parts.push_back(open_rows(item.images[i]));
+    check_channel(item, i, parts.front()->form(), parts.back()->form());
+  }
+  return std::make_unique<StackedRows>(std::move(parts));
 }
 
 ImageSize read_image_size(const Case& item) {

@@ -4,11 +4,13 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "core/model_description.h"
+#include "data/codecs/image_rows.h"
 #include "data/codecs/read.h"
 #include "data/image/image.h"
 
@@ -75,6 +77,8 @@ Image read_image(const Case& item);
 /// The same, with the SHA-256 of each of its files (data/codecs/read.h), by the order of images.
 Image read_image(const Case& item, std::vector<std::string>& hashes);
 ImageSize read_image_size(const Case& item);
+/// The same image by rows (data/codecs/image_rows.h).
+std::unique_ptr<ImageRows> open_rows(const Case& item);
 
 /// Every file that a case is made of, each once, images first.
 std::vector<std::filesystem::path> files_of(const Case& item);

@@ -46,7 +46,7 @@ struct Config {
   struct Input {
     std::int64_t width = 256;
     std::int64_t height = 256;
-    std::string fit = "stretch";  ///< stretch, pad, native
+    std::string fit = "stretch";  ///< stretch, pad, native, tile
     double window_low = 0;        ///< stored values that become 0 and 1; equal: no window
     double window_high = 0;
     std::string augment = "medium";  ///< preset of [augment]: none, light, medium or strong

@@ -10,8 +10,18 @@
 #include "core/model_description.h"
 #include "core/text.h"
 #include "core/threads.h"
+<<<<<<< HEAD
 #include "judge/metrics.h"
 #include "predict/predictor.h"
+=======
+#include "data/codecs/image_rows.h"
+#include "data/codecs/read.h"
+#include "judge/metrics.h"
+#include "predict/predictor.h"
+#include "predict/tile_run.h"
+#include "train/segmentation/strip.h"
+#include "train/task/panels.h"
+>>>>>>> 85cf51b (Models that see images by tiles: input.fit = tile, --tile, rows from file to file)
 
 namespace medurwkv::train {
 namespace {
@@ -27,8 +37,39 @@ struct Judged {
   std::optional<double> dice;
 };
 
+/// As predict makes it of an image that the model sees by tiles.
+data::LabelMap labels_by_tiles(Engine& engine, data::ImageSize tile, const data::Image& image) {
+  const std::size_t classes = engine.description().classes.size();
+  data::LabelMap out{image.width, image.height, {}};
+  predict::predict_rows(
+      engine, tile, *data::rows_of(image), [&](const predict::PredictedRows& rows) {
+        const data::LabelMap part =
+            predict::likeliest_class(rows.probabilities, classes, rows.size);
+        out.labels.insert(out.labels.end(), part.labels.begin(), part.labels.end());
+      });
+  return out;
+}
+
+std::vector<Judged> judged_by_tiles(Engine& engine, data::ImageSize tile,
+                                    const LoadedBatch& batch) {
+  std::vector<Judged> out;
+  for (const auto& item : batch) {
+    try {
+      out.push_back({.predicted = labels_by_tiles(engine, tile, item->image), .dice = {}});
+    } catch (const Error& error) {
+      throw Error(error.kind(), concat("case ", item->id, ": ", error.what()));
+    }
+    out.back().dice = judge::mean_dice(item->id, item->labels, out.back().predicted,
+                                       engine.description().classes.size());
+  }
+  return out;
+}
+
 std::vector<Judged> judged(Engine& engine, const LoadedBatch& batch) {
   const ModelDescription& model = engine.description();
+  if (const auto tile = predict::tile_of(model.input, 0)) {
+    return judged_by_tiles(engine, *tile, batch);
+  }
   std::vector<const data::Image*> images;
   for (const auto& item : batch) images.push_back(&item->image);
   std::vector<predict::NetworkOutput> outputs;
