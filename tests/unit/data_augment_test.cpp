@@ -478,6 +478,46 @@ TEST(Augment, HalfOfTheTilesShowForeground) {
   }
 }
 
+// A window is warped from the part of the image that it shows. Its values say where they come from,
+// and so do its labels, which are taken from the whole: a ramp stays a ramp under any affine map,
+// at and beyond the borders, too. Where the map shrinks, values are means over blocks.
+TEST(Augment, AWindowsImageAndLabelsStayTogether) {
+  for (const Fit fit : {Fit::native, Fit::tile}) {
+    for (const bool elastic : {false, true}) {
+      InputContract contract = plain_contract(1);
+      contract.fit = fit;
+      contract.width = 40;
+      contract.height = 24;
+      AugmentSettings moves = augment_preset("strong");
+      moves.elastic_chance = elastic ? 1 : 0;
+      moves.shift = 0.6;
+      moves.contrast = moves.brightness = moves.gamma = 0;
+      moves.blur_chance = moves.noise_chance = moves.holes_chance = 0;
+      for (const bool along_x : {true, false}) {
+        const auto ramp = [&](std::int64_t x, std::int64_t y) {
+          return static_cast<int>(along_x ? x : y);
+        };
+        const Image image =
+            test::make_image(230, 250, 1, [&](auto x, auto y, auto) { return ramp(x, y); });
+        const LabelMap labels = test::make_labels(230, 250, ramp);
+        std::size_t compared = 0;
+        for (std::uint64_t index = 0; index < 150; ++index) {
+          const AugmentedSample one =
+              make_training_sample(image, labels, contract, moves, 5, 1, index);
+          for (std::size_t i = 0; i < one.labels.labels.size(); ++i) {
+            const int label = one.labels.labels[i];
+            // Within a few pixels of the edge the mirrored ramp bends.
+            if (label == ignore_label || label < 8 || label > 220) continue;
+            ASSERT_NEAR(255 * one.input[i], label, 1.3) << index << " " << i;
+            ++compared;
+          }
+        }
+        EXPECT_GT(compared, 50'000U);
+      }
+    }
+  }
+}
+
 // No foreground, ignored pixels or nothing but foreground: windows as of the native fit.
 TEST(Augment, TilesWithoutForegroundAreDrawnAnywhere) {
   InputContract contract = plain_contract(1);

@@ -277,6 +277,63 @@ Warp draw_warp(const Draws& draws, const AugmentSettings& settings, const InputC
   return warp;
 }
 
+/// From `begin` to before `end` along one axis of an image.
+struct Span {
+  std::int64_t begin = 0, end = 0;
+};
+
+/// Pixels of an axis of `length` that a warp reads which samples it from `least` to `most`, whole
+/// blocks of `block` pixels. Beyond the image's edges it goes on mirrored.
+Span read_span(double least, double most, std::int64_t length, std::int64_t block) {
+  // Bicubic samples reach two blocks to each side, and their centres lie half of one off.
+  const std::int64_t low = static_cast<std::int64_t>(std::floor(least)) - 3 * block;
+  const std::int64_t high = static_cast<std::int64_t>(std::ceil(most)) + 3 * block + 1;
+  Span out{std::clamp<std::int64_t>(low, 0, length), std::clamp<std::int64_t>(high, 0, length)};
+  if (low < 0) out.end = std::max(out.end, std::min(length, block - low));
+  if (high > length)
+    out.begin = std::min(out.begin, std::max<std::int64_t>(0, 2 * length - high - block));
+  out.begin = out.begin / block * block;
+  out.end = std::min(length, (out.end + block - 1) / block * block);
+  return out;
+}
+
+/// The part of a large image that the warp reads, which becomes a warp of that part; `elastic` is
+/// the setting. So a window costs what it shows, not what the image holds.
+Image part_of(const Image& image, Warp& warp, BlockSize blocks, double elastic) {
+  const auto span = [&](double per_x, double per_y, double start, std::int64_t length,
+                        std::int64_t block) {
+    double least = start;
+    double most = start;
+    for (const auto& [step, side] :
+         {std::pair{per_x, warp.to.width}, std::pair{per_y, warp.to.height}}) {
+      const auto pixels = static_cast<double>(side);
+      const double moved = warp.elastic ? elastic * pixels / elastic_cells : 0;
+      const double from = step * -moved;
+      const double to = step * (pixels - 1 + moved);
+      least += std::min(from, to);
+      most += std::max(from, to);
+    }
+    return read_span(least, most, length, block);
+  };
+  const Affine& map = warp.map;
+  const Span across = span(map.xx, map.xy, map.x0, image.width, blocks.across);
+  const Span down = span(map.yx, map.yy, map.y0, image.height, blocks.down);
+  Image out{.width = across.end - across.begin,
+            .height = down.end - down.begin,
+            .channels = image.channels,
+            .type = image.type,
+            .bytes = {}};
+  const auto pixel = std::ssize(image.bytes) / (image.width * image.height);
+  out.bytes.reserve(static_cast<std::size_t>(out.width * out.height * pixel));
+  for (std::int64_t y = down.begin; y < down.end; ++y) {
+    const auto begin = image.bytes.begin() + (y * image.width + across.begin) * pixel;
+    out.bytes.insert(out.bytes.end(), begin, begin + out.width * pixel);
+  }
+  warp.map.x0 -= static_cast<double>(across.begin);
+  warp.map.y0 -= static_cast<double>(down.begin);
+  return out;
+}
+
 std::vector<Hole> draw_holes(const Draws& draws, const AugmentSettings& settings, ImageSize input) {
   std::vector<Hole> out;
   if (settings.holes < 1 || !draws.happens(draw_holes_chance, settings.holes_chance)) return out;
@@ -380,11 +437,18 @@ AugmentedSample make_training_sample(const Image& image, const LabelMap& labels,
   // Gray is changed once and then repeated.
   const bool repeat = channel_use(image.channels, contract.channels) == ChannelUse::repeat;
   const std::int64_t channels = repeat ? 1 : contract.channels;
-  Planes planes{
-      .values = warp_planes(
-          image_planes(image, channels, contract.window, blocks.across, blocks.down), blocks, warp),
-      .channels = channels,
-      .size = warp.to};
+  const auto warped = [&](const Image& source, const Warp& map) {
+    return warp_planes(image_planes(source, channels, contract.window, blocks.across, blocks.down),
+                       blocks, map);
+  };
+  Planes planes{.values = {}, .channels = channels, .size = warp.to};
+  if (takes_windows(contract)) {
+    Warp of_part = warp;
+    const Image part = part_of(image, of_part, blocks, settings.elastic);
+    planes.values = warped(part, of_part);
+  } else {
+    planes.values = warped(image, warp);
+  }
   if (settings != AugmentSettings{}) {
     within_unit_range(planes.values, image.type == SampleType::f32 && !contract.window,
                       [&] { change_values(planes, draws, settings); });
