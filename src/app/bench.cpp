@@ -44,11 +44,11 @@ class Prediction {
                            memory_left_text(left), "; use a smaller --size or network"));
     }
     expected_memory_ = held + own;
-    native::Tensors tensors;
-    if (subject.file) tensors = native::read_floats(*subject.file, specs).tensors;
-    program_.emplace(recorded_, [&](const net::ParameterSpec& spec) {
-      return subject.file ? std::move(tensors.at(spec.name)) : net::initial_values(spec, 1);
-    });
+    program_.emplace(recorded_, subject.file
+                                    ? native::read_floats(*subject.file, specs).tensors
+                                    : native::Tensors(specs, [](const net::ParameterSpec& spec) {
+                                        return net::initial_values(spec, 1);
+                                      }));
     workspace_ = native::workspace_for(*program_);
   }
 
@@ -66,7 +66,7 @@ class Prediction {
   std::vector<float> image_, logits_;
   std::int64_t expected_memory_ = 0;
   std::optional<native::Program> program_;
-  native::Workspace workspace_;
+  native::Memory workspace_;
 };
 
 /// The time of each kind of operation, taken between the steps of whole runs.

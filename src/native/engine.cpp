@@ -54,10 +54,9 @@ class NativeEngine : public Engine {
         throw_failure(concat(description_.file, ": was changed since it was opened"));
       }
     }
-    program_.emplace(
-        plan::record(model_.info.network, shape.images, shape.height, shape.width),
-        [&](const net::ParameterSpec& spec) { return std::move(read_.tensors.at(spec.name)); });
-    read_.tensors.clear();
+    program_.emplace(plan::record(model_.info.network, shape.images, shape.height, shape.width),
+                     std::move(read_.tensors));
+    read_.tensors = {};
     workspace_ = workspace_for(*program_);
     shape_ = shape;
   }
@@ -79,7 +78,7 @@ class NativeEngine : public Engine {
   ReadTensors read_;  ///< until a program has them
   std::optional<Program> program_;
   BatchShape shape_;
-  Workspace workspace_;
+  Memory workspace_;
 };
 
 }  // namespace

@@ -104,10 +104,9 @@ double factor_of(const Array& weight, const Array& variance, const Detail& detai
   return weight.values[c] / std::sqrt(variance.values[c] + std::get<plan::Epsilon>(detail).value);
 }
 
-void run_normed_weight(const Arrays& in, const Detail& detail, std::vector<Array>& out) {
-  const std::size_t row = in[0]->values.size() / in[1]->values.size();
-  for (std::size_t i = 0; i < in[0]->values.size(); ++i) {
-    out[0].values[i] = in[0]->values[i] * factor_of(*in[1], *in[2], detail, i / row);
+void run_norm_scale(const Arrays& in, const Detail& detail, std::vector<Array>& out) {
+  for (std::size_t c = 0; c < in[0]->values.size(); ++c) {
+    out[0].values[c] = factor_of(*in[0], *in[1], detail, c);
   }
 }
 
@@ -276,8 +275,9 @@ class Fusing : Rewriting {
         for_bias.push_back(inputs[2]);
         inputs.pop_back();
       }
-      inputs[1] =
-          add(op.stage, normed_weight, {inputs[1], of_norm(1), of_norm(4)}, norm.detail).front();
+      const ValueId scale =
+          add(op.stage, norm_scale, {of_norm(1), of_norm(4)}, norm.detail).front();
+      inputs[1] = add(op.stage, scaled_rows, {inputs[1], scale}).front();
       inputs.push_back(add(op.stage, normed_bias, std::move(for_bias), norm.detail).front());
     }
     ids_[op.output()] = add(op.stage, *fused.type, std::move(inputs), product.detail).front();
@@ -325,8 +325,7 @@ const plan::OpType conv2d_gelu{.name = "conv2d_gelu",
                                .run = run_conv2d_gelu,
                                .multiply_adds = conv2d_cost};
 const plan::OpType scaled_rows{.name = "scaled_rows", .shapes = as_first, .run = run_scaled_rows};
-const plan::OpType normed_weight{
-    .name = "normed_weight", .shapes = as_first, .run = run_normed_weight};
+const plan::OpType norm_scale{.name = "norm_scale", .shapes = as_first, .run = run_norm_scale};
 const plan::OpType normed_bias{.name = "normed_bias", .shapes = as_first, .run = run_normed_bias};
 
 Plan fuse(const Plan& lowered) {

@@ -17,8 +17,8 @@ extern const plan::OpType gated_linear_add;     ///< base, r, x, weight, bias: b
 extern const plan::OpType conv2d_relu;
 extern const plan::OpType conv2d_gelu;
 // Of parameters alone, so that they are worked out beforehand.
-extern const plan::OpType scaled_rows;    ///< weight, one scale for each of its rows
-extern const plan::OpType normed_weight;  ///< weight, norm's weight, running variance; Epsilon
+extern const plan::OpType scaled_rows;  ///< weight, one scale for each of its rows
+extern const plan::OpType norm_scale;   ///< norm's weight, running variance; Epsilon
 /// Norm's weight, bias, running mean and variance, convolution's bias (may be missing); Epsilon.
 extern const plan::OpType normed_bias;
 

@@ -64,7 +64,7 @@ std::unique_ptr<Step> make_norm_relu(const StepQuestion& question) {
   const std::int64_t channels = question.inputs[0][1];
   const std::int64_t rows = rows_of(question.inputs[0], channels);
   std::vector<float> deviation;
-  for (const float variance : *question.constants[4]) {
+  for (const float variance : question.constants[4].numbers) {
     const double epsilon = question.detail<plan::Epsilon>().value;
     deviation.push_back(static_cast<float>(1 / std::sqrt(static_cast<double>(variance) + epsilon)));
   }
@@ -122,7 +122,8 @@ std::unique_ptr<Step> make_shift_mix(const StepQuestion& question) {
 std::unique_ptr<Step> make_bi_wkv(const StepQuestion& question) {
   const Shape& shape = question.inputs[0];
   const auto over_tokens = [&](std::size_t input) {
-    std::vector<float> out = *question.constants[input];
+    const std::span<const float> given = question.constants[input].numbers;
+    std::vector<float> out(given.begin(), given.end());
     for (float& value : out) value /= static_cast<float>(shape[1]);
     return out;
   };

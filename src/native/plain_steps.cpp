@@ -71,7 +71,7 @@ std::unique_ptr<Step> make_batch_norm(const StepQuestion& question) {
   std::vector<float> shift;
   for (std::size_t c = 0; c < static_cast<std::size_t>(channels); ++c) {
     const auto at = [&](std::size_t input) {
-      return static_cast<double>((*question.constants[input])[c]);
+      return static_cast<double>(question.constants[input].numbers[c]);
     };
     const double factor = at(1) / std::sqrt(at(4) + question.detail<plan::Epsilon>().value);
     slope.push_back(static_cast<float>(factor));

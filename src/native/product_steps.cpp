@@ -63,15 +63,34 @@ dnnl::primitive_attr attributes(const std::vector<Post>& posts, const memory::de
   return out;
 }
 
-/// `values`, which lie as `from` says, in the order of `to`.
-memory packed(const std::vector<float>& values, const memory::desc& from, const memory::desc& to) {
+void reorder(std::span<const float> values, const memory::desc& from, const memory& to) {
   // oneDNN wants a mutable pointer; the values are only read.
   memory source(from, cpu(), const_cast<float*>(values.data()));
-  memory out(to, cpu());
   dnnl::stream stream(cpu());
-  dnnl::reorder(source, out).execute(stream, source, out);
+  memory target(to);
+  dnnl::reorder(source, target).execute(stream, source, target);
   stream.wait();
+}
+
+/// `values`, which lie as `from` says, in the order of `to`.
+memory packed(std::span<const float> values, const memory::desc& from, const memory::desc& to,
+              Arena& arena) {
+  const auto bytes = static_cast<std::int64_t>(to.get_size());
+  memory out(to, cpu(), arena.take(bytes));
+  reorder(values, from, out);
   return out;
+}
+
+/// The same of a constant, in its own place where that may be.
+memory packed(const Constant& constant, const memory::desc& from, const memory::desc& to,
+              Arena& arena) {
+  if (!constant.sole || to.get_size() > constant.numbers.size_bytes()) {
+    return packed(constant.numbers, from, to, arena);
+  }
+  const memory copy(to, cpu());
+  reorder(constant.numbers, from, copy);
+  std::memcpy(constant.numbers.data(), copy.get_data_handle(), to.get_size());
+  return {to, cpu(), constant.numbers.data()};
 }
 
 /// What a primitive reads and writes.
@@ -139,10 +158,10 @@ class PrimitiveStep : public Step {
   dnnl::stream stream_;
 };
 
-/// x (rows x inner) by the transposed `weight` (columns x inner), plus a bias; `source` is x's
-/// place among the inputs.
+/// x (rows x inner) by the transposed `weight` (columns x inner), plus a bias where it is known;
+/// `source` is x's place among the inputs.
 std::unique_ptr<Step> product(std::int64_t rows, std::int64_t inner, std::int64_t columns,
-                              const std::vector<float>& weight, const std::vector<float>* bias,
+                              const Constant& weight, const Constant& bias, Arena& arena,
                               std::size_t source = 0, const std::vector<Post>& posts = {}) {
   return refusing("a matrix product", [&]() -> std::unique_ptr<Step> {
     const memory::desc x = floats({rows, inner}, Tag::ab);
@@ -151,13 +170,13 @@ std::unique_ptr<Step> product(std::int64_t rows, std::int64_t inner, std::int64_
     const memory::desc row = floats({1, columns}, Tag::ab);
     const memory::desc y = floats({rows, columns}, Tag::ab);
     const dnnl::matmul::desc what =
-        bias != nullptr ? dnnl::matmul::desc(x, any, row, y) : dnnl::matmul::desc(x, any, y);
+        bias.is_known() ? dnnl::matmul::desc(x, any, row, y) : dnnl::matmul::desc(x, any, y);
     const dnnl::matmul::primitive_desc how(what, attributes(posts, y), cpu());
     Memories memories{.source = x,
                       .result = y,
                       .scratch = how.scratchpad_desc(),
-                      .weights = packed(weight, given, how.weights_desc())};
-    if (bias != nullptr) memories.bias = packed(*bias, row, row);
+                      .weights = packed(weight, given, how.weights_desc(), arena)};
+    if (bias.is_known()) memories.bias = packed(bias, row, row, arena);
     return std::make_unique<PrimitiveStep>(dnnl::matmul(how), memories, source, posts);
   });
 }
@@ -214,8 +233,8 @@ class TransposedStep : public Step {
 };
 
 /// Behind the weight of the source at `source`.
-const std::vector<float>* bias_of(const StepQuestion& question, std::size_t source = 0) {
-  return question.constants.size() > source + 2 ? question.constants[source + 2].get() : nullptr;
+Constant bias_of(const StepQuestion& question, std::size_t source = 0) {
+  return question.constants.size() > source + 2 ? question.constants[source + 2] : Constant{};
 }
 
 /// x, weight and bias are inputs from `source` on.
@@ -223,7 +242,8 @@ std::unique_ptr<Step> linear(const StepQuestion& question, std::size_t source,
                              const std::vector<Post>& posts) {
   const Shape& weight = question.inputs[source + 1];
   return product(element_count(question.inputs[source]) / weight[1], weight[1], weight[0],
-                 *question.constants[source + 1], bias_of(question, source), source, posts);
+                 question.constants[source + 1], bias_of(question, source), question.arena, source,
+                 posts);
 }
 
 std::unique_ptr<Step> convolution(const StepQuestion& question, const std::vector<Post>& posts) {
@@ -232,8 +252,8 @@ std::unique_ptr<Step> convolution(const StepQuestion& question, const std::vecto
   const Shape& weight = question.inputs[1];
   const Shape& to = question.outputs[0];
   if (weight[2] == 1 && weight[3] == 1 && how.stride == 1 && how.padding == 0 && how.groups == 1) {
-    return product(element_count(from) / weight[1], weight[1], weight[0], *question.constants[1],
-                   bias_of(question), 0, posts);
+    return product(element_count(from) / weight[1], weight[1], weight[0], question.constants[1],
+                   bias_of(question), question.arena, 0, posts);
   }
   return refusing("a convolution", [&]() -> std::unique_ptr<Step> {
     const memory::desc x = floats(dims(from), Tag::nhwc);
@@ -253,17 +273,18 @@ std::unique_ptr<Step> convolution(const StepQuestion& question, const std::vecto
     using Convolution = dnnl::convolution_forward;
     const auto inference = dnnl::prop_kind::forward_inference;
     const auto direct = dnnl::algorithm::convolution_direct;
-    const std::vector<float>* bias = bias_of(question);
+    const Constant bias = bias_of(question);
     const Convolution::desc what =
-        bias != nullptr
+        bias.is_known()
             ? Convolution::desc(inference, direct, x, any, channels, y, strides, before, behind)
             : Convolution::desc(inference, direct, x, any, y, strides, before, behind);
     const Convolution::primitive_desc chosen(what, attributes(posts, y), cpu());
-    Memories memories{.source = x,
-                      .result = y,
-                      .scratch = chosen.scratchpad_desc(),
-                      .weights = packed(*question.constants[1], given, chosen.weights_desc())};
-    if (bias != nullptr) memories.bias = packed(*bias, channels, channels);
+    Memories memories{
+        .source = x,
+        .result = y,
+        .scratch = chosen.scratchpad_desc(),
+        .weights = packed(question.constants[1], given, chosen.weights_desc(), question.arena)};
+    if (bias.is_known()) memories.bias = packed(bias, channels, channels, question.arena);
     return std::make_unique<PrimitiveStep>(Convolution(chosen), memories, 0, posts);
   });
 }
@@ -308,14 +329,15 @@ std::unique_ptr<Step> make_conv_transpose2d(const StepQuestion& question) {
   const Shape& to = question.outputs[0];
   const std::int64_t area = stride * stride;
   // in x out x stride x stride becomes (part, out) x in.
-  const std::vector<float>& weight = *question.constants[1];
+  const std::span<const float> weight = question.constants[1].numbers;
+  const std::span<const float> given = bias_of(question).numbers;
   std::vector<float> turned(weight.size());
   std::vector<float> bias(static_cast<std::size_t>(area * to[1]), 0);
   for (std::int64_t part = 0; part < area; ++part) {
     for (std::int64_t c = 0; c < to[1]; ++c) {
       const std::int64_t row = part * to[1] + c;
-      if (bias_of(question) != nullptr) {
-        bias[static_cast<std::size_t>(row)] = (*bias_of(question))[static_cast<std::size_t>(c)];
+      if (!given.empty()) {
+        bias[static_cast<std::size_t>(row)] = given[static_cast<std::size_t>(c)];
       }
       for (std::int64_t i = 0; i < from[1]; ++i) {
         turned[static_cast<std::size_t>(row * from[1] + i)] =
@@ -323,9 +345,9 @@ std::unique_ptr<Step> make_conv_transpose2d(const StepQuestion& question) {
       }
     }
   }
-  return std::make_unique<TransposedStep>(
-      product(element_count(from) / from[1], from[1], area * to[1], turned, &bias), from, to,
-      stride);
+  return std::make_unique<TransposedStep>(product(element_count(from) / from[1], from[1],
+                                                  area * to[1], {turned}, {bias}, question.arena),
+                                          from, to, stride);
 }
 
 std::unique_ptr<Step> make_max_pool(const StepQuestion& question) {

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <map>
-#include <new>
 #include <optional>
 #include <utility>
 
@@ -22,7 +21,6 @@ using plan::Operation;
 using plan::ValueId;
 
 constexpr std::int64_t number = sizeof(float);
-constexpr std::size_t alignment = 64;
 
 /// Bytes of code and tables that oneDNN makes for a network's products. A prediction with nano held
 /// 25.6 MB, of which the program is 10 and weights and workspace less than 3.
@@ -37,11 +35,26 @@ std::int64_t offset_of(const plan::Plan& plan, const Operation& op) {
 }
 
 /// An operation on what is known beforehand.
-void fold(const plan::Plan& plan, const Operation& op, std::map<ValueId, Constant>& known) {
+void fold(const plan::Plan& plan, const Operation& op, Arena& arena,
+          std::map<ValueId, Constant>& known, const std::vector<std::int64_t>& readers) {
+  const auto result = [&](ValueId id, std::span<float> numbers) {
+    known[id] = {numbers, readers[static_cast<std::size_t>(id)] == 1};
+  };
+  const Constant& first = known.at(op.inputs.front());
+  if (op.is(scaled_rows) && first.sole) {
+    // Half of all weights, so without copies in float64: one product rounds alike.
+    const std::span<float> scale = known.at(op.inputs[1]).numbers;
+    const std::size_t row = first.numbers.size() / scale.size();
+    for (std::size_t i = 0; i < scale.size(); ++i) {
+      for (float& one : first.numbers.subspan(i * row, row)) one *= scale[i];
+    }
+    result(op.output(), first.numbers);
+    return;
+  }
   std::vector<plan::Array> in;
   std::vector<const plan::Array*> pointers;
   for (const ValueId id : op.inputs) {
-    const std::vector<float>& values = *known.at(id);
+    const std::span<float> values = known.at(id).numbers;
     in.push_back({.shape = plan.shape(id), .values = {values.begin(), values.end()}});
   }
   for (const plan::Array& one : in) pointers.push_back(&one);
@@ -52,15 +65,16 @@ void fold(const plan::Plan& plan, const Operation& op, std::map<ValueId, Constan
   }
   op.type->run(pointers, op.detail, out);
   for (std::size_t i = 0; i < out.size(); ++i) {
-    known[op.outputs[i]] =
-        std::make_shared<const std::vector<float>>(out[i].values.begin(), out[i].values.end());
+    const std::span<float> numbers = arena.floats(std::ssize(out[i].values));
+    std::copy(out[i].values.begin(), out[i].values.end(), numbers.begin());
+    result(op.outputs[i], numbers);
   }
 }
 
 }  // namespace
 
-Program::Program(const plan::Plan& recorded, const ReadParameter& read)
-    : plan_(fuse(lower(recorded))) {
+Program::Program(const plan::Plan& recorded, Tensors tensors)
+    : plan_(fuse(lower(recorded))), tensors_(std::move(tensors)) {
   tell_openmp();  // oneDNN's products are made for a number of threads
   std::vector<Place> places(plan_.values.size());
   const auto place = [&](ValueId id) -> Place& { return places[static_cast<std::size_t>(id)]; };
@@ -70,13 +84,18 @@ Program::Program(const plan::Plan& recorded, const ReadParameter& read)
     Place& where = place(id);
     if (where.kind != Place::Kind::nowhere) return where;
     where = {.kind = Place::Kind::constant, .at = std::ssize(constants_)};
-    constants_.push_back(known.at(id));
+    constants_.push_back(known.at(id).numbers.data());
     return where;
   };
+  std::vector<std::int64_t> readers(plan_.values.size());
+  for (const Operation& op : plan_.operations) {
+    for (const ValueId id : op.inputs) ++readers[static_cast<std::size_t>(id)];
+  }
   for (ValueId id = 0; id < std::ssize(plan_.values); ++id) {
     const auto parameter = plan_.value(id).parameter;
     if (!parameter || plan_.parameters[*parameter].integer) continue;
-    known[id] = std::make_shared<const std::vector<float>>(read(plan_.parameters[*parameter]));
+    known[id] = {tensors_.at(plan_.parameters[*parameter].name),
+                 readers[static_cast<std::size_t>(id)] == 1};
   }
   const plan::Layout layout = plan::lay_out(plan_);
   const plan::Lifetimes lifetimes = plan::lifetimes_of(plan_);
@@ -85,16 +104,12 @@ Program::Program(const plan::Plan& recorded, const ReadParameter& read)
     place(plan_.outputs[i]) = {.kind = Place::Kind::output, .at = static_cast<std::int64_t>(i)};
   }
   std::int64_t scratch = 0;
-  std::map<ValueId, std::size_t> last_use;
-  for (std::size_t i = 0; i < plan_.operations.size(); ++i) {
-    for (const ValueId id : plan_.operations[i].inputs) last_use[id] = i;
-  }
   for (std::size_t index = 0; index < plan_.operations.size(); ++index) {
     const Operation& op = plan_.operations[index];
     const bool is_known = std::all_of(op.inputs.begin(), op.inputs.end(),
                                       [&](ValueId id) { return known.contains(id); });
     if (is_known) {
-      fold(plan_, op, known);
+      fold(plan_, op, arena_, known, readers);
       continue;
     }
     if (op.type->view) {
@@ -112,17 +127,17 @@ Program::Program(const plan::Plan& recorded, const ReadParameter& read)
     StepQuestion question{.operation = op,
                           .inputs = plan_.shapes(op.inputs),
                           .outputs = plan_.shapes(op.outputs),
-                          .constants = {}};
+                          .constants = {},
+                          .arena = arena_};
     for (const ValueId id : op.inputs) {
-      question.constants.push_back(known.contains(id) ? known.at(id) : nullptr);
+      const auto found = known.find(id);
+      question.constants.push_back(found == known.end() ? Constant{} : found->second);
     }
     Ready ready{.step = make(question), .in = {}, .out = {}, .operation = index};
     for (std::size_t i = 0; i < op.inputs.size(); ++i) {
       const ValueId id = op.inputs[i];
-      // What the step has packed is not read again, and goes with its last user.
-      const bool is_packed = question.constants[i] && ready.step->packs(i);
+      const bool is_packed = question.constants[i].is_known() && ready.step->packs(i);
       ready.in.push_back(is_packed ? Place{} : known.contains(id) ? kept(id) : place(id));
-      if (is_packed && last_use.at(id) == index) known.erase(id);
     }
     for (const ValueId id : op.outputs) ready.out.push_back(place(id));
     scratch = std::max(scratch, ready.step->scratch_bytes());
@@ -147,8 +162,7 @@ void Program::run(const float* input, std::span<float* const> outputs, std::byte
     const std::byte* const base = [&]() -> const std::byte* {
       const auto at = static_cast<std::size_t>(place.at);
       switch (place.kind) {
-        case Place::Kind::constant:
-          return reinterpret_cast<const std::byte*>(constants_[at]->data());
+        case Place::Kind::constant: return reinterpret_cast<const std::byte*>(constants_[at]);
         case Place::Kind::workspace: return workspace + place.at;
         case Place::Kind::input: return reinterpret_cast<const std::byte*>(input);
         case Place::Kind::output: return reinterpret_cast<const std::byte*>(outputs[at]);
@@ -173,13 +187,8 @@ void Program::run(const float* input, std::span<float* const> outputs, std::byte
   }
 }
 
-void FreeAligned::operator()(std::byte* memory) const {
-  ::operator delete (memory, std::align_val_t{alignment});
-}
-
-Workspace workspace_for(const Program& program) {
-  const auto bytes = static_cast<std::size_t>(program.workspace_bytes());
-  return Workspace(static_cast<std::byte*>(::operator new (bytes, std::align_val_t{alignment})));
+Memory workspace_for(const Program& program) {
+  return memory_of(program.workspace_bytes());
 }
 
 std::int64_t program_memory(const plan::Plan& recorded) {

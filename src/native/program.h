@@ -9,19 +9,20 @@
 #include <span>
 #include <vector>
 
+#include "native/memory.h"
+#include "native/read_floats.h"
 #include "native/step.h"
 #include "plan/plan.h"
 
 namespace medurwkv::native {
 
-/// The values of a parameter, row-major.
-using ReadParameter = std::function<std::vector<float>(const net::ParameterSpec& spec)>;
-
 class Program {
  public:
   /// Works out what follows from parameters alone. Throws an internal Error for an operation that
   /// the engine does not have.
-  Program(const plan::Plan& recorded, const ReadParameter& read);
+  Program(const plan::Plan& recorded, Tensors tensors);
+  Program(const plan::Plan& recorded, const ReadParameter& read)
+      : Program(recorded, Tensors(recorded.parameters, read)) {}
 
   /// Of the workspace that run() wants, aligned to 64.
   [[nodiscard]] std::int64_t workspace_bytes() const { return workspace_; }
@@ -50,7 +51,10 @@ class Program {
   };
 
   plan::Plan plan_;
-  std::vector<Constant> constants_;
+  Tensors
+      tensors_;  ///< constants lie here, as parameters or overwritten by what steps made of them
+  Arena arena_;  ///< ... or here
+  std::vector<const float*> constants_;
   std::vector<Ready> steps_;
   std::int64_t workspace_ = 0;
   std::int64_t scratch_at_ = 0;
@@ -58,12 +62,7 @@ class Program {
   std::vector<float*> out_;
 };
 
-/// Memory aligned for vectors.
-struct FreeAligned {
-  void operator()(std::byte* memory) const;
-};
-using Workspace = std::unique_ptr<std::byte, FreeAligned>;
-Workspace workspace_for(const Program& program);
+Memory workspace_for(const Program& program);
 
 /// Bytes that a program of the network takes beside its weights.
 std::int64_t program_memory(const plan::Plan& recorded);

@@ -1,5 +1,7 @@
 #include "native/read_floats.h"
 
+#include <algorithm>
+
 #include "core/error.h"
 #include "core/text.h"
 
@@ -13,7 +15,33 @@ void refuse_another_shape(const weights::WeightsSource& file, const net::Paramet
                        shape_text(info.shape), ", but the network needs ", shape_text(spec.shape)));
 }
 
+constexpr std::int64_t line = 64;
+
+std::int64_t bytes_of(const net::ParameterSpec& spec) {
+  return spec.integer ? 0 : round_up(std::int64_t{sizeof(float)} * element_count(spec.shape), line);
+}
+
 }  // namespace
+
+Tensors::Tensors(const std::vector<net::ParameterSpec>& specs)
+    : memory_(memory_of(float_bytes(specs))) {
+  std::byte* next = memory_.get();
+  for (const net::ParameterSpec& spec : specs) {
+    if (spec.integer) continue;
+    places_[spec.name] = {reinterpret_cast<float*>(next),
+                          static_cast<std::size_t>(element_count(spec.shape))};
+    next += bytes_of(spec);
+  }
+}
+
+Tensors::Tensors(const std::vector<net::ParameterSpec>& specs, const ReadParameter& read)
+    : Tensors(specs) {
+  for (const net::ParameterSpec& spec : specs) {
+    if (spec.integer) continue;
+    const std::vector<float> values = read(spec);
+    std::copy(values.begin(), values.end(), at(spec.name).begin());
+  }
+}
 
 ReadTensors read_floats(const weights::WeightsSource& file,
                         const std::vector<net::ParameterSpec>& specs) {
@@ -21,25 +49,24 @@ ReadTensors read_floats(const weights::WeightsSource& file,
   file.understood([&] {
     for (const net::ParameterSpec& spec : specs) refuse_another_shape(file, spec);
   });
+  out.tensors = Tensors(specs);
+  std::unordered_map<std::string, float*> places;
   for (const net::ParameterSpec& spec : specs) {
-    if (spec.integer) continue;
-    out.tensors[spec.name].resize(static_cast<std::size_t>(element_count(spec.shape)));
+    if (!spec.integer) places[spec.name] = out.tensors.at(spec.name).data();
   }
   out.content =
       file.read([&](const weights::TensorInfo& tensor, std::uint64_t at, std::string_view piece) {
-        const auto found = out.tensors.find(tensor.name);
-        if (found == out.tensors.end()) return;
+        const auto found = places.find(tensor.name);
+        if (found == places.end()) return;
         const auto size = static_cast<std::uint64_t>(weights::size_of(tensor.type));
-        weights::to_floats(tensor.type, piece, found->second.data() + at / size);
+        weights::to_floats(tensor.type, piece, found->second + at / size);
       });
   return out;
 }
 
 std::int64_t float_bytes(const std::vector<net::ParameterSpec>& specs) {
   std::int64_t out = 0;
-  for (const net::ParameterSpec& spec : specs) {
-    if (!spec.integer) out += std::int64_t{sizeof(float)} * element_count(spec.shape);
-  }
+  for (const net::ParameterSpec& spec : specs) out += bytes_of(spec);
   return out;
 }
 

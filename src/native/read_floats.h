@@ -1,17 +1,37 @@
 // A file's tensors as the native engine wants them. Relies on weights/weights_source.h.
 #pragma once
 
+#include <functional>
+#include <span>
 #include <string>
 #include <unordered_map>
 #include <vector>
 
+#include "native/memory.h"
 #include "net/parameters.h"
 #include "weights/weights_source.h"
 
 namespace medurwkv::native {
 
-/// A network's tensors by their names, row-major, without those of integers.
-using Tensors = std::unordered_map<std::string, std::vector<float>>;
+/// The values of a parameter, row-major.
+using ReadParameter = std::function<std::vector<float>(const net::ParameterSpec& spec)>;
+
+/// A network's tensors by their names, row-major, without those of integers. Whoever they are given
+/// to may overwrite them.
+class Tensors {
+ public:
+  Tensors() = default;
+  /// Room without values.
+  explicit Tensors(const std::vector<net::ParameterSpec>& specs);
+  Tensors(const std::vector<net::ParameterSpec>& specs, const ReadParameter& read);
+
+  [[nodiscard]] std::span<float> at(const std::string& name) const { return places_.at(name); }
+  [[nodiscard]] bool empty() const { return places_.empty(); }
+
+ private:
+  Memory memory_;
+  std::unordered_map<std::string, std::span<float>> places_;
+};
 
 struct ReadTensors {
   Tensors tensors;

@@ -8,19 +8,26 @@
 #include <span>
 #include <vector>
 
+#include "native/memory.h"
 #include "plan/plan.h"
 
 namespace medurwkv::native {
 
 /// The numbers of a parameter, or of what follows from parameters alone.
-using Constant = std::shared_ptr<const std::vector<float>>;
+struct Constant {
+  std::span<float> numbers = {};
+  bool sole = false;  ///< no other operation reads them, so that they may be overwritten
+
+  [[nodiscard]] bool is_known() const { return numbers.data() != nullptr; }
+};
 
 /// What a step is made from. Maps are channels last here: batch x height x width x channels in
 /// memory, whatever their shape says.
 struct StepQuestion {
   const plan::Operation& operation;
   plan::Shapes inputs, outputs;
-  std::vector<Constant> constants;  ///< one for each input; null for what changes with the image
+  std::vector<Constant> constants;  ///< one for each input; unknown for what changes with the image
+  Arena& arena;                     ///< for what the step keeps
 
   template <class Kind>
   [[nodiscard]] const Kind& detail() const {

@@ -55,7 +55,7 @@ Ran run(Program& program, const std::vector<float>& input) {
     out.outputs.emplace_back(count, NAN);
   }
   for (std::vector<float>& one : out.outputs) places.push_back(one.data());
-  const native::Workspace workspace = native::workspace_for(program);
+  const native::Memory workspace = native::workspace_for(program);
   program.run(input.data(), places, workspace.get(),
               [&](const plan::Operation& op, std::span<const float* const> numbers) {
                 for (std::size_t i = 0; i < numbers.size(); ++i) {
