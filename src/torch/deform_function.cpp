@@ -79,7 +79,7 @@ struct DeformFunction : torch::autograd::Function<DeformFunction> {
 
 at::Tensor TorchOps::deform_attn(const Tensor& values, const Tensor& offsets, const Tensor& weights,
                                  const net::DeformableAttention& where) {
-  if (!has_kernels(values.device())) {
+  if (!runs_on(values.device())) {
     return ComposedOps::deform_attn(values, offsets, weights, where);
   }
   return DeformFunction::apply(values, offsets, weights, packed(where));

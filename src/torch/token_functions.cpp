@@ -15,7 +15,7 @@ using torch::autograd::AutogradContext;
 using torch::autograd::variable_list;
 
 bool has_kernels(const at::Tensor& x) {
-  return TorchOps::has_kernels(x.device()) &&
+  return TorchOps::runs_on(x.device()) &&
          (x.scalar_type() == at::kFloat || x.scalar_type() == at::kDouble);
 }
 

@@ -8,7 +8,7 @@ namespace medurwkv::torch_backend {
 
 static_assert(net::Ops<TorchOps>);
 
-bool TorchOps::has_kernels(at::Device device) {
+bool TorchOps::runs_on(at::Device device) {
   return (device.is_cpu() && kernels::has_kernels(kernels::Device::cpu)) ||
          (device.is_cuda() && kernels::has_kernels(kernels::Device::cuda));
 }

@@ -110,7 +110,7 @@ class TorchOps : public ComposedOps {
   using ComposedOps::ComposedOps;
 
   /// Whether kernels of ours run on the device (kernels/isa.h).
-  static bool has_kernels(at::Device device);
+  static bool runs_on(at::Device device);
   Tensor linear(const Tensor& x, const Tensor& weight, const std::optional<Tensor>& bias) const;
   static Tensor bi_wkv(const Tensor& decay, const Tensor& first, const Tensor& key,
                        const Tensor& value, net::WkvMode mode);

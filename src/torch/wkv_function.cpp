@@ -68,7 +68,7 @@ struct WkvFunction : torch::autograd::Function<WkvFunction> {
 
 at::Tensor TorchOps::bi_wkv(const Tensor& decay, const Tensor& first, const Tensor& key,
                             const Tensor& value, net::WkvMode mode) {
-  if (!has_kernels(key.device())) return ComposedOps::bi_wkv(decay, first, key, value, mode);
+  if (!runs_on(key.device())) return ComposedOps::bi_wkv(decay, first, key, value, mode);
   const auto tokens = static_cast<double>(key.size(1));
   return WkvFunction::apply(decay / tokens, first / tokens, key, value,
                             static_cast<std::int64_t>(mode));
