@@ -29,14 +29,15 @@ weights::SourcedNetwork network_of(const library::BenchRequest& request) {
 /// One image through a program.
 class Prediction {
  public:
-  Prediction(const weights::SourcedNetwork& subject, std::int64_t width, std::int64_t height)
+  Prediction(const weights::SourcedNetwork& subject, std::int64_t width, std::int64_t height,
+             native::Precision precision)
       : recorded_(plan::record(subject.network, 1, height, width)),
         image_(static_cast<std::size_t>(element_count(recorded_.shape(recorded_.input))), 0.5F),
         logits_(static_cast<std::size_t>(element_count(recorded_.shape(recorded_.outputs[0])))) {
     const std::vector<net::ParameterSpec>& specs = recorded_.parameters;
     const std::int64_t held = resident_memory();
     const std::int64_t own =
-        native::program_memory(recorded_) + native::float_bytes(specs) +
+        native::program_memory(recorded_, precision) + native::float_bytes(specs) +
         std::int64_t{sizeof(float)} * static_cast<std::int64_t>(image_.size() + logits_.size());
     if (const std::int64_t left = memory_left(); own > left) {
       throw_failure(concat("--size ", width, ": takes about ",
@@ -44,11 +45,13 @@ class Prediction {
                            memory_left_text(left), "; use a smaller --size or network"));
     }
     expected_memory_ = held + own;
-    program_.emplace(recorded_, subject.file
-                                    ? native::read_floats(*subject.file, specs).tensors
-                                    : native::Tensors(specs, [](const net::ParameterSpec& spec) {
-                                        return net::initial_values(spec, 1);
-                                      }));
+    program_.emplace(recorded_,
+                     subject.file ? native::read_floats(*subject.file, specs).tensors
+                                  : native::Tensors(specs,
+                                                    [](const net::ParameterSpec& spec) {
+                                                      return net::initial_values(spec, 1);
+                                                    }),
+                     precision);
     workspace_ = native::workspace_for(*program_);
   }
 
@@ -125,7 +128,7 @@ BenchSize measure_size(const weights::SourcedNetwork& subject, std::int64_t widt
   std::optional<Prediction> prediction;
   // Memory first: the machine's loops take some of their own.
   const std::int64_t peak = measure::peak_memory_of([&] {
-    prediction.emplace(subject, width, height);
+    prediction.emplace(subject, width, height, native::precision_from(options.precision));
     prediction->run();
   });
   Profile profile;
@@ -155,6 +158,7 @@ BenchReport measure_network(const BenchOptions& options, Listener& listener) {
                   .libtorch = {},
                   .network = subject.network.preset,
                   .task = subject.classifies() ? "classify" : "segmentation",
+                  .precision = native::to_string(native::precision_from(options.precision)),
                   .batch = options.request.batch,
                   .threads = options.request.threads,
                   .rounds = options.request.rounds,

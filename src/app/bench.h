@@ -55,10 +55,11 @@ struct BenchSize {
 };
 
 struct BenchReport {
-  Machine machine;       ///< that it was measured on
-  std::string libtorch;  ///< version; empty without the training library
-  std::string network;   ///< preset or "custom"
-  std::string task;      ///< that it is trained for: segmentation or classify
+  Machine machine;        ///< that it was measured on
+  std::string libtorch;   ///< version; empty without the training library
+  std::string network;    ///< preset or "custom"
+  std::string task;       ///< that it is trained for: segmentation or classify
+  std::string precision;  ///< of the prediction
   std::int64_t batch = 0;
   std::int64_t threads = 0;
   std::int64_t rounds = 0;
@@ -70,6 +71,7 @@ struct BenchReport {
     visit("libtorch", self.libtorch);
     visit("network", self.network);
     visit("task", self.task);
+    visit("precision", self.precision);
     visit("batch", self.batch);
     visit("threads", self.threads);
     visit("rounds", self.rounds);
@@ -79,8 +81,9 @@ struct BenchReport {
 
 struct BenchOptions {
   library::BenchRequest request;
-  bool profile = false;  ///< also each kind of operation by itself
-  bool training = true;  ///< also a training step
+  std::string precision = "float32";  ///< of the prediction (native/precision.h)
+  bool profile = false;               ///< also each kind of operation by itself
+  bool training = true;               ///< also a training step
 };
 
 /// Throws Error, naming the size where it does not fit into memory, or Stopped.

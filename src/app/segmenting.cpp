@@ -50,8 +50,13 @@ std::vector<std::unique_ptr<Engine>> open_engines(const Segmenting& request,
   const bool native =
       request.engine == "native" || (request.engine.empty() && !wants_gpu(request.device));
   if (native) set_thread_count(threads);
+  const native::Precision precision = native::precision_from(request.precision);
+  if (!native && precision != native::Precision::float32) {
+    throw_usage(concat("--precision ", request.precision,
+                       " is the native engine's; LibTorch computes in float32"));
+  }
   for (const Member& member : members) {
-    out.push_back(native ? native::open_model(member.model)
+    out.push_back(native ? native::open_model(member.model, precision)
                          : open_engine({.model = member.model,
                                         .device = request.device,
                                         .threads = threads,
@@ -68,6 +73,7 @@ std::string options_text(const Segmenting& request) {
   if (request.flips) out += " --tta";
   if (request.tile > 0) out += concat(" --tile ", request.tile);
   if (!request.engine.empty()) out += concat(" --engine ", request.engine);
+  if (request.precision != "float32") out += concat(" --precision ", request.precision);
   const predict::PostOptions& post = request.post;
   if (post.threshold) out += concat(" --threshold ", *post.threshold);
   if (post.fill_holes) out += " --fill-holes";

@@ -21,9 +21,10 @@ struct Segmenting {
   bool flips = false;                         ///< averaged over the mirror images, too
   std::int64_t tile = 0;  ///< side of tiles for models that see images as they are; 0: as they say
   predict::PostOptions post{};
-  std::string device = "auto";  ///< cpu, cuda or auto
-  std::string engine;           ///< native (CPU alone) or torch; empty: native on the CPU
-  int threads = 0;              ///< 0: all cores
+  std::string device = "auto";        ///< cpu, cuda or auto
+  std::string engine;                 ///< native (CPU alone) or torch; empty: native on the CPU
+  std::string precision = "float32";  ///< of the native engine (native/precision.h)
+  int threads = 0;                    ///< 0: all cores
 };
 
 /// The models that the request names, those of a run's folder among them. Tells the listener which.

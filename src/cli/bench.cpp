@@ -78,7 +78,8 @@ void print(const app::BenchReport& found) {
     std::cout << "\n"
               << found.network << " (" << found.task << ") at " << size.width << " x "
               << size.height << "\n";
-    print_row("prediction", size.prediction);
+    print_row(found.precision == "float32" ? "prediction" : "prediction, " + found.precision,
+              size.prediction);
     if (size.training_step) {
       print_row(concat("training step of ", found.batch), *size.training_step);
     }
@@ -139,6 +140,7 @@ void add_bench(CLI::App& root) {
   command->add_flag_callback(
       "--prediction", [options] { options->options.training = false; },
       "only a prediction, no training step");
+  add_precision(*command, options->options.precision);
   command->add_flag("--profile", options->options.profile,
                     "also the time of each kind of operation in a prediction");
   add_threads(*command, options->common);

@@ -35,6 +35,14 @@ void add_engine(CLI::App& command, std::string& engine) {
       ->check(CLI::IsMember({"native", "torch"}));
 }
 
+void add_precision(CLI::App& command, std::string& precision) {
+  command
+      .add_option("--precision", precision,
+                  "float32, bfloat16, or auto: bfloat16 where the processor has it (native engine)")
+      ->check(CLI::IsMember({"float32", "bfloat16", "auto"}))
+      ->capture_default_str();
+}
+
 void add_threads(CLI::App& command, CommonOptions& options) {
   command.add_option("--threads", options.threads, "threads to compute with (0: all cores)")
       ->check(whole(0, 4096))

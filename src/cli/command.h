@@ -37,6 +37,8 @@ struct CommonOptions {
 void add_device(CLI::App& command, CommonOptions& options);
 /// --engine: native, torch, or empty.
 void add_engine(CLI::App& command, std::string& engine);
+/// --precision of the native engine.
+void add_precision(CLI::App& command, std::string& precision);
 void add_threads(CLI::App& command, CommonOptions& options);
 void add_seed(CLI::App& command, CommonOptions& options);
 void add_out(CLI::App& command, CommonOptions& options, const std::string& what,

@@ -104,6 +104,7 @@ void add_evaluate(CLI::App& root) {
   command->add_flag("--force", options->request.force, "write into a folder that is not empty");
   add_device(*command, options->common);
   add_engine(*command, options->request.how.engine);
+  add_precision(*command, options->request.how.precision);
   add_threads(*command, options->common);
   add_memory(*command);
   add_seed(*command, options->common);

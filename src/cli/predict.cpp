@@ -101,6 +101,7 @@ void add_predict(CLI::App& root) {
       ->check(whole(1, 4096));
   add_device(*command, options->common);
   add_engine(*command, options->request.how.engine);
+  add_precision(*command, options->request.how.precision);
   add_threads(*command, options->common);
   add_memory(*command);
   add_quiet(*command, options->common);

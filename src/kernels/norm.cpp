@@ -94,6 +94,17 @@ void layer_norm_forward(const LayerNormShape& shape, const LayerNormInput<Real>&
   });
 }
 
+void layer_norm_forward(const LayerNormShape& shape, const LayerNormInput<float>& in, Bfloat16* y,
+                        float* mean, float* deviation) {
+  LayerNormRows<float> rows = rows_of(shape, in);
+  rows.narrow = y;
+  rows.mean = mean;
+  rows.deviation = deviation;
+  for_each_block(shape.rows, [&](std::int64_t begin, std::int64_t end) {
+    token_kernels<float>().layer_norm_forward(rows, begin, end);
+  });
+}
+
 template <class Real>
 void layer_norm_backward(const LayerNormShape& shape, const LayerNormInput<Real>& in, Real* mean,
                          Real* deviation, const Real* grad_y, const LayerNormGradient<Real>& grad,

@@ -5,6 +5,7 @@
 
 #include <cstdint>
 
+#include "kernels/token_kernels.h"
 #include "kernels/workspace.h"
 
 namespace medurwkv::kernels {
@@ -33,6 +34,8 @@ struct LayerNormInput {
 template <class Real>
 void layer_norm_forward(const LayerNormShape& shape, const LayerNormInput<Real>& in, Real* y,
                         Real* mean, Real* deviation);
+void layer_norm_forward(const LayerNormShape& shape, const LayerNormInput<float>& in, Bfloat16* y,
+                        float* mean, float* deviation);
 
 template <class Real>
 struct LayerNormGradient {

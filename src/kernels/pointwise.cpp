@@ -48,6 +48,12 @@ void squared_relu_backward(std::int64_t count, const Real* x, const Real* grad_o
   });
 }
 
+void to_bfloat16(std::int64_t count, const float* x, Bfloat16* out) {
+  for_each_run(count, [&](std::int64_t i, std::int64_t n) {
+    token_kernels<float>().to_bfloat16(x + i, n, out + i);
+  });
+}
+
 template <class Real>
 void adamw(const AdamWUpdate<Real>& update, std::int64_t count, const Real* gradient,
            Real* parameter, Real* moment1, Real* moment2) {

@@ -23,6 +23,8 @@ void squared_relu_forward(std::int64_t count, const Real* x, Real* out);
 template <class Real>
 void squared_relu_backward(std::int64_t count, const Real* x, const Real* grad_out, Real* grad_x);
 
+void to_bfloat16(std::int64_t count, const float* x, Bfloat16* out);
+
 /// One update of AdamW on `count` numbers each.
 template <class Real>
 void adamw(const AdamWUpdate<Real>& update, std::int64_t count, const Real* gradient,

@@ -36,6 +36,17 @@ Real* numbers(Workspace room) {
 }
 
 template <class Real>
+void run_forward(const ShiftMixShape& shape, const ShiftMixRows<Real>& rows, Workspace workspace) {
+  Cutter cutter(workspace);
+  const PartRooms scratch = scratch_of<Real>(cutter, shape, 1);
+  for_each_block(row_count(shape), [&](std::int64_t begin, std::int64_t end, std::int64_t part) {
+    ShiftMixRows<Real> mine = rows;
+    mine.scratch = numbers<Real>(scratch.of(part));
+    token_kernels<Real>().shift_mix_forward(mine, begin, end);
+  });
+}
+
+template <class Real>
 struct BackwardRoom {
   BlockSums<Real> sums;
   PartRooms scratch;
@@ -67,13 +78,15 @@ void shift_mix_forward(const ShiftMixShape& shape, const Real* x,
                        Workspace workspace) {
   ShiftMixRows<Real> rows = rows_of(shape, x, mixes);
   std::copy(y.begin(), y.end(), rows.y);
-  Cutter cutter(workspace);
-  const PartRooms scratch = scratch_of<Real>(cutter, shape, 1);
-  for_each_block(row_count(shape), [&](std::int64_t begin, std::int64_t end, std::int64_t part) {
-    ShiftMixRows<Real> mine = rows;
-    mine.scratch = numbers<Real>(scratch.of(part));
-    token_kernels<Real>().shift_mix_forward(mine, begin, end);
-  });
+  run_forward(shape, rows, workspace);
+}
+
+void shift_mix_forward(const ShiftMixShape& shape, const float* x,
+                       std::span<const float* const> mixes, std::span<Bfloat16* const> y,
+                       Workspace workspace) {
+  ShiftMixRows<float> rows = rows_of(shape, x, mixes);
+  std::copy(y.begin(), y.end(), rows.narrow);
+  run_forward(shape, rows, workspace);
 }
 
 template <class Real>

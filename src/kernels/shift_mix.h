@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <span>
 
+#include "kernels/token_kernels.h"
 #include "kernels/workspace.h"
 
 namespace medurwkv::kernels {
@@ -29,6 +30,10 @@ std::int64_t shift_mix_backward_workspace(const ShiftMixShape& shape, std::int64
 template <class Real>
 void shift_mix_forward(const ShiftMixShape& shape, const Real* x,
                        std::span<const Real* const> mixes, std::span<Real* const> y,
+                       Workspace workspace);
+
+void shift_mix_forward(const ShiftMixShape& shape, const float* x,
+                       std::span<const float* const> mixes, std::span<Bfloat16* const> y,
                        Workspace workspace);
 
 /// Gradients of sum over the mixes of y * grad_y.

@@ -12,6 +12,9 @@ namespace medurwkv::kernels {
 
 inline constexpr std::int64_t most_mixes = 3;
 
+/// The upper half of a float, rounded to the nearest, ties to even.
+enum class Bfloat16 : std::uint16_t {};
+
 template <class Real>
 struct ShiftMixRows {
   std::int64_t height = 0;
@@ -21,6 +24,7 @@ struct ShiftMixRows {
   const Real* x = nullptr;
   const Real* mix[most_mixes]{};
   Real* y[most_mixes]{};
+  Bfloat16* narrow[most_mixes]{};  ///< in place of y, where it is not null
   // backward
   const Real* grad_y[most_mixes]{};
   Real* grad_x = nullptr;
@@ -55,8 +59,9 @@ struct LayerNormRows {
   const Real* weight = nullptr;
   const Real* bias = nullptr;
   Real* y = nullptr;
-  Real* mean = nullptr;       ///< of each row of x
-  Real* deviation = nullptr;  ///< one over it, of each row of x
+  Bfloat16* narrow = nullptr;  ///< in place of y, where it is not null
+  Real* mean = nullptr;        ///< of each row of x
+  Real* deviation = nullptr;   ///< one over it, of each row of x
   // backward
   const Real* grad_y = nullptr;
   Real* grad_x = nullptr;
@@ -119,6 +124,7 @@ struct TokenKernels {
   /// max(0, x)^2 of `count` numbers.
   void (*squared_relu_forward)(const Real* x, std::int64_t count, Real* out);
   void (*squared_relu_backward)(const Real* x, const Real* grad, std::int64_t count, Real* grad_x);
+  void (*to_bfloat16)(const Real* x, std::int64_t count, Bfloat16* out);
   void (*adamw)(const AdamWUpdate<Real>& update, const Real* gradient, std::int64_t count,
                 Real* parameter, Real* moment1, Real* moment2);
   void (*scale_add_forward)(const ScaleAddRows<Real>& rows, std::int64_t begin, std::int64_t end);

@@ -11,6 +11,20 @@
 namespace medurwkv::kernels::MEDURWKV_KERNEL_NAMESPACE {
 
 template <class Real>
+void put(Real value, Real* to) {
+  *to = value;
+}
+
+/// A NaN stays one.
+template <class Real>
+void put(Real value, Bfloat16* to) {
+  const auto bits = __builtin_bit_cast(std::uint32_t, static_cast<float>(value));
+  const std::uint32_t rounded = (bits + 0x7fff + ((bits >> 16) & 1)) >> 16;
+  const std::uint32_t nan = (bits >> 16) | 0x40;
+  *to = static_cast<Bfloat16>((bits & 0x7fffffff) > 0x7f800000 ? nan : rounded);
+}
+
+template <class Real>
 void copy_or_zero(const Real* from, std::int64_t count, Real* __restrict to) {
   if (from == nullptr) {
     for (std::int64_t i = 0; i < count; ++i) to[i] = 0;
@@ -41,8 +55,9 @@ void gather_neighbours(const ShiftMixRows<Real>& rows, std::int64_t row, const R
   }
 }
 
-template <class Real>
-void shift_mix_forward_rows(const ShiftMixRows<Real>& rows, std::int64_t begin, std::int64_t end) {
+template <class Real, class Out>
+void shift_mix_rows_to(const ShiftMixRows<Real>& rows, Out* const* outputs, std::int64_t begin,
+                       std::int64_t end) {
   const std::int64_t channels = rows.channels;
   for (std::int64_t row = begin; row < end; ++row) {
     gather_neighbours(rows, row, rows.x, false, rows.scratch);
@@ -50,12 +65,18 @@ void shift_mix_forward_rows(const ShiftMixRows<Real>& rows, std::int64_t begin, 
     const Real* __restrict shifted = rows.scratch;
     for (std::int64_t m = 0; m < rows.mixes; ++m) {
       const Real* __restrict mix = rows.mix[m];
-      Real* __restrict y = rows.y[m] + row * channels;
+      Out* __restrict y = outputs[m] + row * channels;
       for (std::int64_t c = 0; c < channels; ++c) {
-        y[c] = shifted[c] + (x[c] - shifted[c]) * mix[c];
+        put(shifted[c] + (x[c] - shifted[c]) * mix[c], y + c);
       }
     }
   }
+}
+
+template <class Real>
+void shift_mix_forward_rows(const ShiftMixRows<Real>& rows, std::int64_t begin, std::int64_t end) {
+  if (rows.narrow[0] != nullptr) return shift_mix_rows_to(rows, rows.narrow, begin, end);
+  shift_mix_rows_to(rows, rows.y, begin, end);
 }
 
 template <class Real>
@@ -112,6 +133,11 @@ void squared_relu_backward_run(const Real* __restrict x, const Real* __restrict 
   for (std::int64_t i = 0; i < count; ++i) grad_x[i] = x[i] > 0 ? 2 * x[i] * grad[i] : 0;
 }
 
+template <class Real>
+void to_bfloat16_run(const Real* __restrict x, std::int64_t count, Bfloat16* __restrict out) {
+  for (std::int64_t i = 0; i < count; ++i) put(x[i], out + i);
+}
+
 template <class Channels, class Real>
 void adamw_run(const AdamWUpdate<Real>& update, const Real* __restrict gradient, std::int64_t count,
                Real* __restrict parameter, Real* __restrict moment1, Real* __restrict moment2) {
@@ -154,24 +180,34 @@ void scale_add_backward_rows(const ScaleAddRows<Real>& rows, std::int64_t begin,
   }
 }
 
-template <class Channels, class Real>
-void layer_norm_forward_rows(const LayerNormRows<Real>& rows, std::int64_t begin,
-                             std::int64_t end) {
+template <class Channels, class Real, class Out>
+void layer_norm_rows_to(const LayerNormRows<Real>& rows, Out* output, std::int64_t begin,
+                        std::int64_t end) {
   const std::int64_t channels = rows.channels;
   const auto count = static_cast<Real>(channels);
   const Real* __restrict weight = rows.weight;
   const Real* __restrict bias = rows.bias;
   for (std::int64_t row = begin; row < end; ++row) {
     const Real* __restrict x = rows.x + row * channels;
-    Real* __restrict y = rows.y + rows.target(row) * channels;
+    Out* __restrict y = output + rows.target(row) * channels;
     const Real mean = Channels::sum(x, channels) / count;
     const Real variance = Channels::squares(x, mean, channels) / count;
     const Real deviation = 1 / Channels::root(variance + rows.epsilon);
     rows.mean[row] = mean;
     rows.deviation[row] = deviation;
     for (std::int64_t c = 0; c < channels; ++c) {
-      y[c] = (x[c] - mean) * deviation * weight[c] + bias[c];
+      put((x[c] - mean) * deviation * weight[c] + bias[c], y + c);
     }
+  }
+}
+
+template <class Channels, class Real>
+void layer_norm_forward_rows(const LayerNormRows<Real>& rows, std::int64_t begin,
+                             std::int64_t end) {
+  if (rows.narrow != nullptr) {
+    layer_norm_rows_to<Channels>(rows, rows.narrow, begin, end);
+  } else {
+    layer_norm_rows_to<Channels>(rows, rows.y, begin, end);
   }
 }
 
@@ -290,6 +326,7 @@ constexpr TokenKernels<Real> token_kernels_of() {
           .gate_backward = gate_backward_run<Channels, Real>,
           .squared_relu_forward = squared_relu_forward_run<Real>,
           .squared_relu_backward = squared_relu_backward_run<Real>,
+          .to_bfloat16 = to_bfloat16_run<Real>,
           .adamw = adamw_run<Channels, Real>,
           .scale_add_forward = scale_add_forward_rows<Real>,
           .scale_add_backward = scale_add_backward_rows<Real>,

@@ -17,7 +17,8 @@ namespace {
 
 class NativeEngine : public Engine {
  public:
-  explicit NativeEngine(weights::OpenedModel model) : model_(std::move(model)) {
+  NativeEngine(weights::OpenedModel model, Precision precision)
+      : model_(std::move(model)), precision_(precision) {
     specs_ = plan::parameters_of(model_.info.network);
     const std::int64_t width = model_.info.input.width;
     const std::int64_t height = model_.info.input.height;
@@ -32,7 +33,7 @@ class NativeEngine : public Engine {
 
   [[nodiscard]] std::int64_t memory(const BatchShape& shape) const override {
     return program_memory(
-        plan::record(model_.info.network, shape.images, shape.height, shape.width));
+        plan::record(model_.info.network, shape.images, shape.height, shape.width), precision_);
   }
 
   void run(const BatchShape& shape, std::span<const float> input,
@@ -55,7 +56,7 @@ class NativeEngine : public Engine {
       }
     }
     program_.emplace(plan::record(model_.info.network, shape.images, shape.height, shape.width),
-                     std::move(read_.tensors));
+                     std::move(read_.tensors), precision_);
     read_.tensors = {};
     workspace_ = workspace_for(*program_);
     shape_ = shape;
@@ -73,6 +74,7 @@ class NativeEngine : public Engine {
   }
 
   weights::OpenedModel model_;
+  Precision precision_;
   std::vector<net::ParameterSpec> specs_;
   ModelDescription description_;
   ReadTensors read_;  ///< until a program has them
@@ -83,8 +85,8 @@ class NativeEngine : public Engine {
 
 }  // namespace
 
-std::unique_ptr<Engine> open_model(const std::filesystem::path& path) {
-  return std::make_unique<NativeEngine>(weights::open_segmentation(path));
+std::unique_ptr<Engine> open_model(const std::filesystem::path& path, Precision precision) {
+  return std::make_unique<NativeEngine>(weights::open_segmentation(path), precision);
 }
 
 }  // namespace medurwkv::native

@@ -6,11 +6,12 @@
 #include <memory>
 
 #include "core/engine.h"
+#include "native/precision.h"
 
 namespace medurwkv::native {
 
 /// A model file with its weights. Its engine makes a program for the size of the first batch, and
 /// another one whenever the size changes. Throws Error naming the file.
-std::unique_ptr<Engine> open_model(const std::filesystem::path& path);
+std::unique_ptr<Engine> open_model(const std::filesystem::path& path, Precision precision);
 
 }  // namespace medurwkv::native

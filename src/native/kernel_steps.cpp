@@ -1,4 +1,6 @@
 // Steps by kernels of ours.
+#include <algorithm>
+#include <array>
 #include <cmath>
 #include <utility>
 
@@ -28,14 +30,29 @@ kernels::Workspace workspace(const StepArrays& arrays, std::int64_t bytes) {
   return {arrays.scratch, static_cast<std::size_t>(bytes)};
 }
 
-std::unique_ptr<Step> norm_step(const kernels::LayerNormShape& shape) {
+/// An output that is held in bfloat16.
+kernels::Bfloat16* narrow_output(float* output) {
+  return reinterpret_cast<kernels::Bfloat16*>(output);
+}
+
+bool is_narrow(const StepQuestion& question) {
+  return question.output_types[0] == plan::NumberType::bfloat16;
+}
+
+std::unique_ptr<Step> norm_step(const StepQuestion& question,
+                                const kernels::LayerNormShape& shape) {
   // Mean and deviation of each row, which only a backward pass would want.
   return function_step(
-      [shape](const StepArrays& arrays) {
+      [shape, narrow = is_narrow(question)](const StepArrays& arrays) {
         float* const mean = floats(arrays.scratch);
-        kernels::layer_norm_forward<float>(
-            shape, {.x = arrays.in[0], .weight = arrays.in[1], .bias = arrays.in[2]}, arrays.out[0],
-            mean, mean + shape.rows);
+        const kernels::LayerNormInput<float> in{
+            .x = arrays.in[0], .weight = arrays.in[1], .bias = arrays.in[2]};
+        if (narrow) {
+          kernels::layer_norm_forward(shape, in, narrow_output(arrays.out[0]), mean,
+                                      mean + shape.rows);
+        } else {
+          kernels::layer_norm_forward<float>(shape, in, arrays.out[0], mean, mean + shape.rows);
+        }
       },
       2 * number * shape.rows);
 }
@@ -44,20 +61,20 @@ std::unique_ptr<Step> norm_step(const kernels::LayerNormShape& shape) {
 
 std::unique_ptr<Step> make_layer_norm(const StepQuestion& question) {
   const std::int64_t channels = question.inputs[0].back();
-  return norm_step({.rows = rows_of(question.inputs[0], channels),
-                    .channels = channels,
-                    .epsilon = question.detail<plan::Epsilon>().value});
+  return norm_step(question, {.rows = rows_of(question.inputs[0], channels),
+                              .channels = channels,
+                              .epsilon = question.detail<plan::Epsilon>().value});
 }
 
 std::unique_ptr<Step> make_expand_norm(const StepQuestion& question) {
   const auto& expand = question.detail<plan::Expand>();
   const std::int64_t channels = question.outputs[0].back();
-  return norm_step({.rows = rows_of(question.outputs[0], channels),
-                    .channels = channels,
-                    .epsilon = expand.epsilon,
-                    .height = expand.from.height,
-                    .width = expand.from.width,
-                    .factor = expand.factor});
+  return norm_step(question, {.rows = rows_of(question.outputs[0], channels),
+                              .channels = channels,
+                              .epsilon = expand.epsilon,
+                              .height = expand.from.height,
+                              .width = expand.from.width,
+                              .factor = expand.factor});
 }
 
 std::unique_ptr<Step> make_norm_relu(const StepQuestion& question) {
@@ -89,6 +106,12 @@ std::unique_ptr<Step> make_squared_relu(const StepQuestion& question) {
   });
 }
 
+std::unique_ptr<Step> make_narrow(const StepQuestion& question) {
+  return function_step([count = element_count(question.inputs[0])](const StepArrays& arrays) {
+    kernels::to_bfloat16(count, arrays.in[0], narrow_output(arrays.out[0]));
+  });
+}
+
 std::unique_ptr<Step> make_scale_add(const StepQuestion& question) {
   const std::int64_t channels = question.inputs[0].back();
   return function_step(
@@ -112,9 +135,15 @@ std::unique_ptr<Step> make_shift_mix(const StepQuestion& question) {
                                      .channels = question.inputs[0][2]};
   const std::int64_t bytes = kernels::shift_mix_forward_workspace<float>(shape);
   return function_step(
-      [shape, bytes](const StepArrays& arrays) {
-        kernels::shift_mix_forward<float>(shape, arrays.in[0], arrays.in.subspan(1), arrays.out,
-                                          workspace(arrays, bytes));
+      [shape, bytes, narrow = is_narrow(question)](const StepArrays& arrays) {
+        if (!narrow) {
+          return kernels::shift_mix_forward<float>(shape, arrays.in[0], arrays.in.subspan(1),
+                                                   arrays.out, workspace(arrays, bytes));
+        }
+        std::array<kernels::Bfloat16*, kernels::most_mixes> y{};
+        std::transform(arrays.out.begin(), arrays.out.end(), y.begin(), narrow_output);
+        kernels::shift_mix_forward(shape, arrays.in[0], arrays.in.subspan(1),
+                                   std::span(y).first(arrays.out.size()), workspace(arrays, bytes));
       },
       bytes);
 }

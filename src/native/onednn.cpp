@@ -41,6 +41,11 @@ std::string onednn_isa() {
   }
 }
 
+bool onednn_has_bfloat16() {
+  const dnnl::cpu_isa isa = dnnl::get_effective_cpu_isa();
+  return isa == dnnl::cpu_isa::avx512_core_bf16 || isa == dnnl::cpu_isa::avx512_core_amx;
+}
+
 double onednn_matmul_gflops(std::int64_t rows, std::int64_t inner, std::int64_t columns) {
   std::vector<float> a = filled(rows * inner, 7);
   std::vector<float> b = filled(inner * columns, 11);

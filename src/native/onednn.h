@@ -17,4 +17,7 @@ std::string onednn_isa();
 /// runs). Throws an internal Error when a result is wrong.
 double onednn_matmul_gflops(std::int64_t rows, std::int64_t inner, std::int64_t columns);
 
+/// Whether it multiplies bfloat16 numbers by instructions made for that (AVX512-BF16 or AMX).
+bool onednn_has_bfloat16();
+
 }  // namespace medurwkv::native

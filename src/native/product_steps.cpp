@@ -23,8 +23,13 @@ const dnnl::engine& cpu() {
   return engine;
 }
 
+memory::desc described(const memory::dims& shape, plan::NumberType type, Tag tag) {
+  using Type = memory::data_type;
+  return {shape, type == plan::NumberType::float32 ? Type::f32 : Type::bf16, tag};
+}
+
 memory::desc floats(const memory::dims& shape, Tag tag) {
-  return {shape, memory::data_type::f32, tag};
+  return described(shape, plan::NumberType::float32, tag);
 }
 
 /// oneDNN's errors as ours.
@@ -41,18 +46,19 @@ auto refusing(const char* what, const Body& body) {
 /// What is done to a product's result before it is stored.
 struct Post {
   dnnl::algorithm how;
-  std::size_t input = 0;  ///< that is multiplied or added, of the result's shape
+  std::size_t input = 0;    ///< that is multiplied or added, of the result's shape
+  memory::desc other = {};  ///< how it lies
 };
 
 bool reads_input(const Post& post) {
   return post.how == dnnl::algorithm::binary_mul || post.how == dnnl::algorithm::binary_add;
 }
 
-dnnl::primitive_attr attributes(const std::vector<Post>& posts, const memory::desc& result) {
+dnnl::primitive_attr attributes(const std::vector<Post>& posts) {
   dnnl::post_ops chain;
   for (const Post& post : posts) {
     if (reads_input(post)) {
-      chain.append_binary(post.how, result);
+      chain.append_binary(post.how, post.other);
     } else {
       chain.append_eltwise(1, post.how, 0, 0);
     }
@@ -121,7 +127,7 @@ class PrimitiveStep : public Step {
     if (bias_) arguments_.push_back({DNNL_ARG_BIAS, bias_->get()});
     for (std::size_t i = 0; i < posts.size(); ++i) {
       if (!reads_input(posts[i])) continue;
-      others_.emplace_back(posts[i].input, memory(memories.result, cpu(), DNNL_MEMORY_NONE));
+      others_.emplace_back(posts[i].input, memory(posts[i].other, cpu(), DNNL_MEMORY_NONE));
       const int post = DNNL_ARG_ATTR_MULTIPLE_POST_OP(static_cast<int>(i)) | DNNL_ARG_SRC_1;
       arguments_.push_back({post, others_.back().second.get()});
     }
@@ -158,20 +164,26 @@ class PrimitiveStep : public Step {
   dnnl::stream stream_;
 };
 
-/// x (rows x inner) by the transposed `weight` (columns x inner), plus a bias where it is known;
-/// `source` is x's place among the inputs.
-std::unique_ptr<Step> product(std::int64_t rows, std::int64_t inner, std::int64_t columns,
-                              const Constant& weight, const Constant& bias, Arena& arena,
-                              std::size_t source = 0, const std::vector<Post>& posts = {}) {
+/// x (rows x inner) by the transposed weight (columns x inner).
+struct Product {
+  std::int64_t rows, inner, columns;
+  plan::NumberType from, to;  ///< of x and of the result
+};
+
+/// Plus a bias where it is known; `source` is x's place among the inputs.
+std::unique_ptr<Step> product(const Product& shape, const Constant& weight, const Constant& bias,
+                              Arena& arena, std::size_t source = 0,
+                              const std::vector<Post>& posts = {}) {
   return refusing("a matrix product", [&]() -> std::unique_ptr<Step> {
-    const memory::desc x = floats({rows, inner}, Tag::ab);
-    const memory::desc any = floats({inner, columns}, Tag::any);
-    const memory::desc given = floats({inner, columns}, Tag::ba);
-    const memory::desc row = floats({1, columns}, Tag::ab);
-    const memory::desc y = floats({rows, columns}, Tag::ab);
+    const memory::dims weights{shape.inner, shape.columns};
+    const memory::desc x = described({shape.rows, shape.inner}, shape.from, Tag::ab);
+    const memory::desc any = described(weights, shape.from, Tag::any);
+    const memory::desc given = floats(weights, Tag::ba);
+    const memory::desc row = floats({1, shape.columns}, Tag::ab);
+    const memory::desc y = described({shape.rows, shape.columns}, shape.to, Tag::ab);
     const dnnl::matmul::desc what =
         bias.is_known() ? dnnl::matmul::desc(x, any, row, y) : dnnl::matmul::desc(x, any, y);
-    const dnnl::matmul::primitive_desc how(what, attributes(posts, y), cpu());
+    const dnnl::matmul::primitive_desc how(what, attributes(posts), cpu());
     Memories memories{.source = x,
                       .result = y,
                       .scratch = how.scratchpad_desc(),
@@ -239,11 +251,18 @@ Constant bias_of(const StepQuestion& question, std::size_t source = 0) {
 
 /// x, weight and bias are inputs from `source` on.
 std::unique_ptr<Step> linear(const StepQuestion& question, std::size_t source,
-                             const std::vector<Post>& posts) {
+                             std::vector<Post> posts) {
   const Shape& weight = question.inputs[source + 1];
-  return product(element_count(question.inputs[source]) / weight[1], weight[1], weight[0],
-                 question.constants[source + 1], bias_of(question, source), question.arena, source,
-                 posts);
+  const Product shape{.rows = element_count(question.inputs[source]) / weight[1],
+                      .inner = weight[1],
+                      .columns = weight[0],
+                      .from = question.input_types[source],
+                      .to = question.output_types[0]};
+  for (Post& post : posts) {
+    post.other = described({shape.rows, shape.columns}, question.input_types[post.input], Tag::ab);
+  }
+  return product(shape, question.constants[source + 1], bias_of(question, source), question.arena,
+                 source, posts);
 }
 
 std::unique_ptr<Step> convolution(const StepQuestion& question, const std::vector<Post>& posts) {
@@ -252,18 +271,18 @@ std::unique_ptr<Step> convolution(const StepQuestion& question, const std::vecto
   const Shape& weight = question.inputs[1];
   const Shape& to = question.outputs[0];
   if (weight[2] == 1 && weight[3] == 1 && how.stride == 1 && how.padding == 0 && how.groups == 1) {
-    return product(element_count(from) / weight[1], weight[1], weight[0], question.constants[1],
-                   bias_of(question), question.arena, 0, posts);
+    return linear(question, 0, posts);
   }
   return refusing("a convolution", [&]() -> std::unique_ptr<Step> {
-    const memory::desc x = floats(dims(from), Tag::nhwc);
-    const memory::desc y = floats(dims(to), Tag::nhwc);
+    const plan::NumberType type = question.input_types[0];
+    const memory::desc x = described(dims(from), type, Tag::nhwc);
+    const memory::desc y = described(dims(to), question.output_types[0], Tag::nhwc);
     memory::dims kernel = dims(weight);
     if (how.groups > 1) {
       kernel[0] /= how.groups;
       kernel.insert(kernel.begin(), how.groups);
     }
-    const memory::desc any = floats(kernel, Tag::any);
+    const memory::desc any = described(kernel, type, Tag::any);
     const memory::desc given = floats(kernel, how.groups > 1 ? Tag::goihw : Tag::oihw);
     const memory::desc channels = floats({to[1]}, Tag::a);
     const memory::dims strides{how.stride, how.stride};
@@ -278,7 +297,7 @@ std::unique_ptr<Step> convolution(const StepQuestion& question, const std::vecto
         bias.is_known()
             ? Convolution::desc(inference, direct, x, any, channels, y, strides, before, behind)
             : Convolution::desc(inference, direct, x, any, y, strides, before, behind);
-    const Convolution::primitive_desc chosen(what, attributes(posts, y), cpu());
+    const Convolution::primitive_desc chosen(what, attributes(posts), cpu());
     Memories memories{
         .source = x,
         .result = y,
@@ -345,8 +364,12 @@ std::unique_ptr<Step> make_conv_transpose2d(const StepQuestion& question) {
       }
     }
   }
-  return std::make_unique<TransposedStep>(product(element_count(from) / from[1], from[1],
-                                                  area * to[1], {turned}, {bias}, question.arena),
+  return std::make_unique<TransposedStep>(product({.rows = element_count(from) / from[1],
+                                                   .inner = from[1],
+                                                   .columns = area * to[1],
+                                                   .from = question.input_types[0],
+                                                   .to = plan::NumberType::float32},
+                                                  {turned}, {bias}, question.arena),
                                           from, to, stride);
 }
 
@@ -364,7 +387,7 @@ std::unique_ptr<Step> make_max_pool(const StepQuestion& question) {
                                            dnnl::algorithm::pooling_max, x, y,
                                            {pool.stride, pool.stride}, {pool.kernel, pool.kernel},
                                            {pool.padding, pool.padding}, {behind(2), behind(3)});
-    const dnnl::pooling_forward::primitive_desc how(what, attributes({}, y), cpu());
+    const dnnl::pooling_forward::primitive_desc how(what, attributes({}), cpu());
     return std::make_unique<PrimitiveStep>(
         dnnl::pooling_forward(how),
         Memories{.source = x, .result = y, .scratch = how.scratchpad_desc()});

@@ -20,18 +20,21 @@ namespace {
 using plan::Operation;
 using plan::ValueId;
 
-constexpr std::int64_t number = sizeof(float);
-
 /// Bytes of code and tables that oneDNN makes for a network's products. A prediction with nano held
 /// 25.6 MB, of which the program is 10 and weights and workspace less than 3.
 constexpr std::int64_t library_bytes = 15'000'000;
+
+plan::Plan made_ready(const plan::Plan& recorded, Precision precision) {
+  return in_precision(fuse(lower(recorded)), precision);
+}
 
 /// Bytes from a value's first number to that of a view of it.
 std::int64_t offset_of(const plan::Plan& plan, const Operation& op) {
   if (!op.is(plan::op::slice) && !op.is(plan::op::row)) return 0;
   const Shape& from = plan.shape(op.inputs.front());
   const std::int64_t inner = op.is(plan::op::row) ? from[1] : from[2];
-  return number * std::get<plan::Range>(op.detail).start * inner;
+  return plan::bytes_of(plan.value(op.output()).type) * std::get<plan::Range>(op.detail).start *
+         inner;
 }
 
 /// An operation on what is known beforehand.
@@ -73,8 +76,8 @@ void fold(const plan::Plan& plan, const Operation& op, Arena& arena,
 
 }  // namespace
 
-Program::Program(const plan::Plan& recorded, Tensors tensors)
-    : plan_(fuse(lower(recorded))), tensors_(std::move(tensors)) {
+Program::Program(const plan::Plan& recorded, Tensors tensors, Precision precision)
+    : plan_(made_ready(recorded, precision)), tensors_(std::move(tensors)) {
   tell_openmp();  // oneDNN's products are made for a number of threads
   std::vector<Place> places(plan_.values.size());
   const auto place = [&](ValueId id) -> Place& { return places[static_cast<std::size_t>(id)]; };
@@ -103,6 +106,11 @@ Program::Program(const plan::Plan& recorded, Tensors tensors)
   for (std::size_t i = 0; i < plan_.outputs.size(); ++i) {
     place(plan_.outputs[i]) = {.kind = Place::Kind::output, .at = static_cast<std::int64_t>(i)};
   }
+  const auto types = [&](const std::vector<ValueId>& ids) {
+    std::vector<plan::NumberType> out;
+    for (const ValueId id : ids) out.push_back(plan_.value(id).type);
+    return out;
+  };
   std::int64_t scratch = 0;
   for (std::size_t index = 0; index < plan_.operations.size(); ++index) {
     const Operation& op = plan_.operations[index];
@@ -127,6 +135,8 @@ Program::Program(const plan::Plan& recorded, Tensors tensors)
     StepQuestion question{.operation = op,
                           .inputs = plan_.shapes(op.inputs),
                           .outputs = plan_.shapes(op.outputs),
+                          .input_types = types(op.inputs),
+                          .output_types = types(op.outputs),
                           .constants = {},
                           .arena = arena_};
     for (const ValueId id : op.inputs) {
@@ -191,8 +201,8 @@ Memory workspace_for(const Program& program) {
   return memory_of(program.workspace_bytes());
 }
 
-std::int64_t program_memory(const plan::Plan& recorded) {
-  return library_bytes + plan::lay_out(fuse(lower(recorded))).bytes;
+std::int64_t program_memory(const plan::Plan& recorded, Precision precision) {
+  return library_bytes + plan::lay_out(made_ready(recorded, precision)).bytes;
 }
 
 }  // namespace medurwkv::native

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "native/memory.h"
+#include "native/precision.h"
 #include "native/read_floats.h"
 #include "native/step.h"
 #include "plan/plan.h"
@@ -20,9 +21,10 @@ class Program {
  public:
   /// Works out what follows from parameters alone. Throws an internal Error for an operation that
   /// the engine does not have.
-  Program(const plan::Plan& recorded, Tensors tensors);
-  Program(const plan::Plan& recorded, const ReadParameter& read)
-      : Program(recorded, Tensors(recorded.parameters, read)) {}
+  Program(const plan::Plan& recorded, Tensors tensors, Precision precision = Precision::float32);
+  Program(const plan::Plan& recorded, const ReadParameter& read,
+          Precision precision = Precision::float32)
+      : Program(recorded, Tensors(recorded.parameters, read), precision) {}
 
   /// Of the workspace that run() wants, aligned to 64.
   [[nodiscard]] std::int64_t workspace_bytes() const { return workspace_; }
@@ -65,6 +67,6 @@ class Program {
 Memory workspace_for(const Program& program);
 
 /// Bytes that a program of the network takes beside its weights.
-std::int64_t program_memory(const plan::Plan& recorded);
+std::int64_t program_memory(const plan::Plan& recorded, Precision precision);
 
 }  // namespace medurwkv::native

@@ -4,6 +4,7 @@
 
 #include "native/fuse.h"
 #include "native/lower.h"
+#include "native/precision.h"
 #include "plan/ops.h"
 
 namespace medurwkv::native {
@@ -41,6 +42,7 @@ MakeStep step_maker(const plan::OpType& type) {
       {&op::concat, make_concat},
       {&copied_slice, make_slice},
       {&op::resize, make_resize},
+      {&narrow, make_narrow},
       {&from_planes, make_from_planes},
       {&to_planes, make_to_planes},
   };

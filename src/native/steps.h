@@ -26,6 +26,7 @@ std::unique_ptr<Step> make_layer_norm(const StepQuestion& question);
 std::unique_ptr<Step> make_expand_norm(const StepQuestion& question);
 std::unique_ptr<Step> make_norm_relu(const StepQuestion& question);
 std::unique_ptr<Step> make_squared_relu(const StepQuestion& question);
+std::unique_ptr<Step> make_narrow(const StepQuestion& question);
 std::unique_ptr<Step> make_scale_add(const StepQuestion& question);
 std::unique_ptr<Step> make_gate(const StepQuestion& question);
 std::unique_ptr<Step> make_shift_mix(const StepQuestion& question);

@@ -33,10 +33,10 @@ Lifetimes lifetimes_of(const Plan& plan) {
   return out;
 }
 
-Layout lay_out(const Plan& plan, std::int64_t number_bytes, std::int64_t alignment) {
+Layout lay_out(const Plan& plan, std::int64_t alignment) {
   const Lifetimes lifetimes = lifetimes_of(plan);
   const auto size_of = [&](ValueId id) {
-    return round_up(number_bytes * element_count(plan.shape(id)), alignment);
+    return round_up(bytes_of(plan.value(id).type) * element_count(plan.shape(id)), alignment);
   };
   std::vector<ValueId> order;
   for (ValueId id = 0; id < std::ssize(plan.values); ++id) {

@@ -37,8 +37,8 @@ struct Layout {
   std::int64_t bytes = 0;           ///< of the whole piece
 };
 
-/// For numbers of `number_bytes`, each value aligned to `alignment` bytes. The largest first, each
+/// Each value aligned to `alignment` bytes. The largest first, each
 /// in the lowest gap that it fits into (greedy by size: Pisarchyk and Lee, arXiv 2001.03288).
-Layout lay_out(const Plan& plan, std::int64_t number_bytes = 4, std::int64_t alignment = 64);
+Layout lay_out(const Plan& plan, std::int64_t alignment = 64);
 
 }  // namespace medurwkv::plan

@@ -7,6 +7,10 @@
 
 namespace medurwkv::plan {
 
+std::int64_t bytes_of(NumberType type) {
+  return type == NumberType::float32 ? 4 : 2;
+}
+
 Shapes Plan::shapes(const std::vector<ValueId>& ids) const {
   Shapes out;
   for (const ValueId id : ids) out.push_back(shape(id));

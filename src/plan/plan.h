@@ -15,10 +15,16 @@ namespace medurwkv::plan {
 /// Index into Plan::values.
 using ValueId = std::int64_t;
 
+/// How an engine holds a value's numbers.
+enum class NumberType { float32, bfloat16 };
+
+std::int64_t bytes_of(NumberType type);
+
 struct Value {
   Shape shape;
   /// Index into Plan::parameters when the value is one.
   std::optional<std::size_t> parameter;
+  NumberType type = NumberType::float32;
 };
 
 struct Operation {

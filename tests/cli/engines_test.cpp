@@ -81,6 +81,44 @@ TEST_F(Engines, TheNativeOneNeedsNoLibTorch) {
   EXPECT_EQ(torch.code, 1) << torch.err;
 }
 
+TEST_F(Engines, Bfloat16ChangesProbabilitiesLittle) {
+  const Words narrow = predicting("narrow") + Words{"--precision", "bfloat16"};
+  const Outcome outcome = run_program(narrow);
+  if (outcome.code == 2 && contains(outcome.err, "this processor has neither")) {
+    GTEST_SKIP() << outcome.err;
+  }
+  ASSERT_EQ(outcome.code, 0) << outcome.err;
+  ASSERT_EQ(run_program(predicting("plain")).code, 0);
+  double most = 0;
+  for (const auto& entry : fs::directory_iterator(path("plain"))) {
+    if (entry.path().extension() != ".npy") continue;
+    const std::vector<double> plain = NpyArray::read(entry.path()).doubles();
+    const std::vector<double> rounded =
+        NpyArray::read(fs::path(path("narrow")) / entry.path().filename()).doubles();
+    ASSERT_EQ(plain.size(), rounded.size());
+    for (std::size_t i = 0; i < plain.size(); ++i) {
+      most = std::max(most, std::abs(plain[i] - rounded[i]));
+    }
+  }
+  EXPECT_LT(most, 0.05);
+  EXPECT_GT(most, 0);
+  const json manifest = json::parse(read_file(path("narrow/manifest.json")));
+  EXPECT_TRUE(contains(manifest.dump(), "bfloat16")) << manifest.dump();
+  const Outcome same = run_program(predicting("same") + Words{"--precision", "auto"});
+  EXPECT_EQ(same.code, 0) << same.err;
+}
+
+// The instruction set is one without bfloat16, whatever the processor.
+TEST_F(Engines, APrecisionThatCannotBeIsRefused) {
+  const Outcome lacking = run_program(predicting("x") + Words{"--precision", "bfloat16"},
+                                      {.environment = {{"MEDURWKV_ISA", "sse"}}});
+  EXPECT_EQ(lacking.code, 2) << lacking.err;
+  EXPECT_TRUE(contains(lacking.err, "use float32, or auto")) << lacking.err;
+  const Outcome torch =
+      run_program(predicting("x") + Words{"--precision", "bfloat16", "--engine", "torch"});
+  EXPECT_EQ(torch.code, 2) << torch.err;
+}
+
 TEST_F(Engines, AContradictionIsRefused) {
   const Outcome outcome =
       run_program(predicting("x") + Words{"--engine", "native", "--device", "cuda"});

@@ -1,5 +1,6 @@
 // The native engine's program against the reference executor in float64: every value of every
-// preset, on odd sizes, several images, any channels and every bi-WKV mode; same bits on every run.
+// preset, on odd sizes, several images, any channels and every bi-WKV mode; same bits on every run;
+// what bfloat16 changes.
 #include "native/program.h"
 
 #include <gtest/gtest.h>
@@ -14,10 +15,14 @@
 #include <utility>
 #include <vector>
 
+#include "core/half.h"
 #include "core/threads.h"
 #include "native/fuse.h"
 #include "native/lower.h"
+#include "native/onednn.h"
+#include "native/precision.h"
 #include "net/presets.h"
+#include "plan/memory.h"
 #include "plan/ops.h"
 #include "plan/reference.h"
 #include "support/fill_rule.h"
@@ -61,7 +66,14 @@ Ran run(Program& program, const std::vector<float>& input) {
                 for (std::size_t i = 0; i < numbers.size(); ++i) {
                   const ValueId id = op.outputs[i];
                   const auto count = element_count(program.plan().shape(id));
-                  out.values[id] = {numbers[i], numbers[i] + count};
+                  if (program.plan().value(id).type == plan::NumberType::float32) {
+                    out.values[id] = {numbers[i], numbers[i] + count};
+                    continue;
+                  }
+                  const auto* const halves = reinterpret_cast<const std::uint16_t*>(numbers[i]);
+                  for (std::int64_t k = 0; k < count; ++k) {
+                    out.values[id].push_back(static_cast<float>(bfloat16_to_double(halves[k])));
+                  }
                 }
               });
   return out;
@@ -133,9 +145,94 @@ TEST_P(NativeProgram, GivesEveryValueOfTheReference) {
   EXPECT_EQ(run(program, floats(input)).outputs, ran.outputs) << "another run";
 }
 
+/// Numbers as the program holds them, in the reference's layout.
+plan::Array held(const Plan& plan, const plan::Operation& op, ValueId id,
+                 const std::vector<float>& numbers) {
+  plan::Array out{.shape = plan.shape(id), .values = {numbers.begin(), numbers.end()}};
+  if (out.shape.size() != 4 || op.is(native::to_planes)) return out;
+  const std::int64_t channels = out.shape[1];
+  const std::int64_t area = out.shape[2] * out.shape[3];
+  for (std::int64_t i = 0; i < std::ssize(numbers); ++i) {
+    const std::int64_t n = i / (channels * area);
+    const std::int64_t pixel = i / channels % area;
+    out.values[static_cast<std::size_t>((n * channels + i % channels) * area + pixel)] =
+        static_cast<double>(numbers[static_cast<std::size_t>(i)]);
+  }
+  return out;
+}
+
+// Every step by itself, given what the steps before it have made: products of numbers with 8 bits
+// each, added up in float32.
+TEST_P(NativeProgram, RoundsToBfloat16AndNoMore) {
+  if (!native::onednn_has_bfloat16()) GTEST_SKIP() << "this processor has no bfloat16";
+  const Case& one = GetParam();
+  const Plan recorded = plan::record(one.network, one.batch, one.height, one.width);
+  Program program(recorded, filled, native::Precision::bfloat16);
+  const Plan& plan = program.plan();
+  const std::vector<double> input = test::fill_values("input", recorded.shape(recorded.input));
+  const Ran ran = run(program, floats(input));
+  std::vector<plan::Array> values;
+  for (ValueId id = 0; id < std::ssize(plan.values); ++id) {
+    const auto parameter = plan.value(id).parameter;
+    values.push_back({.shape = plan.shape(id), .values = {}});
+    if (parameter) {
+      values.back().values = test::fill_values(plan.parameters[*parameter].name, plan.shape(id));
+    }
+  }
+  const auto at = [&](ValueId id) -> plan::Array& { return values[static_cast<std::size_t>(id)]; };
+  at(plan.input).values = input;
+  int rounded = 0;
+  for (const plan::Operation& op : plan.operations) {
+    std::vector<const plan::Array*> in;
+    for (const ValueId id : op.inputs) in.push_back(&at(id));
+    std::vector<plan::Array> out;
+    for (const ValueId id : op.outputs) {
+      const auto count = static_cast<std::size_t>(element_count(plan.shape(id)));
+      out.push_back({.shape = plan.shape(id), .values = std::vector<double>(count)});
+    }
+    op.type->run(in, op.detail, out);
+    for (std::size_t i = 0; i < out.size(); ++i) {
+      const ValueId id = op.outputs[i];
+      const auto found = ran.values.find(id);
+      if (found != ran.values.end()) {
+        const plan::Array ours = held(plan, op, id, found->second);
+        const double off = difference(floats(ours.values), out[i].values);
+        ASSERT_LT(off, 0.02) << op.type->name << ", value " << id;
+        rounded += off > 1e-4 ? 1 : 0;
+        out[i] = ours;
+      }
+      at(id) = out[i];
+    }
+  }
+  EXPECT_GT(rounded, 5) << "the precision changes nothing";
+  EXPECT_EQ(run(program, floats(input)).outputs, ran.outputs) << "another run";
+}
+
 int uses_of(const Plan& plan, const plan::OpType& type) {
   return static_cast<int>(std::count_if(plan.operations.begin(), plan.operations.end(),
                                         [&](const plan::Operation& op) { return op.is(type); }));
+}
+
+// A kernel writes what it computes in bfloat16 at once, and nothing else is rounded.
+TEST(InPrecision, HoldsInBfloat16WhatOnlyProductsRead) {
+  const Plan fused = native::fuse(native::lower(plan::record(net::preset("tiny"), 1, 64, 64)));
+  const Plan narrow = native::in_precision(fused, native::Precision::bfloat16);
+  std::map<std::string, int> held;
+  for (const plan::Operation& op : narrow.operations) {
+    for (const ValueId id : op.outputs) {
+      if (narrow.value(id).type == plan::NumberType::bfloat16) ++held[op.type->name];
+    }
+  }
+  const auto count = [&](const plan::OpType& type) { return uses_of(narrow, type); };
+  EXPECT_EQ(held.at("linear_squared_relu"), count(native::linear_squared_relu));
+  EXPECT_EQ(held.at("linear_gate"), count(native::linear_gate));
+  EXPECT_GE(held.at("shift_mix"), 2 * count(plan::op::shift_mix));
+  EXPECT_FALSE(held.contains("linear_add")) << "residuals stay in float32";
+  EXPECT_FALSE(held.contains("bi_wkv"));
+  EXPECT_EQ(narrow.value(narrow.outputs[0]).type, plan::NumberType::float32);
+  EXPECT_LT(plan::lay_out(narrow).bytes, plan::lay_out(fused).bytes);
+  const Plan same = native::in_precision(fused, native::Precision::float32);
+  EXPECT_EQ(same.operations.size(), fused.operations.size());
 }
 
 // What a product can take in does not pass through memory by itself.

@@ -21,9 +21,9 @@ struct VectorRows {
     std::int64_t i = 0;
     for (; i + lanes <= count; i += lanes) sums = sums + term(i, lanes);
     if (i < count) sums = sums + term(i, count - i);
-    float out = 0;
-    for (std::int64_t lane = 0; lane < lanes; ++lane) out += sums[lane];
-    return out;
+    // By halves: one lane after the other would wait for each addition.
+    const Quad quads = folded(sums);
+    return (quads[0] + quads[2]) + (quads[1] + quads[3]);
   }
   static Vector some(const float* from, std::int64_t count) {
     return count == lanes ? load(from) : load_first(from, count);

@@ -10,18 +10,11 @@
 #include "core/model_description.h"
 #include "core/text.h"
 #include "core/threads.h"
-<<<<<<< HEAD
-#include "judge/metrics.h"
-#include "predict/predictor.h"
-=======
 #include "data/codecs/image_rows.h"
 #include "data/codecs/read.h"
 #include "judge/metrics.h"
 #include "predict/predictor.h"
 #include "predict/tile_run.h"
-#include "train/segmentation/strip.h"
-#include "train/task/panels.h"
->>>>>>> 85cf51b (Models that see images by tiles: input.fit = tile, --tile, rows from file to file)
 
 namespace medurwkv::train {
 namespace {
