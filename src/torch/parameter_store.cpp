@@ -1,6 +1,7 @@
 #include "torch/parameter_store.h"
 
 #include <algorithm>
+#include <bit>
 #include <cstring>
 #include <utility>
 
@@ -27,9 +28,27 @@ at::ScalarType scalar_type(weights::DType type) {
   throw_internal("unknown tensor type");
 }
 
+std::int64_t count_not_finite(const at::Tensor& values) {
+  if (!values.is_cpu() || values.scalar_type() != at::kFloat) {
+    return at::isfinite(values).logical_not().sum().item<std::int64_t>();
+  }
+  // One pass over what the cache still holds.
+  const auto* first = static_cast<const float*>(values.data_ptr());
+  std::int64_t out = 0;
+  for (std::int64_t i = 0; i < values.numel(); ++i) {
+    constexpr std::uint32_t exponent = 0x7f800000;
+    out += (std::bit_cast<std::uint32_t>(first[i]) & exponent) == exponent ? 1 : 0;
+  }
+  return out;
+}
+
 }  // namespace
 
-std::string read_into(const weights::WeightsSource& file, const Destinations& destinations) {
+std::string read_into(const weights::WeightsSource& file, const Destinations& destinations,
+                      std::unordered_map<std::string, std::int64_t>* not_finite) {
+  if (not_finite != nullptr) {
+    for (const auto& [name, place] : destinations) (*not_finite)[name] = 0;
+  }
   return file.read(
       [&](const weights::TensorInfo& tensor, std::uint64_t at, std::string_view piece) {
         const auto found = destinations.find(tensor.name);
@@ -47,6 +66,7 @@ std::string read_into(const weights::WeightsSource& file, const Destinations& de
           // from_blob wants a mutable pointer; the bytes are only read.
           place.copy_(at::from_blob(const_cast<char*>(piece.data()), count, type));
         }
+        if (not_finite != nullptr) not_finite->at(tensor.name) += count_not_finite(place);
       });
 }
 

@@ -22,7 +22,9 @@ using Destinations = std::unordered_map<std::string, at::Tensor>;
 /// Reads `file` once, straight into `destinations`, each converted to its own type and device.
 /// Returns content_sha256 of the file. Throws Error naming the file when it is damaged; the tensors
 /// must not be used then. A destination has as many elements as its tensor in the file.
-std::string read_into(const weights::WeightsSource& file, const Destinations& destinations);
+/// `not_finite`, where given, gets the number of each one's values that are NaN or infinite.
+std::string read_into(const weights::WeightsSource& file, const Destinations& destinations,
+                      std::unordered_map<std::string, std::int64_t>* not_finite = nullptr);
 
 class ParameterStore {
  public:

@@ -1,6 +1,9 @@
 #include "train/initial_weights.h"
 
 #include <algorithm>
+#include <cstdint>
+#include <string>
+#include <unordered_map>
 #include <utility>
 
 #include "core/error.h"
@@ -84,12 +87,12 @@ Filled InitialWeights::fill(const net::NetworkConfig& config,
     places.emplace(one.source, changes ? at::empty(file_.info(one.source).shape, at::kDouble)
                                        : store.at(one.name));
   }
-  std::string content = torch_backend::read_into(file_, places);
+  std::unordered_map<std::string, std::int64_t> not_finite;
+  std::string content = torch_backend::read_into(file_, places, &not_finite);
   for (const weights::UsedTensor& one : coverage.used) {
-    const at::Tensor& read = places.at(one.source);
-    weights::refuse_not_finite(file_, one.source,
-                               at::isfinite(read).logical_not().sum().item<std::int64_t>());
+    weights::refuse_not_finite(file_, one.source, not_finite.at(one.source));
     if (one.change == weights::Change::none) continue;
+    const at::Tensor& read = places.at(one.source);
     const auto* first = read.data_ptr<double>();
     store.set(one.name, weights::changed_values({first, first + read.numel()}, read.sizes().vec(),
                                                 one.change, store.at(one.name).sizes().vec()));

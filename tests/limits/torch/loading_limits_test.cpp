@@ -88,8 +88,8 @@ Loaded natively(const fs::path& file, const net::NetworkConfig& /*network*/) {
 
 Loaded first_weights(const char* option, const fs::path& file, const net::NetworkConfig& network) {
   const train::InitialWeights initial(option, file);
-  auto store =
-      std::make_shared<torch_backend::ParameterStore>(plan::parameters_of(network), std::nullopt);
+  auto store = std::make_shared<torch_backend::ParameterStore>(plan::parameters_of(network),
+                                                               std::nullopt, at::kFloat, at::kCPU);
   EXPECT_EQ(initial.fill(network, *store).content.size(), 64U);
   return store;
 }
