@@ -49,8 +49,8 @@ class InitialWeights {
   [[nodiscard]] const std::string& option() const { return option_; }
   /// content_sha256 of the file, which is read for it. fill() gives it too.
   [[nodiscard]] std::string content() const { return file_.check(); }
-  /// Whether `recorded`, an Origin::record, is of this option and of a file with this content. A
-  /// record of version 0.1 has the SHA-256 of the file.
+  /// Whether `recorded`, an Origin::record, is of this option and of a file with this content. An
+  /// earlier record has the SHA-256 of the file.
   [[nodiscard]] bool is_origin(const nlohmann::json& recorded, const std::string& content) const;
 
   /// The configuration of a run that says nothing else: bi-WKV's mode is the file's, released32

@@ -2,6 +2,7 @@
 // inspect. The original Python code, run with Debian's python3-torch, must load our files.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <array>
 #include <cstdio>
 #include <filesystem>
@@ -193,6 +194,21 @@ TEST_F(WeightsCommands, ARunThatStartsOverAsksForItsFile) {
       << without.err;
   std::vector<std::string> with = words;
   with.emplace_back("--resume");
+  const std::string other = path("other.safetensors").string();
+  ASSERT_EQ(run_program({"convert", model(), other, "--encoder"}).code, 0);
+  std::vector<std::string> with_other = with;
+  std::replace(with_other.begin(), with_other.end(), adapter(), other);
+  with_other.insert(with_other.end(), {"--wkv", "released32"});
+  const Outcome refused = run_program(with_other);
+  EXPECT_EQ(refused.code, 2);
+  EXPECT_TRUE(contains(refused.err, "did not start from this file")) << refused.err;
+  // As an earlier version recorded it.
+  json record = json::parse(read_file(path("over/run.json")));
+  json& origin = record.at("initial_weights");
+  origin.erase("content_sha256");
+  origin["sha256"] = sha256_file(adapter());
+  write_file(path("over/run.json"), record.dump());
+  EXPECT_EQ(run_program(with_other).code, 2);
   EXPECT_EQ(run_program(with).code, 0);
 }
 

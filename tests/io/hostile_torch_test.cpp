@@ -12,7 +12,6 @@
 #include "support/read_weights.h"
 #include "support/zip_by_hand.h"
 #include "weights/file_layout.h"
-#include "weights/weights_source.h"
 
 namespace medurwkv::weights {
 namespace {
@@ -373,9 +372,7 @@ TEST(HostileTorch, ZipCheckpointsAreRefused) {
     files.push_back({pickle.what, test::make_zip(zip_entries(pickle.bytes, four_floats())).bytes,
                      pickle.named});
   }
-  test::expect_refused("hostile.pth", files, [](const auto& path) { test::read_weights(path); });
-  test::expect_refused("hostile.pth", files,
-                       [](const auto& path) { WeightsSource::open(path).check(); });
+  test::expect_refused("hostile.pth", files, test::read_both_ways);
 }
 
 /// Files whose parts contradict each other.
@@ -446,9 +443,7 @@ TEST(HostileTorch, LegacyCheckpointsAreRefused) {
   for (const HostileFile& pickle : pickles(true)) {
     files.push_back({pickle.what, legacy_parts(pickle.bytes, four_floats()).bytes(), pickle.named});
   }
-  test::expect_refused("hostile.pth", files, [](const auto& path) { test::read_weights(path); });
-  test::expect_refused("hostile.pth", files,
-                       [](const auto& path) { WeightsSource::open(path).check(); });
+  test::expect_refused("hostile.pth", files, test::read_both_ways);
 }
 
 // The honest files that all of the above distort.

@@ -10,6 +10,7 @@
 #include <string>
 #include <string_view>
 
+#include "core/error.h"
 #include "core/files.h"
 #include "weights/file_layout.h"
 #include "weights/tensor_file.h"
@@ -19,6 +20,19 @@ namespace medurwkv::test {
 
 inline weights::TensorFile read_weights(const std::filesystem::path& path) {
   return {path.string(), read_file(path), weights::layout_of};
+}
+
+/// For files that must be refused, in memory and piece by piece alike.
+inline void read_both_ways(const std::filesystem::path& path) {
+  bool refused = false;
+  try {
+    weights::WeightsSource::open(path).check();
+  } catch (const Error& error) {
+    if (error.kind() == ErrorKind::internal) throw;
+    refused = true;
+  }
+  if (!refused) throw_internal(path.string() + " is read piece by piece");
+  read_weights(path);
 }
 
 /// What the pieces of each tensor are, one after the other.
