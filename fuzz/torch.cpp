@@ -4,8 +4,8 @@
 #include <string>
 
 #include "entry.h"
-#include "weights/pickle.h"
 #include "weights/file_layout.h"
+#include "weights/pickle.h"
 #include "weights/torch_objects.h"
 
 namespace {

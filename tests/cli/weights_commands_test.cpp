@@ -72,7 +72,7 @@ TEST_F(WeightsCommands, TrainStartsFromAPublishedEncoder) {
   const auto info = weights::model_info("model", model.metadata());
   EXPECT_EQ(info.network.wkv, net::WkvMode::released32);
   const json& record = info.provenance.at("initial_weights");
-  EXPECT_EQ(record.at("sha256"), sha256_file(adapter()));
+  EXPECT_EQ(record.at("content_sha256"), inspected(adapter()).at("about").at("content_sha256"));
   EXPECT_EQ(record.at("used"), 316);
   EXPECT_EQ(record.at("option"), "--pretrained");
   const weights::TensorFile checkpoint = weights::read_checked(path("pretrained/last.ckpt"));
@@ -186,7 +186,7 @@ TEST_F(WeightsCommands, ARunThatStartsOverAsksForItsFile) {
   const Outcome without =
       run_program(world->training("over", {"--epochs", "1", "--wkv", "released32", "--resume"}));
   EXPECT_EQ(without.code, 2);
-  const json about = json::parse(run_program({"inspect", adapter(), "--json"}).out);
+  const json about = inspected(adapter()).at("about");
   EXPECT_TRUE(contains(without.err,
                        "--pretrained FILE (SHA-256 of its content, as `medurwkv "
                        "inspect` shows it: " +
