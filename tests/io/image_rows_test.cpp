@@ -132,10 +132,11 @@ TEST_F(Rows, AnInterlacedPngIsDecodedFirst) {
 void for_each_tiff(
     const std::function<void(const TiffForm&, const std::vector<std::string>&)>& call) {
   for (const bool tiled : {false, true}) {
-    for (const std::uint16_t planar : {PLANARCONFIG_CONTIG, PLANARCONFIG_SEPARATE}) {
-      for (const std::uint16_t samples : {1, 2, 3, 4, 5}) {
-        for (const int compression : {COMPRESSION_NONE, COMPRESSION_LZW, COMPRESSION_DEFLATE}) {
-          for (const std::uint16_t bits : {8, 16}) {
+    for (const bool apart : {false, true}) {
+      for (std::uint16_t samples = 1; samples <= 5; ++samples) {
+        for (const int compression :
+             {COMPRESSION_NONE, COMPRESSION_LZW, COMPRESSION_ADOBE_DEFLATE}) {
+          for (const std::uint16_t bits : {std::uint16_t{8}, std::uint16_t{16}}) {
             const TiffForm form{.width = 37,
                                 .height = 21,
                                 .bits = bits,
@@ -143,9 +144,9 @@ void for_each_tiff(
                                 .photometric = static_cast<std::uint16_t>(
                                     samples >= 3 ? PHOTOMETRIC_RGB : PHOTOMETRIC_MINISBLACK),
                                 .compression = static_cast<std::uint16_t>(compression),
-                                .planar = planar,
+                                .planar = static_cast<std::uint16_t>(apart ? PLANARCONFIG_SEPARATE
+                                                                           : PLANARCONFIG_CONTIG),
                                 .tiled = tiled};
-            const bool apart = planar == PLANARCONFIG_SEPARATE;
             std::vector<std::string> rows;
             for (std::size_t i = 0; i < 21U * (apart ? samples : 1U); ++i) {
               rows.push_back(noise(37U * bits / 8 * (apart ? 1U : samples), i));
@@ -183,7 +184,9 @@ TEST_F(Rows, TiffOfOtherSamples) {
     EXPECT_TRUE(is_streamed(file));
     expect_same_pixels(file);
   };
-  for (const std::uint16_t bits : {1, 2, 4}) check({.bits = bits}, (37U * bits + 7) / 8);
+  for (const std::uint16_t bits : {std::uint16_t{1}, std::uint16_t{2}, std::uint16_t{4}}) {
+    check({.bits = bits}, (37U * bits + 7) / 8);
+  }
   check({.bits = 8, .photometric = PHOTOMETRIC_MINISWHITE}, 37);
   check({.bits = 32, .format = SAMPLEFORMAT_INT}, 37 * 4);
   check({.bits = 16, .format = SAMPLEFORMAT_INT, .compression = COMPRESSION_LZW}, 37 * 2);
@@ -203,7 +206,8 @@ TEST_F(Rows, TiffWithJpegInside) {
                   .samples = 3,
                   .photometric = PHOTOMETRIC_YCBCR,
                   .compression = COMPRESSION_JPEG,
-                  .tiled = tiled};
+                  .tiled = tiled,
+                  .strip = 16};
     std::vector<std::string> rows;
     for (std::size_t y = 0; y < 32; ++y) {
       std::string& row = rows.emplace_back();
@@ -302,7 +306,7 @@ TEST_F(Rows, AnImageLargerThanMayBeDecodedWhole) {
   const auto file =
       written(test::make_png({.width = width, .height = height, .depth = 1, .scanlines = rows}));
   EXPECT_THROW(read_image(file), Error);
-  const auto opened = open_rows({file});
+  const auto opened = open_rows(ImageSource{file});
   EXPECT_EQ(opened->form().size(), (ImageSize{width, height}));
   EXPECT_LT(opened->memory(8), 2'000'000);
   EXPECT_EQ(opened->next(8).bytes, std::vector<unsigned char>(8U * width, 0));

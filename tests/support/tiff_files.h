@@ -20,6 +20,7 @@ struct TiffForm {
   std::uint16_t planar = PLANARCONFIG_CONTIG;
   std::uint16_t orientation = 0;            ///< 0: not written
   bool tiled = false;                       ///< tiles of 16 x 16
+  std::uint32_t strip = 2;                  ///< rows of a strip
   bool big_endian = false, wide = false;    ///< wide: BigTIFF
   std::vector<std::uint16_t> palette = {};  ///< reds, greens, blues
   std::uint32_t kind = 0;                   ///< new subfile type
@@ -78,7 +79,7 @@ inline void add_tiff_page(TIFF* tiff, const TiffForm& form, const std::vector<st
       }
     }
   } else {
-    TIFFSetField(tiff, TIFFTAG_ROWSPERSTRIP, 2);
+    TIFFSetField(tiff, TIFFTAG_ROWSPERSTRIP, form.strip);
     for (std::size_t i = 0; i < rows.size(); ++i) {
       std::string row = rows[i];
       TIFFWriteScanline(tiff, row.data(), static_cast<std::uint32_t>(i % form.height),

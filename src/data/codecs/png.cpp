@@ -231,10 +231,13 @@ class PngRows : public ImageRows {
   explicit PngRows(std::unique_ptr<Reader> reader)
       : ImageRows(reader->form()), reader_(std::move(reader)) {}
 
-  /// Rows with alpha, or their indices, and what libpng keeps: three rows and its buffers.
+  /// A palette's indices (alpha is dropped in place, its room stays), and what libpng keeps: three
+  /// rows and its buffers.
   [[nodiscard]] std::int64_t memory(std::int64_t rows) const override {
     constexpr std::int64_t buffers = 100'000;
-    return (rows + 3) * reader_->stored_form().row_bytes() + buffers;
+    const ImageForm stored = reader_->stored_form();
+    const std::int64_t more = stored.channels == form().channels ? 0 : rows;
+    return (more + 3) * stored.row_bytes() + buffers;
   }
 
  private:

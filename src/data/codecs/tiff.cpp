@@ -232,7 +232,7 @@ class Reader {
   }
 
   /// Bytes that read_rows takes for `rows` rows beside those that it gives: a stripe, what libtiff
-  /// reads of the file for it, and the rows with their alpha or indices.
+  /// reads of the file for it, and a palette's indices.
   std::int64_t memory(std::int64_t rows) {
     const bool apart = is_apart();
     const auto row = static_cast<std::int64_t>(row_bytes(apart ? 1 : page_.samples));
@@ -248,7 +248,7 @@ class Reader {
     }
     constexpr std::int64_t buffers = 1'000'000;
     return stripe + std::min<std::int64_t>(stored, 2 * source_.bytes.size()) + buffers +
-           rows * page_.width * (std::ssize(wanted_) * 4 + (is_palette() ? 4 : 0));
+           (is_palette() ? rows * page_.width : 0);
   }
 
  private:
