@@ -6,7 +6,7 @@ PREFIX ?= /usr/local
 DEMO_OUT ?= demo-out
 export JOBS
 
-.PHONY: help packages build build-tests runtime demo test test-long test-peers conformance bench lint install clean
+.PHONY: help packages build build-tests runtime demo test test-long test-peers conformance bench bench-peers lint install clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -42,6 +42,10 @@ conformance: packages  ## docs/conformance.md: the judge's profiles beside the p
 bench: packages  ## kernels and networks against their peers, about an hour; BENCH_ARGS narrows it
 	@scripts/build release -DMEDURWKV_BENCH=ON
 	@build/medurwkv_bench --out=bench/results/latest.json $(BENCH_ARGS)
+
+bench-peers: packages  ## the native engine beside ONNX Runtime and OpenVINO from PyPI, about 10 minutes
+	@scripts/build release
+	@scripts/bench-peers --precisions float32,auto --out bench/results/latest-peers.json
 
 lint: packages  ## clang-format and clang-tidy, warnings as errors; the pages of results are made of their rows
 	@scripts/install-packages lint

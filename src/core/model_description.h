@@ -105,11 +105,12 @@ Head segmentation_head(std::vector<ClassInfo> classes, Regions regions = {});
 struct ModelDescription {
   InputContract input;
   std::vector<ClassInfo> classes;
-  Regions regions;             ///< where the network's outputs are theirs, not the classes'
-  std::string network;         ///< preset or "custom"
-  std::string file;            ///< as given by the user
-  std::string content_sha256;  ///< that of the model file (docs/formats.md)
-  std::string split_sha256;    ///< of the split file the model was trained on; empty if unknown
+  Regions regions;                    ///< where the network's outputs are theirs, not the classes'
+  std::string network;                ///< preset or "custom"
+  std::string file;                   ///< as given by the user
+  std::string content_sha256;         ///< that of the model file (docs/formats.md)
+  std::string precision = "float32";  ///< of the engine that runs it
+  std::string split_sha256;  ///< of the split file the model was trained on; empty if unknown
 
   /// How many logits the network gives per pixel.
   [[nodiscard]] std::int64_t outputs() const {

@@ -27,6 +27,7 @@ class NativeEngine : public Engine {
     });
     read_ = read_floats(model_.file, specs_);
     description_ = model_.description(read_.content);
+    description_.precision = to_string(precision);
   }
 
   [[nodiscard]] const ModelDescription& description() const override { return description_; }

@@ -12,6 +12,7 @@ namespace medurwkv::native {
 
 /// A model file with its weights. Its engine makes a program for the size of the first batch, and
 /// another one whenever the size changes. Throws Error naming the file.
-std::unique_ptr<Engine> open_model(const std::filesystem::path& path, Precision precision);
+std::unique_ptr<Engine> open_model(const std::filesystem::path& path,
+                                   Precision precision = Precision::float32);
 
 }  // namespace medurwkv::native

@@ -221,6 +221,9 @@ Json options_json(const RunDescription& run) {
            {"tta", run.flips}};
   // Manifests of versions that knew no tiles lack it, too, and can be continued.
   if (run.tile > 0) out["tile"] = run.tile;
+  // So do those of versions that computed in float32 alone.
+  const std::string& precision = run.models.front().precision;
+  if (precision != "float32") out["precision"] = precision;
   return out;
 }
 
