@@ -136,9 +136,9 @@ constexpr const char* name_of<BenchFigures> = "BenchFigures";
 template <>
 constexpr const char* name_of<BenchResult> = "BenchResult";
 
-using All = testing::Types<TrainRequest, EngineRequest, FeaturesRequest, BenchRequest,
-                           LibraryDescription, RunResult, TrainResult, ArrayFile, FeaturesResult,
-                           BenchFigures, BenchResult>;
+using All =
+    testing::Types<TrainRequest, EngineRequest, FeaturesRequest, BenchRequest, LibraryDescription,
+                   RunResult, TrainResult, ArrayFile, FeaturesResult, BenchFigures, BenchResult>;
 TYPED_TEST_SUITE(Requests, All);
 
 TYPED_TEST(Requests, EveryFieldIsDeclaredDocumentedAndVisited) {

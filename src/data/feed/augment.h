@@ -64,8 +64,8 @@ struct AugmentedSample {
 /// borders mirrored where the image fills the input, else 0 and ignore_label outside; then hue,
 /// saturation, contrast, brightness, gamma, blur, noise, holes. Without any of them it is exactly
 /// to_network_input and to_network_labels. Where the contract's fit is native or tile the sample
-/// is a window of width x height at whole pixels, drawn too; of those of tile a half is drawn to show
-/// foreground and, where the image has any, does. Throws Error as image_planes does.
+/// is a window of width x height at whole pixels, drawn too; of those of tile a half is drawn to
+/// show foreground and, where the image has any, does. Throws Error as image_planes does.
 AugmentedSample make_training_sample(const Image& image, const LabelMap& labels,
                                      const InputContract& contract, const AugmentSettings& settings,
                                      std::uint64_t seed, std::uint64_t epoch, std::uint64_t index);
