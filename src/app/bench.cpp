@@ -18,8 +18,6 @@
 namespace medurwkv::app {
 namespace {
 
-using library::BenchFigures;
-
 weights::SourcedNetwork network_of(const library::BenchRequest& request) {
   if (!request.model.empty()) return weights::network_of(request.model);
   return {.network = request.task == "classify" ? net::classifier_preset(request.preset)

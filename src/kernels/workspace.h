@@ -25,9 +25,8 @@ class OwnWorkspace {
   explicit OwnWorkspace(std::int64_t bytes)
       : size_(static_cast<std::size_t>(bytes)),
         bytes_(std::make_unique_for_overwrite<std::byte[]>(size_)) {}
-  operator Workspace() const {
-    return {bytes_.get(), size_};
-  }  // NOLINT(google-explicit-constructor)
+  // NOLINTNEXTLINE(google-explicit-constructor)
+  operator Workspace() const { return {bytes_.get(), size_}; }
 
  private:
   std::size_t size_;
