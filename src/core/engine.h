@@ -37,7 +37,8 @@ class Engine {
 
   /// `input`: images x channels x height x width, as the input contract says. Writes `logits`:
   /// images x description().outputs() x height x width. Throws Error where memory is not left for
-  /// it. Not safe to call from two threads at once.
+  /// it. Not safe to call from two threads at once, but from several one after another; two engines
+  /// may run at once.
   virtual void run(const BatchShape& shape, std::span<const float> input,
                    std::span<float> logits) = 0;
 };

@@ -45,6 +45,19 @@ at::Device device_from(const std::string& name) {
   return at::kCUDA;
 }
 
+void refuse_not_finite(const std::string& file, const torch_backend::Destinations& tensors) {
+  std::string first;
+  for (const auto& [name, tensor] : tensors) {
+    if (!at::isfinite(tensor).all().item().toBool() && (first.empty() || name < first)) {
+      first = name;
+    }
+  }
+  if (first.empty()) return;
+  throw_failure(concat(file, ": tensor ", shown(first),
+                       " holds NaN or infinite values; the model is damaged or its training "
+                       "diverged"));
+}
+
 TorchEngine::TorchEngine(const net::NetworkConfig& config,
                          const torch_backend::ParameterStore& store, ModelDescription description)
     : config_(config), store_(store), description_(std::move(description)) {}
@@ -90,6 +103,7 @@ std::unique_ptr<Engine> open_model(const std::filesystem::path& path, const at::
     destinations = store->destinations(model.file);
   });
   const std::string content = torch_backend::read_into(model.file, destinations);
+  refuse_not_finite(path.string(), destinations);
   return std::make_unique<FileEngine>(info.network, std::move(store), model.description(content));
 }
 

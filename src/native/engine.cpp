@@ -8,6 +8,7 @@
 #include "core/error.h"
 #include "core/memory.h"
 #include "core/text.h"
+#include "core/threads.h"
 #include "native/program.h"
 #include "native/read_floats.h"
 #include "weights/opened_model.h"
@@ -46,7 +47,8 @@ class NativeEngine : public Engine {
 
  private:
   void prepare(const BatchShape& shape) {
-    if (program_ && shape == shape_) return;
+    // Products and workspace are made for a number of threads.
+    if (program_ && shape == shape_ && threads_ == thread_count()) return;
     program_.reset();
     workspace_.reset();
     check_memory(shape, memory(shape) + (read_.tensors.empty() ? 2 : 1) * float_bytes(specs_));
@@ -56,11 +58,18 @@ class NativeEngine : public Engine {
         throw_failure(concat(description_.file, ": was changed since it was opened"));
       }
     }
+    // Taken whatever happens: where memory runs out meanwhile, they are read anew.
+    Tensors taken = std::exchange(read_.tensors, {});
     program_.emplace(plan::record(model_.info.network, shape.images, shape.height, shape.width),
-                     std::move(read_.tensors), precision_);
-    read_.tensors = {};
-    workspace_ = workspace_for(*program_);
+                     std::move(taken), precision_);
+    try {
+      workspace_ = workspace_for(*program_);
+    } catch (...) {
+      program_.reset();
+      throw;
+    }
     shape_ = shape;
+    threads_ = thread_count();
   }
 
   void check_memory(const BatchShape& shape, std::int64_t needed) const {
@@ -81,6 +90,7 @@ class NativeEngine : public Engine {
   ReadTensors read_;  ///< until a program has them
   std::optional<Program> program_;
   BatchShape shape_;
+  int threads_ = 0;
   Memory workspace_;
 };
 

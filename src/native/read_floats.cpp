@@ -1,6 +1,7 @@
 #include "native/read_floats.h"
 
 #include <algorithm>
+#include <cmath>
 
 #include "core/error.h"
 #include "core/text.h"
@@ -8,12 +9,19 @@
 namespace medurwkv::native {
 namespace {
 
-void refuse_another_shape(const weights::WeightsSource& file, const net::ParameterSpec& spec) {
-  const weights::TensorInfo& info = file.info(spec.name);
+void refuse_another_shape(const weights::WeightsSource& file, const std::string& source,
+                          const net::ParameterSpec& spec) {
+  const weights::TensorInfo& info = file.info(source);
   if (info.shape == spec.shape) return;
   throw_failure(concat(file.file(), ": tensor ", shown(info.name), " has shape ",
                        shape_text(info.shape), ", but the network needs ", shape_text(spec.shape)));
 }
+
+/// Where the numbers of a tensor of the file go.
+struct Destination {
+  float* numbers = nullptr;
+  bool finite = true;  ///< written by the one thread that reads the tensor
+};
 
 constexpr std::int64_t line = 64;
 
@@ -44,23 +52,37 @@ Tensors::Tensors(const std::vector<net::ParameterSpec>& specs, const ReadParamet
 }
 
 ReadTensors read_floats(const weights::WeightsSource& file,
-                        const std::vector<net::ParameterSpec>& specs) {
+                        const std::vector<net::ParameterSpec>& specs, const SourceOf& source_of) {
+  const auto source = [&](const net::ParameterSpec& spec) {
+    return source_of ? source_of(spec.name) : spec.name;
+  };
   ReadTensors out;
   file.understood([&] {
-    for (const net::ParameterSpec& spec : specs) refuse_another_shape(file, spec);
+    for (const net::ParameterSpec& spec : specs) refuse_another_shape(file, source(spec), spec);
   });
   out.tensors = Tensors(specs);
-  std::unordered_map<std::string, float*> places;
+  std::unordered_map<std::string, Destination> destinations;
   for (const net::ParameterSpec& spec : specs) {
-    if (!spec.integer) places[spec.name] = out.tensors.at(spec.name).data();
+    if (spec.integer) continue;
+    destinations[source(spec)] = {.numbers = out.tensors.at(spec.name).data()};
   }
   out.content =
       file.read([&](const weights::TensorInfo& tensor, std::uint64_t at, std::string_view piece) {
-        const auto found = places.find(tensor.name);
-        if (found == places.end()) return;
+        const auto found = destinations.find(tensor.name);
+        if (found == destinations.end()) return;
         const auto size = static_cast<std::uint64_t>(weights::size_of(tensor.type));
-        weights::to_floats(tensor.type, piece, found->second + at / size);
+        float* const begin = found->second.numbers + at / size;
+        weights::to_floats(tensor.type, piece, begin);
+        const bool finite = std::all_of(begin, begin + piece.size() / size,
+                                        [](float value) { return std::isfinite(value); });
+        found->second.finite = found->second.finite && finite;
       });
+  for (const net::ParameterSpec& spec : specs) {
+    if (spec.integer || destinations.at(source(spec)).finite) continue;
+    throw_failure(concat(file.file(), ": tensor ", shown(source(spec)),
+                         " holds NaN or infinite values; the model is damaged or its training "
+                         "diverged"));
+  }
   return out;
 }
 

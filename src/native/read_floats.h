@@ -38,10 +38,15 @@ struct ReadTensors {
   std::string content;  ///< content_sha256 of what was read
 };
 
-/// The tensors that `specs` names. Throws Error naming the file where one has another shape, or the
-/// file is damaged.
+/// The name in the file of a network's tensor.
+using SourceOf = std::function<std::string(const std::string& name)>;
+
+/// The tensors that `specs` names; without `source_of` the file has them under the same names.
+/// Throws Error naming the file where one has another shape or holds a NaN or an infinity (a ReLU
+/// would hide it), and where the file is damaged.
 ReadTensors read_floats(const weights::WeightsSource& file,
-                        const std::vector<net::ParameterSpec>& specs);
+                        const std::vector<net::ParameterSpec>& specs,
+                        const SourceOf& source_of = {});
 
 /// Bytes of them.
 std::int64_t float_bytes(const std::vector<net::ParameterSpec>& specs);
