@@ -3,17 +3,15 @@
 // and in float32 on every instruction set, with ComposedOps, and the shapes with RecordOps.
 #include <gtest/gtest.h>
 
-#include <map>
-#include <optional>
 #include <string>
 #include <tuple>
 #include <utility>
 #include <vector>
 
-#include "net/encoder.h"
 #include "plan/record_ops.h"
 #include "support/arithmetic.h"
 #include "support/golden.h"
+#include "support/golden_module.h"
 #include "support/tensors.h"
 #include "torch/torch_ops.h"
 
@@ -21,137 +19,20 @@ namespace medurwkv {
 namespace {
 
 using net::Grid;
+using test::golden_grids;
+using test::GoldenModule;
+using test::Named;
+using test::names_behind;
+using test::run_module;
 using torch_backend::ParameterStore;
 using weights::TensorFile;
 
-template <class Tensor>
-using Named = std::map<std::string, Tensor>;
-
-Grid grid_of(const nlohmann::json& sides) {
-  return {sides.at(0).get<std::int64_t>(), sides.at(1).get<std::int64_t>()};
-}
-
-std::vector<Grid> grids_of(const nlohmann::json& several) {
-  std::vector<Grid> out;
-  for (const auto& sides : several) out.push_back(grid_of(sides));
-  return out;
-}
-
-/// The file's name up to the first underscore.
-std::string kind_of(const std::string& file) {
-  return file.substr(0, file.find('_'));
-}
-
-/// What a file says about its module.
-struct Facts {
-  std::string kind;
-  nlohmann::json parameters;
-  Grid grid;  ///< of tokens, where there are
-  net::BlockConfig block;
-  net::EncoderConfig encoder;
-
-  Facts(const std::string& file, net::WkvMode wkv) : kind(kind_of(file)) {
-    const auto& facts = test::golden_facts(file);
-    if (facts.contains("parameters")) parameters = facts.at("parameters");
-    if (kind == "qshift") {  // qshift_BxHxWxC
-      const std::vector<std::string> sides = split(file.substr(file.find('_') + 1), 'x');
-      grid = {std::stoll(sides[1]), std::stoll(sides[2])};
-    }
-    if (parameters.contains("H")) grid = {number("H"), number("W")};
-    block = {.width = number("C"),
-             .wkv = wkv,
-             .post_norm = flag("post_norm"),
-             .key_norm = flag("key_norm"),
-             .layer_scale = flag("layer_scale") ? std::optional<double>(1) : std::nullopt,
-             .first = parameters.contains("layer") && number("layer") == 0};
-    encoder.width = number("C");
-    encoder.heads = number("heads");
-    encoder.deform_ratio = parameters.value("ratio", 1.0);
-    encoder.prior_width = number("inplanes");
-  }
-  [[nodiscard]] std::int64_t number(const char* name) const {
-    return parameters.is_null() ? 0 : parameters.value(name, std::int64_t{0});
-  }
-  [[nodiscard]] bool flag(const char* name) const {
-    return !parameters.is_null() && parameters.value(name, false);
-  }
-};
-
-/// The module of a file on its inputs: outputs by their names in the file.
-template <net::Ops O>
-Named<typename O::Tensor> run_module(O& ops, const Facts& facts,
-                                     const Named<typename O::Tensor>& in) {
-  const net::Scope top;
-  const std::string& kind = facts.kind;
-  const Grid grid = facts.grid;
-  if (kind == "qshift") return {{"y", ops.shift(in.at("x"), grid)}};
-  if (kind == "spatialmix") {
-    return {{"y", net::spatial_mix(ops, top, facts.block, in.at("x"), grid)}};
-  }
-  if (kind == "channelmix") {
-    return {{"y", net::channel_mix(ops, top, facts.block, in.at("x"), grid)}};
-  }
-  if (kind == "block") return {{"y", net::block(ops, top, facts.block, in.at("x"), grid)}};
-  if (kind == "msdeform") {
-    return {{"y", net::deformable_attention(ops, top, facts.encoder, in.at("query"), in.at("feat"),
-                                            {.queries = grids_of(facts.parameters.at("q_shapes")),
-                                             .levels = grids_of(facts.parameters.at("shapes")),
-                                             .heads = facts.encoder.heads})}};
-  }
-  if (kind == "injector") {
-    return {{"x", net::injector(ops, top, facts.encoder, in.at("x"), in.at("c"), grid)}};
-  }
-  if (kind == "extractor") {
-    return {{"c", net::extractor(ops, top, facts.encoder, in.at("c"), in.at("x"), grid)}};
-  }
-  if (kind == "convffn") return {{"c", net::conv_ffn(ops, top, facts.encoder, in.at("c"), grid)}};
-  if (kind == "interaction") {
-    const auto blocks = [&](typename O::Tensor x) {
-      for (const char* name : {"layers.0", "layers.1"}) {
-        x = net::block(ops, net::Scope(name), facts.block, x, grid);
-      }
-      return x;
-    };
-    const auto [x, c] = net::interaction(ops, net::Scope("inter"), facts.encoder, in.at("x"),
-                                         in.at("c"), grid, true, blocks);
-    return {{"x", x}, {"c", c}};
-  }
-  if (kind == "spm") {
-    const auto prior = net::spatial_prior(ops, top, facts.encoder, 3, in.at("img"));
-    return {
-        {"c1", prior.map}, {"c2", prior.tokens8}, {"c3", prior.tokens16}, {"c4", prior.tokens32}};
-  }
-  if (kind == "posembed") {
-    return {{"y", net::resize_tokens(ops, in.at("pos"), grid_of(facts.parameters.at("src")),
-                                     grid_of(facts.parameters.at("dst")))}};
-  }
-  if (kind == "bilinear") {
-    const auto size = net::grid_of(ops, in.at("x"));
-    const double scale = facts.parameters.at("scale").get<double>();
-    const auto scaled = [&](std::int64_t side) {
-      return static_cast<std::int64_t>(static_cast<double>(side) * scale);
-    };
-    const Grid to{scaled(size.height), scaled(size.width)};
-    return {{"y", ops.resize(in.at("x"), to, net::Interpolation::bilinear)}};
-  }
-  throw std::logic_error("no module " + kind);
-}
-
-/// Names behind `prefix` of the file's tensors.
-std::vector<std::string> names_of(const TensorFile& file, const std::string& prefix) {
-  std::vector<std::string> out;
-  for (const weights::TensorInfo& info : file.tensors()) {
-    if (info.name.starts_with(prefix)) out.push_back(info.name.substr(prefix.size()));
-  }
-  return out;
-}
-
 /// The parameters that the module asks for and the shapes it says to give, from RecordOps.
-std::vector<net::ParameterSpec> record(const TensorFile& file, const Facts& facts) {
+std::vector<net::ParameterSpec> record(const TensorFile& file, const GoldenModule& facts) {
   plan::Plan plan;
   plan::RecordOps ops(plan);
   Named<plan::ValueId> inputs;
-  for (const std::string& name : names_of(file, "x.")) {
+  for (const std::string& name : names_behind(file, "x.")) {
     inputs[name] = plan.add_value(file.info("x." + name).shape);
   }
   for (const auto& [name, output] : run_module(ops, facts, inputs)) {
@@ -163,7 +44,7 @@ std::vector<net::ParameterSpec> record(const TensorFile& file, const Facts& fact
 /// Leaves of the file's inputs, maps as the network keeps them.
 Named<at::Tensor> leaves(const TensorFile& file, const at::TensorOptions& options) {
   Named<at::Tensor> out;
-  for (const std::string& name : names_of(file, "x.")) {
+  for (const std::string& name : names_behind(file, "x.")) {
     at::Tensor x = test::golden_tensor(file, "x." + name, options);
     if (x.dim() == 4) x = x.contiguous(at::MemoryFormat::ChannelsLast);
     out[name] = x.requires_grad_(true);
@@ -181,22 +62,23 @@ class Checked {
   template <class Ops>
   void module() const {
     const test::Forced forced(arithmetic_);
-    const Facts facts(name_, net::WkvMode::exact);
+    const GoldenModule facts(name_, net::WkvMode::exact);
     ParameterStore store(record(file_, facts), 0, arithmetic_.type, arithmetic_.device);
-    EXPECT_EQ(store.specs().size(), names_of(file_, "p.").size());
+    EXPECT_EQ(store.specs().size(), names_behind(file_, "p.").size());
     torch_backend::read_into(weights::WeightsSource(file_), store.destinations(file_, "p."));
     Ops ops(store, {.training = facts.flag("train")});
     const Named<at::Tensor> inputs = leaves(file_, arithmetic_.options());
     outputs_and_inputs(inputs, run_module(ops, facts, inputs));
-    for (const std::string& name : names_of(file_, "gp.")) {
+    for (const std::string& name : names_behind(file_, "gp.")) {
       close(store.at(name).grad(), "gp." + name, "gp");
     }
-    for (const std::string& name : names_of(file_, "b.")) close(store.at(name), "b." + name, "y");
-    const std::vector<std::string> released = names_of(file_, "y_vr32.");
+    for (const std::string& name : names_behind(file_, "b."))
+      close(store.at(name), "b." + name, "y");
+    const std::vector<std::string> released = names_behind(file_, "y_vr32.");
     if (released.empty()) return;
     const at::NoGradGuard no_grad;
     const Named<at::Tensor> outputs =
-        run_module(ops, Facts(name_, net::WkvMode::released32), inputs);
+        run_module(ops, GoldenModule(name_, net::WkvMode::released32), inputs);
     for (const std::string& name : released) close(outputs.at(name), "y_vr32." + name, "y");
   }
 
@@ -211,7 +93,7 @@ class Checked {
     // Ours samples around the centres of a grid (a row of as many as there are queries), in pixels.
     const std::int64_t queries = places.size(1);
     const net::DeformableAttention where{.queries = {{1, queries}},
-                                         .levels = grids_of(parameters.at("shapes")),
+                                         .levels = golden_grids(parameters.at("shapes")),
                                          .heads = places.size(2),
                                          .points = places.size(4)};
     const at::TensorOptions exactly = arithmetic_.options().dtype(at::kDouble);
@@ -245,7 +127,7 @@ class Checked {
 
   /// Outputs, then the gradients of sum(y gy).
   void outputs_and_inputs(const Named<at::Tensor>& inputs, const Named<at::Tensor>& outputs) const {
-    EXPECT_EQ(outputs.size(), names_of(file_, "y.").size());
+    EXPECT_EQ(outputs.size(), names_behind(file_, "y.").size());
     at::Tensor sum = at::zeros({}, arithmetic_.options());
     for (const auto& [name, y] : outputs) {
       close(y, "y." + name, "y");
