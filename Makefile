@@ -20,7 +20,7 @@ build: packages  ## the program build/medurwkv and its training library
 build-tests: packages
 	@scripts/build release -DMEDURWKV_TESTS=ON
 
-runtime:  ## what needs no LibTorch, in build-runtime/: all but training, features and bench
+runtime:  ## what needs no LibTorch, in build-runtime/: all but training
 	@scripts/install-packages runtime
 	@scripts/build runtime
 

@@ -1,6 +1,8 @@
-// `features`: arrays through a network, made with the training library. Relies on
+// `features`: arrays through a network, by the native engine or by LibTorch. Relies on
 // library/requests.h and library/results.h.
 #pragma once
+
+#include <string>
 
 #include "core/listener.h"
 #include "library/requests.h"
@@ -8,8 +10,9 @@
 
 namespace medurwkv::app {
 
-/// Refuses what can be refused without LibTorch. Throws Error, and Stopped.
+/// `engine`: native (float32 on the CPU), torch, or empty: native where it can. Throws Error, and
+/// Stopped.
 library::FeaturesResult compute_features(const library::FeaturesRequest& request,
-                                         Listener& listener);
+                                         const std::string& engine, Listener& listener);
 
 }  // namespace medurwkv::app

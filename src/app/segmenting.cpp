@@ -24,6 +24,13 @@ bool wants_gpu(const std::string& device) {
 
 }  // namespace
 
+bool runs_natively(const std::string& engine, const std::string& device) {
+  if (engine == "native" && device == "cuda") {
+    throw_usage("--engine native runs on the CPU; leave it out for --device cuda");
+  }
+  return engine == "native" || (engine.empty() && !wants_gpu(device));
+}
+
 std::vector<Member> members_of(const Segmenting& request, Listener& listener) {
   std::vector<fs::path> named{request.model};
   named.insert(named.end(), request.others.begin(), request.others.end());
@@ -44,11 +51,7 @@ std::vector<std::unique_ptr<Engine>> open_engines(const Segmenting& request,
   std::vector<std::unique_ptr<Engine>> out;
   out.reserve(members.size());
   const int threads = request.threads > 0 ? request.threads : available_cores();
-  if (request.engine == "native" && request.device == "cuda") {
-    throw_usage("--engine native runs on the CPU; leave it out for --device cuda");
-  }
-  const bool native =
-      request.engine == "native" || (request.engine.empty() && !wants_gpu(request.device));
+  const bool native = runs_natively(request.engine, request.device);
   if (native) set_thread_count(threads);
   const native::Precision precision = native::precision_from(request.precision);
   if (!native && precision != native::Precision::float32) {

@@ -27,6 +27,10 @@ struct Segmenting {
   int threads = 0;                    ///< 0: all cores
 };
 
+/// Whether the native engine is to run what is asked for: on the CPU, unless `engine` is "torch".
+/// Throws a usage Error where `engine` and `device` contradict each other.
+bool runs_natively(const std::string& engine, const std::string& device);
+
 /// The models that the request names, those of a run's folder among them. Tells the listener which.
 /// Throws Error.
 std::vector<Member> members_of(const Segmenting& request, Listener& listener);

@@ -160,7 +160,6 @@ void TerminalListener::progress(const std::string& what, std::int64_t done, std:
 }
 
 void apply_threads(const CommonOptions& options) {
-  kernels::chosen_isa();  // refuses a MEDURWKV_ISA that this machine lacks before work begins
   set_thread_count(options.threads > 0 ? options.threads : available_cores());
 }
 
@@ -177,6 +176,7 @@ CLI::App* add_command(CLI::App& parent, const std::string& name, const std::stri
 
 void on_run(CLI::App& command, Run run) {
   command.final_callback([run = std::move(run)] {
+    kernels::chosen_isa();  // refuses a MEDURWKV_ISA that this machine lacks before work begins
     if (const int code = run(); code != exit_done) throw CLI::RuntimeError(code);
   });
 }

@@ -20,6 +20,7 @@ namespace {
 struct FeaturesOptions {
   CommonOptions common;
   library::FeaturesRequest request;
+  std::string engine;
 };
 
 int run_features(FeaturesOptions& options) {
@@ -29,7 +30,7 @@ int run_features(FeaturesOptions& options) {
   request.threads = options.common.threads > 0 ? options.common.threads : available_cores();
   request.memory = memory_limit();
   TerminalListener listener(options.common);
-  const library::FeaturesResult answer = app::compute_features(request, listener);
+  const library::FeaturesResult answer = app::compute_features(request, options.engine, listener);
   if (options.common.json) {
     print_json(library::to_value(answer));
     return exit_done;
@@ -74,6 +75,7 @@ void add_features(CLI::App& root) {
   command->add_flag("--force", options->request.force, "overwrite outputs of an earlier run");
   add_device(*command, options->common);
   add_threads(*command, options->common);
+  add_engine(*command, options->engine);
   add_memory(*command);
   add_quiet(*command, options->common);
   add_json(*command, options->common);

@@ -38,18 +38,29 @@ std::vector<ValueId> Plan::add(const OpType& type, std::vector<ValueId> inputs, 
   return ids;
 }
 
-Plan record(const net::NetworkConfig& config, std::int64_t batch, std::int64_t height,
-            std::int64_t width) {
+namespace {
+
+Plan record(const net::NetworkConfig& config, const Shape& input, bool with_maps) {
   Plan plan;
   RecordOps ops(plan);
-  plan.input = plan.add_value({batch, config.channels, height, width});
+  plan.input = plan.add_value(input);
   const auto out = net::network(ops, config, plan.input);
-  if (config.architecture == net::Architecture::encoder) {
-    plan.outputs = out.features;
-  } else {
-    plan.outputs = {out.logits};
-  }
+  const bool encoder = config.architecture == net::Architecture::encoder;
+  if (encoder || with_maps) plan.outputs = out.features;
+  if (!encoder) plan.outputs.push_back(out.logits);
   return plan;
+}
+
+}  // namespace
+
+Plan record(const net::NetworkConfig& config, std::int64_t batch, std::int64_t height,
+            std::int64_t width) {
+  return record(config, {batch, config.channels, height, width}, false);
+}
+
+Plan record_with_maps(const net::NetworkConfig& config, std::int64_t batch, std::int64_t height,
+                      std::int64_t width) {
+  return record(config, {batch, config.channels, height, width}, true);
 }
 
 std::vector<net::ParameterSpec> parameters_of(const net::NetworkConfig& config) {

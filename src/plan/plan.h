@@ -67,6 +67,10 @@ struct Plan {
 Plan record(const net::NetworkConfig& config, std::int64_t batch, std::int64_t height,
             std::int64_t width);
 
+/// The same with the encoder's maps f1..f4 as outputs, where there are some, before the logits.
+Plan record_with_maps(const net::NetworkConfig& config, std::int64_t batch, std::int64_t height,
+                      std::int64_t width);
+
 /// The parameters (and buffers) of `config`, in the order of first use. No shape of theirs depends
 /// on the size of the input.
 std::vector<net::ParameterSpec> parameters_of(const net::NetworkConfig& config);

@@ -1,9 +1,13 @@
 // `features` against the golden files: what a user who compares us with the original would see.
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <cmath>
 #include <filesystem>
+#include <limits>
 #include <span>
 #include <string>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -22,6 +26,7 @@ namespace {
 using test::contains;
 using test::Outcome;
 using test::WeightFile;
+using test::operator+;
 
 class Features : public ::testing::Test {
  protected:
@@ -69,9 +74,14 @@ TEST_F(Features, OfStoredNetworksAreTheGoldenOnes) {
     const bool adapter = name == "adapter_nano";
     extract(golden, path("weights.safetensors"));
     static_cast<void>(input(golden.info("x.input").shape, golden.values("x.input")));
-    for (const std::string mode : {"exact", "released32"}) {
-      const Outcome outcome =
-          run(path("weights.safetensors"), {"--wkv", mode, "--dtype", "float64"});
+    const auto& tolerance = test::golden_facts(name).at("tolerance").at("float32");
+    const std::vector<std::tuple<std::string, std::string, double>> runs{
+        {"exact", "float64", 3e-7},
+        {"released32", "float64", 3e-7},
+        {"exact", "float32", tolerance.at(adapter ? "y_eval" : "y").get<double>()},
+        {"released32", "float32", tolerance.at(adapter ? "y_eval" : "y").get<double>()}};
+    for (const auto& [mode, dtype, allowed] : runs) {
+      const Outcome outcome = run(path("weights.safetensors"), {"--wkv", mode, "--dtype", dtype});
       ASSERT_EQ(outcome.code, 0) << outcome.err;
       const std::vector<std::string> outputs =
           adapter ? std::vector<std::string>{"f1", "f2", "f3", "f4"}
@@ -82,7 +92,8 @@ TEST_F(Features, OfStoredNetworksAreTheGoldenOnes) {
                                                       : "y.") +
                                 one;
         EXPECT_EQ(output(one).shape(), golden.info(key).shape);
-        EXPECT_TRUE(test::is_close(output(one).doubles(), golden.values(key), 3e-7)) << name << key;
+        EXPECT_TRUE(test::is_close(output(one).doubles(), golden.values(key), allowed))
+            << name << key << dtype;
       }
       EXPECT_EQ(written("logits"), !adapter);
       std::filesystem::remove_all(path("out"));
@@ -97,14 +108,21 @@ TEST_F(Features, OfTheWholeNetworkAreTheGoldenOnes) {
     static_cast<void>(filled_input({2, 3, 64, 96}));
     const std::vector<std::pair<std::string, std::string>> modes{{"exact", "exact"},
                                                                  {"released32", "vr32"}};
+    const double float32 = test::golden_facts("medurwkv_" + preset)
+                               .at("tolerance")
+                               .at("float32")
+                               .at("eval")
+                               .get<double>();
     for (const auto& [mode, suffix] : modes) {
-      const Outcome outcome =
-          run(path("weights.safetensors"), {"--wkv", mode, "--dtype", "float64"});
-      ASSERT_EQ(outcome.code, 0) << outcome.err;
-      for (const std::string one : {"f1", "f2", "f3", "f4", "logits"}) {
-        EXPECT_TRUE(
-            test::is_close(output(one).doubles(), golden.values(one + ".eval." + suffix), 1e-6))
-            << preset << one << mode;
+      for (const auto& [dtype, allowed] :
+           {std::pair<std::string, double>{"float64", 1e-6}, {"float32", float32}}) {
+        const Outcome outcome = run(path("weights.safetensors"), {"--wkv", mode, "--dtype", dtype});
+        ASSERT_EQ(outcome.code, 0) << outcome.err;
+        for (const std::string one : {"f1", "f2", "f3", "f4", "logits"}) {
+          EXPECT_TRUE(test::is_close(output(one).doubles(), golden.values(one + ".eval." + suffix),
+                                     allowed))
+              << preset << one << mode << dtype;
+        }
       }
     }
   }
@@ -171,6 +189,64 @@ TEST_F(Features, PadSidesThatAreNoMultiplesOf32) {
   ASSERT_EQ(outcome.code, 0) << outcome.err;
   EXPECT_EQ(output("logits").shape(), (Shape{2, 2, 40, 33}));
   EXPECT_EQ(output("f4").shape(), (Shape{2, 24, 2, 2}));
+}
+
+/// The largest difference over the largest number.
+double difference(const NpyArray& one, const NpyArray& other) {
+  const std::vector<double> a = one.doubles();
+  const std::vector<double> b = other.doubles();
+  double most = 0;
+  for (std::size_t i = 0; i < a.size(); ++i) most = std::max(most, std::abs(a[i] - b[i]));
+  return most / test::largest(b);
+}
+
+// The training library is not there to be opened. Of several images, an odd size, a trained model.
+TEST_F(Features, NeedNoLibTorch) {
+  const std::string model = (test::source_folder() / "tests/cli/data/version1.model").string();
+  static_cast<void>(filled_input({2, 3, 40, 70}));
+  const test::Start bare{.environment = {{"MEDURWKV_TRAINING_LIBRARY", path("none.so")}},
+                         .folder = {}};
+  const test::Words words{"features", model, path("input.npy"), "--force", "--out"};
+  const Outcome native = test::run_program(words + test::Words{path("native")}, bare);
+  ASSERT_EQ(native.code, 0) << native.err;
+  const Outcome refused =
+      test::run_program(words + test::Words{path("x"), "--engine", "torch"}, bare);
+  EXPECT_EQ(refused.code, 1) << refused.err;
+  const Outcome contradiction = test::run_program(
+      words + test::Words{path("x"), "--engine", "native", "--dtype", "float64"}, bare);
+  EXPECT_EQ(contradiction.code, 2) << contradiction.err;
+  EXPECT_TRUE(contains(contradiction.err, "--engine native computes in float32"))
+      << contradiction.err;
+  const Outcome torch = test::run_program(
+      words + test::Words{path("torch"), "--engine", "torch", "--dtype", "float64"});
+  ASSERT_EQ(torch.code, 0) << torch.err;
+  for (const std::string name : {"f1", "f2", "f3", "f4", "logits"}) {
+    const NpyArray ours = NpyArray::read(path("native/" + name + ".npy"));
+    const NpyArray theirs = NpyArray::read(path("torch/" + name + ".npy"));
+    ASSERT_EQ(ours.shape(), theirs.shape()) << name;
+    EXPECT_EQ(ours.shape()[0], 2) << name;
+    EXPECT_LT(difference(ours, theirs), 2e-5) << name;
+  }
+}
+
+// A ReLU takes a NaN for 0, so that it would not show in the maps.
+TEST_F(Features, RefuseWeightsThatAreNoNumbers) {
+  const std::string name = "spm.stem.0.weight";
+  std::vector<double> values = test::fill_values(name, {8, 3, 3, 3});
+  values[5] = std::numeric_limits<double>::quiet_NaN();
+  WeightFile()
+      .add(net::encoder_preset("nano"))
+      .remove(name)
+      .add(name, {8, 3, 3, 3}, values)
+      .write(path("weights.safetensors"));
+  static_cast<void>(filled_input({1, 3, 32, 32}));
+  for (const std::string engine : {"native", "torch"}) {
+    const Outcome outcome = run(path("weights.safetensors"), {"--engine", engine});
+    EXPECT_EQ(outcome.code, 1) << engine;
+    EXPECT_TRUE(contains(outcome.err, name) && contains(outcome.err, "NaN or infinite"))
+        << engine << ": " << outcome.err;
+    EXPECT_FALSE(std::filesystem::exists(path("out"))) << engine;
+  }
 }
 
 TEST_F(Features, RefuseWhatCannotBeRun) {

@@ -61,14 +61,16 @@ const std::map<std::string, std::set<std::string>>& named_folders() {
       {"torch", {"plan", "weights"}},
       {"library", {"measure"}},
       {"train/run", {"net", "data/feed"}},
-      {"engine", {"library", "torch", "predict", "train/run"}},
+      {"maps", {"library", "weights", "train/run"}},
+      {"engine", {"library", "torch", "predict", "maps"}},
       {"train/task", {"torch", "library", "data/feed", "train/run"}},
       {"train/segmentation", {"train/task", "engine", "data/check", "judge"}},
       {"train/pretraining", {"train/task"}},
       {"train", {"train/segmentation", "train/pretraining", "measure"}},
       {"entry", {"train"}},
       {"app",
-       {"library", "native", "measure", "judge/report", "predict", "data/check", "data/feed"}},
+       {"library", "native", "measure", "judge/report", "predict", "maps", "data/check",
+        "data/feed"}},
       {"cli", {"app"}},
   };
   return table;
