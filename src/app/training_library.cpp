@@ -10,6 +10,7 @@
 #include "core/error.h"
 #include "core/listener.h"
 #include "core/model_description.h"
+#include "core/own_library.h"
 #include "core/text.h"
 #include "library/json.h"
 #include "library/requests.h"
@@ -24,15 +25,8 @@ namespace fs = std::filesystem;
 
 constexpr const char* library_name = "libmedurwkv_training.so";
 
-/// Beside the program in a build folder, in ../lib/medurwkv when installed.
 std::optional<fs::path> library_path() {
-  if (const char* chosen = std::getenv("MEDURWKV_TRAINING_LIBRARY")) return fs::path(chosen);
-  const fs::path program = fs::read_symlink("/proc/self/exe").parent_path();
-  for (const fs::path& place :
-       {program / library_name, program.parent_path() / "lib/medurwkv" / library_name}) {
-    if (std::error_code error; fs::exists(place, error)) return place;
-  }
-  return std::nullopt;
+  return own_library("MEDURWKV_TRAINING_LIBRARY", library_name);
 }
 
 /// RTLD_LOCAL keeps LibTorch's symbols (its oneDNN among them) apart from the program's. The

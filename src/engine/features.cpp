@@ -45,8 +45,7 @@ maps::Run open_network(const maps::Question& question, const library::FeaturesRe
   for (const weights::UsedTensor& one : question.tensors) {
     destinations.emplace(one.source, store->at(one.name));
   }
-  torch_backend::read_into(question.file, destinations);
-  refuse_not_finite(question.file.file(), destinations);
+  read_finite(question.file, destinations);
   const at::ScalarType given = question.type == NpyType::f32 ? at::kFloat : at::kDouble;
   return [=, network = question.network, shape = question.image](std::string_view image) {
     const at::NoGradGuard no_grad;

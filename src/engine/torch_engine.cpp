@@ -2,6 +2,7 @@
 
 #include <torch/cuda.h>
 
+#include <unordered_map>
 #include <utility>
 
 #include "core/error.h"
@@ -45,15 +46,16 @@ at::Device device_from(const std::string& name) {
   return at::kCUDA;
 }
 
-void refuse_not_finite(const std::string& file, const torch_backend::Destinations& tensors) {
+std::string read_finite(const weights::WeightsSource& file,
+                        const torch_backend::Destinations& destinations) {
+  std::unordered_map<std::string, std::int64_t> not_finite;
+  std::string content = torch_backend::read_into(file, destinations, &not_finite);
   std::string first;
-  for (const auto& [name, tensor] : tensors) {
-    if (!at::isfinite(tensor).all().item().toBool() && (first.empty() || name < first)) {
-      first = name;
-    }
+  for (const auto& [name, count] : not_finite) {
+    if (count > 0 && (first.empty() || name < first)) first = name;
   }
-  if (first.empty()) return;
-  throw_failure(concat(file, ": tensor ", shown(first),
+  if (first.empty()) return content;
+  throw_failure(concat(file.file(), ": tensor ", shown(first),
                        " holds NaN or infinite values; the model is damaged or its training "
                        "diverged"));
 }
@@ -102,8 +104,7 @@ std::unique_ptr<Engine> open_model(const std::filesystem::path& path, const at::
                                                             std::nullopt, at::kFloat, device);
     destinations = store->destinations(model.file);
   });
-  const std::string content = torch_backend::read_into(model.file, destinations);
-  refuse_not_finite(path.string(), destinations);
+  const std::string content = read_finite(model.file, destinations);
   return std::make_unique<FileEngine>(info.network, std::move(store), model.description(content));
 }
 

@@ -20,9 +20,10 @@ namespace medurwkv::engine {
 /// "cpu", "cuda" or "auto" (CUDA where LibTorch has a device). Throws Error for cuda without one.
 at::Device device_from(const std::string& name);
 
-/// Throws Error naming `file` where one of its tensors holds a NaN or an infinity: max(0, .) would
-/// hide it.
-void refuse_not_finite(const std::string& file, const torch_backend::Destinations& tensors);
+/// Reads as torch_backend::read_into does. Throws Error naming the file where one of the tensors
+/// holds a NaN or an infinity: max(0, .) would hide it.
+std::string read_finite(const weights::WeightsSource& file,
+                        const torch_backend::Destinations& destinations);
 
 class TorchEngine : public Engine {
  public:

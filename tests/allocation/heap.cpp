@@ -12,12 +12,14 @@
 #include <string_view>
 
 // glibc's own, under the names that are left when malloc is replaced.
+// NOLINTBEGIN(*-reserved-identifier,readability-identifier-naming)
 extern "C" {
-void* __libc_malloc(std::size_t size);                           // NOLINT(*-reserved-identifier)
-void* __libc_calloc(std::size_t count, std::size_t size);        // NOLINT(*-reserved-identifier)
-void* __libc_realloc(void* memory, std::size_t size);            // NOLINT(*-reserved-identifier)
-void* __libc_memalign(std::size_t alignment, std::size_t size);  // NOLINT(*-reserved-identifier)
+void* __libc_malloc(std::size_t size);
+void* __libc_calloc(std::size_t count, std::size_t size);
+void* __libc_realloc(void* memory, std::size_t size);
+void* __libc_memalign(std::size_t alignment, std::size_t size);
 }
+// NOLINTEND(*-reserved-identifier,readability-identifier-naming)
 
 namespace medurwkv::test {
 namespace {

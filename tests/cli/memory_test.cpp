@@ -129,10 +129,10 @@ TEST_F(Memory, ASizeThatCannotFitIsRefusedBeforeTheWork) {
   write_file(input, npy_header(NpyType::f32, {1, 3, 1024, 1024}));
   fs::resize_file(input, fs::file_size(input) + std::uintmax_t{4} * 3 * 1024 * 1024);
   expect_refused(
-      {"features", model(), input.string(), "--out", path("f").string(), "--memory", "0.2"},
+      {"features", model(), input.string(), "--out", path("f").string(), "--memory", "0.05"},
       "takes about");
   const Outcome bench = run_program({"bench", "--quick", "--size", "4096", "--preset", "nano"},
-                                    {.largest_data = 1'500'000'000});
+                                    {.largest_data = 400'000'000});
   EXPECT_EQ(bench.code, 1) << bench.err;
   EXPECT_TRUE(contains(bench.err, "--size 4096: takes about")) << bench.err;
 }

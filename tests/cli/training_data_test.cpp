@@ -67,7 +67,7 @@ TEST_F(TrainingData, AugmentationIsConfigured) {
   for (const auto& [setting, part] :
        {std::pair{"augment.rotaton=3", "augment.rotation"},
         std::pair{"augment.elastic=0.6", "0.45"}, std::pair{"input.fit=padded", "pad"},
-        std::pair{"input.fit=tile", "not known"}, std::pair{"input.augment=mediun", "medium"}}) {
+        std::pair{"input.fit=tiles", "tile"}, std::pair{"input.augment=mediun", "medium"}}) {
     const Outcome refused = train("refused", {"--set", setting});
     EXPECT_EQ(refused.code, 2) << setting;
     EXPECT_TRUE(contains(refused.err, part)) << refused.err;

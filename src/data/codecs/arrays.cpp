@@ -12,6 +12,7 @@
 #include "core/error.h"
 #include "core/files.h"
 #include "core/memory.h"
+#include "core/own_library.h"
 #include "core/text.h"
 #include "core/zip.h"
 #include "data/codecs/codecs.h"
@@ -26,19 +27,8 @@ using namespace std::string_view_literals;
 constexpr const char* h5_library_name = "libmedurwkv_h5.so";
 constexpr std::size_t message_size = 256;
 
-/// Beside the program in a build folder, in ../lib/medurwkv when installed.
-std::optional<fs::path> h5_library_path() {
-  if (const char* chosen = std::getenv("MEDURWKV_H5_LIBRARY")) return fs::path(chosen);
-  const fs::path program = fs::read_symlink("/proc/self/exe").parent_path();
-  for (const fs::path& place :
-       {program / h5_library_name, program.parent_path() / "lib/medurwkv" / h5_library_name}) {
-    if (fs::exists(place)) return place;
-  }
-  return std::nullopt;
-}
-
 const MedurwkvH5Library& h5_library(const std::string& file) {
-  const auto path = h5_library_path();
+  const auto path = own_library("MEDURWKV_H5_LIBRARY", h5_library_name);
   void* handle = path ? dlopen(path->c_str(), RTLD_NOW | RTLD_LOCAL) : nullptr;
   if (handle == nullptr) {
     throw_failure(concat(file, ": is HDF5, which ", h5_library_name, " reads; ",
