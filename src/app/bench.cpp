@@ -12,6 +12,7 @@
 #include "measure/machine.h"
 #include "native/program.h"
 #include "native/read_floats.h"
+#include "native/seen_numbers.h"
 #include "net/presets.h"
 #include "weights/opened_model.h"
 
@@ -28,14 +29,14 @@ weights::SourcedNetwork network_of(const library::BenchRequest& request) {
 class Prediction {
  public:
   Prediction(const weights::SourcedNetwork& subject, std::int64_t width, std::int64_t height,
-             native::Precision precision)
+             native::Precision precision, const native::Ranges& ranges = {})
       : recorded_(plan::record(subject.network, 1, height, width)),
         image_(static_cast<std::size_t>(element_count(recorded_.shape(recorded_.input))), 0.5F),
         logits_(static_cast<std::size_t>(element_count(recorded_.shape(recorded_.outputs[0])))) {
     const std::vector<net::ParameterSpec>& specs = recorded_.parameters;
     const std::int64_t held = resident_memory();
     const std::int64_t own =
-        native::program_memory(recorded_, precision) + native::float_bytes(specs) +
+        native::program_memory(recorded_, precision, ranges) + native::float_bytes(specs) +
         std::int64_t{sizeof(float)} * static_cast<std::int64_t>(image_.size() + logits_.size());
     if (const std::int64_t left = memory_left(); own > left) {
       throw_failure(concat("--size ", width, ": takes about ",
@@ -49,7 +50,7 @@ class Prediction {
                                                     [](const net::ParameterSpec& spec) {
                                                       return net::initial_values(spec, 1);
                                                     }),
-                     precision);
+                     precision, ranges);
     workspace_ = native::workspace_for(*program_);
   }
 
@@ -70,6 +71,23 @@ class Prediction {
   native::Memory workspace_;
 };
 
+/// A model's own, or those of one run: what is measured is the time.
+native::Ranges ranges_of(const weights::SourcedNetwork& subject, std::int64_t width,
+                         std::int64_t height) {
+  if (!subject.int8_ranges.empty()) return subject.int8_ranges;
+  Prediction prediction(subject, width, height, native::Precision::float32);
+  native::SeenNumbers seen;
+  prediction.run([&](const plan::Operation& operation, std::span<const float* const> inputs,
+                     std::span<const float* const> /*outputs*/) {
+    seen.see(prediction.run_plan(), operation, inputs);
+  });
+  native::Ranges out;
+  for (const native::ProductRange& one : seen.products()) {
+    if (one.range > 0) out[one.weight] = one.range;
+  }
+  return out;
+}
+
 /// The time of each kind of operation, taken between the steps of whole runs.
 class Profile {
  public:
@@ -77,7 +95,8 @@ class Profile {
     const bool first = seconds_.empty();
     std::map<std::string, double> taken;
     Clock::time_point before = Clock::now();
-    prediction.run([&](const plan::Operation& op, std::span<const float* const> /*outputs*/) {
+    prediction.run([&](const plan::Operation& op, std::span<const float* const> /*inputs*/,
+                       std::span<const float* const> /*outputs*/) {
       const Clock::time_point now = Clock::now();
       taken[op.type->name] += std::chrono::duration<double>(now - before).count();
       if (first) {
@@ -119,14 +138,22 @@ class Profile {
   std::map<std::string, std::vector<measure::Work>> works_;
 };
 
+native::Precision precision_of(const weights::SourcedNetwork& subject,
+                               const BenchOptions& options) {
+  return native::resolved(native::precision_from(options.precision), !subject.int8_ranges.empty());
+}
+
 BenchSize measure_size(const weights::SourcedNetwork& subject, std::int64_t width,
                        std::int64_t height, const BenchOptions& options, Listener& listener) {
   listener.line(
       concat("measuring ", width, " x ", height, ", ", options.request.rounds, " rounds"));
   std::optional<Prediction> prediction;
+  const native::Precision precision = precision_of(subject, options);
+  const native::Ranges ranges =
+      precision == native::Precision::int8 ? ranges_of(subject, width, height) : native::Ranges{};
   // Memory first: the machine's loops take some of their own.
   const std::int64_t peak = measure::peak_memory_of([&] {
-    prediction.emplace(subject, width, height, native::precision_from(options.precision));
+    prediction.emplace(subject, width, height, precision, ranges);
     prediction->run();
   });
   Profile profile;
@@ -156,7 +183,7 @@ BenchReport measure_network(const BenchOptions& options, Listener& listener) {
                   .libtorch = {},
                   .network = subject.network.preset,
                   .task = subject.classifies() ? "classify" : "segmentation",
-                  .precision = native::to_string(native::precision_from(options.precision)),
+                  .precision = native::to_string(precision_of(subject, options)),
                   .batch = options.request.batch,
                   .threads = options.request.threads,
                   .rounds = options.request.rounds,

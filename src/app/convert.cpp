@@ -30,6 +30,7 @@ weights::Converted convert(const ConvertRequest& request) {
                                  .wkv = {},
                                  .encoder = request.encoder,
                                  .classes = request.classes,
+                                 .int8_ranges = {},
                                  .adjust = {},
                                  .parameters_of = plan::parameters_of};
   if (!request.wkv.empty()) conversion.wkv = net::wkv_mode_from(request.wkv);

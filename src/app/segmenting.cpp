@@ -59,7 +59,7 @@ std::vector<std::unique_ptr<Engine>> open_engines(const Segmenting& request,
                        " is the native engine's; LibTorch computes in float32"));
   }
   for (const Member& member : members) {
-    out.push_back(native ? native::open_model(member.model, precision)
+    out.push_back(native ? native::open_model(member.model, {.precision = precision})
                          : open_engine({.model = member.model,
                                         .device = request.device,
                                         .threads = threads,

@@ -37,9 +37,11 @@ void add_engine(CLI::App& command, std::string& engine) {
 
 void add_precision(CLI::App& command, std::string& precision) {
   command
-      .add_option("--precision", precision,
-                  "float32, bfloat16, or auto: bfloat16 where the processor has it (native engine)")
-      ->check(CLI::IsMember({"float32", "bfloat16", "auto"}))
+      .add_option(
+          "--precision", precision,
+          "float32, bfloat16, int8 (for a model that quantize prepared), or auto: the fastest of "
+          "them that processor and model have (native engine)")
+      ->check(CLI::IsMember({"float32", "bfloat16", "int8", "auto"}))
       ->capture_default_str();
 }
 

@@ -101,5 +101,6 @@ void add_doctor(CLI::App& root);
 void add_bench(CLI::App& root);
 void add_convert(CLI::App& root);
 void add_features(CLI::App& root);
+void add_quantize(CLI::App& root);
 
 }  // namespace medurwkv::cli

@@ -215,6 +215,7 @@ int run(int count, char** arguments) {
   add_inspect(root);
   add_convert(root);
   add_features(root);
+  add_quantize(root);
   add_bench(root);
   try {
     refuse_empty_words(count, arguments);

@@ -3,6 +3,7 @@
 #ifdef _OPENMP
 #include <omp.h>
 #endif
+#include <pthread.h>
 #include <sched.h>
 
 #include <algorithm>
@@ -36,6 +37,12 @@ class FirstThrown {
   std::int64_t part_ = 0;
   std::exception_ptr thrown_;
 };
+
+/// OpenMP's threads do not live on in a forked process, where it would wait for them for ever.
+[[maybe_unused]] const int one_thread_after_fork = pthread_atfork(nullptr, nullptr, [] {
+  set_thread_count(1);
+  tell_openmp();
+});
 
 }  // namespace
 

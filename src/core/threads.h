@@ -8,7 +8,9 @@
 
 namespace medurwkv {
 
-/// Threads that parallel_for uses; at least 1. Set once at start, before computing.
+/// Threads that parallel_for uses; at least 1. Set once at start, before computing. A forked
+/// process has one until it sets another number, which it may only where its parent has run no loop
+/// yet.
 void set_thread_count(int count);
 int thread_count();
 

@@ -33,12 +33,10 @@ template <class Real>
 struct Room {
   Real* scratch;
   std::int32_t* integers;
-  std::int64_t* rows;
 
   Room(Cutter& cutter, std::int64_t samples)
       : scratch(cutter.take<Real>(deform_scratch * deform_samples_at_once(samples))),
-        integers(cutter.take<std::int32_t>(deform_integers * deform_samples_at_once(samples))),
-        rows(cutter.take<std::int64_t>(4 * deform_samples_at_once(samples))) {}
+        integers(cutter.take<std::int32_t>(deform_integers * deform_samples_at_once(samples))) {}
 };
 
 template <class Real>
@@ -61,7 +59,6 @@ void for_each_head(const DeformShape& shape, const DeformHead<Real>& head, Works
                  DeformHead<Real> mine = head;
                  mine.scratch = room.scratch;
                  mine.integers = room.integers;
-                 mine.rows = room.rows;
                  for (std::int64_t i = begin; i < end; ++i) {
                    mine.batch = i / head.heads;
                    mine.head = i % head.heads;

@@ -35,6 +35,18 @@ struct Samples {
         integer_room(token + 4 * stride) {}
 };
 
+/// body(factor, token) for each corner inside of samples [first, first + count).
+template <class Real, class Body>
+void each_corner(const Samples<Real>& samples, std::int64_t first, std::int64_t count,
+                 const Body& body) {
+  for (std::int64_t sample = first; sample < first + count; ++sample) {
+    for (std::int64_t corner = 0; corner < 4; ++corner) {
+      const std::int64_t at = corner * samples.stride + sample;
+      if (samples.token[at] >= 0) body(samples.factor[at], samples.token[at]);
+    }
+  }
+}
+
 /// Neighbouring queries.
 template <class Real>
 struct QueryGroup {
@@ -87,19 +99,10 @@ void deform_forward_head(const DeformHead<Real>& head) {
       head.in.values + head.batch * head.value_count * stride + head.head * head.width;
   const Samples<Real> samples(head);
   const Channels channels(head, samples);
-  Real* factors = samples.room;
   for_each_group(head, [&](const QueryGroup<Real>& group) {
     channels.find(group);
     for (std::int64_t n = 0; n < group.count; ++n) {
-      std::int64_t terms = 0;
-      for (std::int64_t sample = n * head.samples; sample < (n + 1) * head.samples; ++sample) {
-        for (std::int64_t at = sample; at < 4 * samples.stride; at += samples.stride) {
-          factors[terms] = samples.factor[at];
-          head.rows[terms] = samples.token[at] * stride;
-          terms += samples.token[at] >= 0 ? 1 : 0;
-        }
-      }
-      Channels::combine(values, head.rows, factors, terms, head.width,
+      Channels::combine(values, stride, samples, n * head.samples, head.samples, head.width,
                         head.y + QueryPlace<Real>(head, group.first + n).result);
     }
   });

@@ -30,7 +30,6 @@ struct DeformHead {
   // Scratch memory. Sizes are in units of deform_samples_at_once(samples).
   Real* scratch = nullptr;           ///< deform_scratch
   std::int32_t* integers = nullptr;  ///< deform_integers
-  std::int64_t* rows = nullptr;      ///< four
 };
 
 inline constexpr std::int64_t deform_scratch = 20;

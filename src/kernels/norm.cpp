@@ -52,6 +52,16 @@ struct NormReluBackwardRoom {
         mean_normed(cutter.take<Real>(channels)) {}
 };
 
+template <class Real>
+void run_layer_norm(const LayerNormShape& shape, LayerNormRows<Real>& rows, Real* mean,
+                    Real* deviation) {
+  rows.mean = mean;
+  rows.deviation = deviation;
+  for_each_block(shape.rows, [&](std::int64_t begin, std::int64_t end) {
+    token_kernels<Real>().layer_norm_forward(rows, begin, end);
+  });
+}
+
 }  // namespace
 
 template <class Real>
@@ -87,22 +97,22 @@ void layer_norm_forward(const LayerNormShape& shape, const LayerNormInput<Real>&
                         Real* mean, Real* deviation) {
   LayerNormRows<Real> rows = rows_of(shape, in);
   rows.y = y;
-  rows.mean = mean;
-  rows.deviation = deviation;
-  for_each_block(shape.rows, [&](std::int64_t begin, std::int64_t end) {
-    token_kernels<Real>().layer_norm_forward(rows, begin, end);
-  });
+  run_layer_norm(shape, rows, mean, deviation);
 }
 
 void layer_norm_forward(const LayerNormShape& shape, const LayerNormInput<float>& in, Bfloat16* y,
                         float* mean, float* deviation) {
   LayerNormRows<float> rows = rows_of(shape, in);
   rows.narrow = y;
-  rows.mean = mean;
-  rows.deviation = deviation;
-  for_each_block(shape.rows, [&](std::int64_t begin, std::int64_t end) {
-    token_kernels<float>().layer_norm_forward(rows, begin, end);
-  });
+  run_layer_norm(shape, rows, mean, deviation);
+}
+
+void layer_norm_forward(const LayerNormShape& shape, const LayerNormInput<float>& in, float steps,
+                        Int8* y, float* mean, float* deviation) {
+  LayerNormRows<float> rows = rows_of(shape, in);
+  rows.whole = y;
+  rows.steps = steps;
+  run_layer_norm(shape, rows, mean, deviation);
 }
 
 template <class Real>

@@ -36,6 +36,9 @@ void layer_norm_forward(const LayerNormShape& shape, const LayerNormInput<Real>&
                         Real* mean, Real* deviation);
 void layer_norm_forward(const LayerNormShape& shape, const LayerNormInput<float>& in, Bfloat16* y,
                         float* mean, float* deviation);
+/// y times steps.
+void layer_norm_forward(const LayerNormShape& shape, const LayerNormInput<float>& in, float steps,
+                        Int8* y, float* mean, float* deviation);
 
 template <class Real>
 struct LayerNormGradient {

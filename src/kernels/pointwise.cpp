@@ -54,6 +54,12 @@ void to_bfloat16(std::int64_t count, const float* x, Bfloat16* out) {
   });
 }
 
+void to_int8(std::int64_t count, const float* x, float steps, Int8* out) {
+  for_each_run(count, [&](std::int64_t i, std::int64_t n) {
+    token_kernels<float>().to_int8(x + i, steps, n, out + i);
+  });
+}
+
 template <class Real>
 void adamw(const AdamWUpdate<Real>& update, std::int64_t count, const Real* gradient,
            Real* parameter, Real* moment1, Real* moment2) {

@@ -24,6 +24,8 @@ template <class Real>
 void squared_relu_backward(std::int64_t count, const Real* x, const Real* grad_out, Real* grad_x);
 
 void to_bfloat16(std::int64_t count, const float* x, Bfloat16* out);
+/// x steps.
+void to_int8(std::int64_t count, const float* x, float steps, Int8* out);
 
 /// One update of AdamW on `count` numbers each.
 template <class Real>

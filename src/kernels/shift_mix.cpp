@@ -89,6 +89,15 @@ void shift_mix_forward(const ShiftMixShape& shape, const float* x,
   run_forward(shape, rows, workspace);
 }
 
+void shift_mix_forward(const ShiftMixShape& shape, const float* x,
+                       std::span<const float* const> mixes, std::span<const float> steps,
+                       std::span<Int8* const> y, Workspace workspace) {
+  ShiftMixRows<float> rows = rows_of(shape, x, mixes);
+  std::copy(y.begin(), y.end(), rows.whole);
+  std::copy(steps.begin(), steps.end(), rows.steps);
+  run_forward(shape, rows, workspace);
+}
+
 template <class Real>
 void shift_mix_backward(const ShiftMixShape& shape, const Real* x,
                         std::span<const Real* const> mixes, std::span<const Real* const> grad_y,

@@ -35,6 +35,10 @@ void shift_mix_forward(const ShiftMixShape& shape, const Real* x,
 void shift_mix_forward(const ShiftMixShape& shape, const float* x,
                        std::span<const float* const> mixes, std::span<Bfloat16* const> y,
                        Workspace workspace);
+/// Each y times its steps.
+void shift_mix_forward(const ShiftMixShape& shape, const float* x,
+                       std::span<const float* const> mixes, std::span<const float> steps,
+                       std::span<Int8* const> y, Workspace workspace);
 
 /// Gradients of sum over the mixes of y * grad_y.
 template <class Real>

@@ -15,6 +15,9 @@ inline constexpr std::int64_t most_mixes = 3;
 /// The upper half of a float, rounded to the nearest, ties to even.
 enum class Bfloat16 : std::uint16_t {};
 
+/// A number times what the caller says, the nearest whole one to it (ties to even) of -127..127.
+enum class Int8 : std::int8_t {};
+
 template <class Real>
 struct ShiftMixRows {
   std::int64_t height = 0;
@@ -25,6 +28,8 @@ struct ShiftMixRows {
   const Real* mix[most_mixes]{};
   Real* y[most_mixes]{};
   Bfloat16* narrow[most_mixes]{};  ///< in place of y, where it is not null
+  Int8* whole[most_mixes]{};       ///< in place of y, where it is not null
+  Real steps[most_mixes]{};        ///< whole numbers to 1
   // backward
   const Real* grad_y[most_mixes]{};
   Real* grad_x = nullptr;
@@ -60,6 +65,8 @@ struct LayerNormRows {
   const Real* bias = nullptr;
   Real* y = nullptr;
   Bfloat16* narrow = nullptr;  ///< in place of y, where it is not null
+  Int8* whole = nullptr;       ///< in place of y, where it is not null
+  Real steps = 1;              ///< whole numbers to 1
   Real* mean = nullptr;        ///< of each row of x
   Real* deviation = nullptr;   ///< one over it, of each row of x
   // backward
@@ -125,6 +132,8 @@ struct TokenKernels {
   void (*squared_relu_forward)(const Real* x, std::int64_t count, Real* out);
   void (*squared_relu_backward)(const Real* x, const Real* grad, std::int64_t count, Real* grad_x);
   void (*to_bfloat16)(const Real* x, std::int64_t count, Bfloat16* out);
+  /// x steps.
+  void (*to_int8)(const Real* x, Real steps, std::int64_t count, Int8* out);
   void (*adamw)(const AdamWUpdate<Real>& update, const Real* gradient, std::int64_t count,
                 Real* parameter, Real* moment1, Real* moment2);
   void (*scale_add_forward)(const ScaleAddRows<Real>& rows, std::int64_t begin, std::int64_t end);

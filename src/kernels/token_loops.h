@@ -1,7 +1,7 @@
 // The loops of kernels/token_kernels.h, written once. A file that includes this defines
-// MEDURWKV_KERNEL_NAMESPACE, one per instruction set, and supplies `Channels`: exp, square root and
-// sums over a row. The compiler vectorises the other loops. Nothing of the standard library is
-// used, as in kernels/vector/simd.h.
+// MEDURWKV_KERNEL_NAMESPACE, one per instruction set, and supplies `Channels`: exp, square root,
+// sums over a row, and writing one. The compiler vectorises the other loops. Nothing of the
+// standard library is used, as in kernels/vector/simd.h.
 #pragma once
 
 #include <cstdint>
@@ -11,17 +11,24 @@
 namespace medurwkv::kernels::MEDURWKV_KERNEL_NAMESPACE {
 
 template <class Real>
-void put(Real value, Real* to) {
+void put(Real value, Real /*steps*/, Real* to) {
   *to = value;
 }
 
-/// A NaN stays one.
+/// A NaN that arithmetic makes stays one.
 template <class Real>
-void put(Real value, Bfloat16* to) {
+void put(Real value, Real /*steps*/, Bfloat16* to) {
   const auto bits = __builtin_bit_cast(std::uint32_t, static_cast<float>(value));
-  const std::uint32_t rounded = (bits + 0x7fff + ((bits >> 16) & 1)) >> 16;
-  const std::uint32_t nan = (bits >> 16) | 0x40;
-  *to = static_cast<Bfloat16>((bits & 0x7fffffff) > 0x7f800000 ? nan : rounded);
+  *to = static_cast<Bfloat16>((bits + 0x7fff + ((bits >> 16) & 1)) >> 16);
+}
+
+template <class Real>
+void put(Real value, Real steps, Int8* to) {
+  const auto many = static_cast<float>(value * steps);
+  const float held = many < -127.F ? -127.F : many > 127.F ? 127.F : many;
+  // A float of this size has no fraction, and its lowest byte is the number that was added.
+  const auto bits = __builtin_bit_cast(std::uint32_t, held + 12582912.F);
+  *to = static_cast<Int8>(static_cast<std::int8_t>(bits));
 }
 
 template <class Real>
@@ -55,7 +62,7 @@ void gather_neighbours(const ShiftMixRows<Real>& rows, std::int64_t row, const R
   }
 }
 
-template <class Real, class Out>
+template <class Channels, class Real, class Out>
 void shift_mix_rows_to(const ShiftMixRows<Real>& rows, Out* const* outputs, std::int64_t begin,
                        std::int64_t end) {
   const std::int64_t channels = rows.channels;
@@ -66,17 +73,20 @@ void shift_mix_rows_to(const ShiftMixRows<Real>& rows, Out* const* outputs, std:
     for (std::int64_t m = 0; m < rows.mixes; ++m) {
       const Real* __restrict mix = rows.mix[m];
       Out* __restrict y = outputs[m] + row * channels;
-      for (std::int64_t c = 0; c < channels; ++c) {
-        put(shifted[c] + (x[c] - shifted[c]) * mix[c], y + c);
-      }
+      const auto mixed = [=](std::int64_t c, std::int64_t n) {
+        const auto from = Channels::some(shifted + c, n);
+        return from + (Channels::some(x + c, n) - from) * Channels::some(mix + c, n);
+      };
+      Channels::write(channels, rows.steps[m], mixed, y);
     }
   }
 }
 
-template <class Real>
+template <class Channels, class Real>
 void shift_mix_forward_rows(const ShiftMixRows<Real>& rows, std::int64_t begin, std::int64_t end) {
-  if (rows.narrow[0] != nullptr) return shift_mix_rows_to(rows, rows.narrow, begin, end);
-  shift_mix_rows_to(rows, rows.y, begin, end);
+  if (rows.narrow[0] != nullptr) return shift_mix_rows_to<Channels>(rows, rows.narrow, begin, end);
+  if (rows.whole[0] != nullptr) return shift_mix_rows_to<Channels>(rows, rows.whole, begin, end);
+  shift_mix_rows_to<Channels>(rows, rows.y, begin, end);
 }
 
 template <class Real>
@@ -133,9 +143,16 @@ void squared_relu_backward_run(const Real* __restrict x, const Real* __restrict 
   for (std::int64_t i = 0; i < count; ++i) grad_x[i] = x[i] > 0 ? 2 * x[i] * grad[i] : 0;
 }
 
-template <class Real>
-void to_bfloat16_run(const Real* __restrict x, std::int64_t count, Bfloat16* __restrict out) {
-  for (std::int64_t i = 0; i < count; ++i) put(x[i], out + i);
+template <class Channels, class Real>
+void to_bfloat16_run(const Real* x, std::int64_t count, Bfloat16* out) {
+  const auto same = [=](std::int64_t i, std::int64_t n) { return Channels::some(x + i, n); };
+  Channels::write(count, Real{1}, same, out);
+}
+
+template <class Channels, class Real>
+void to_int8_run(const Real* x, Real steps, std::int64_t count, Int8* out) {
+  const auto same = [=](std::int64_t i, std::int64_t n) { return Channels::some(x + i, n); };
+  Channels::write(count, steps, same, out);
 }
 
 template <class Channels, class Real>
@@ -195,9 +212,11 @@ void layer_norm_rows_to(const LayerNormRows<Real>& rows, Out* output, std::int64
     const Real deviation = 1 / Channels::root(variance + rows.epsilon);
     rows.mean[row] = mean;
     rows.deviation[row] = deviation;
-    for (std::int64_t c = 0; c < channels; ++c) {
-      put((x[c] - mean) * deviation * weight[c] + bias[c], y + c);
-    }
+    const auto normed = [=](std::int64_t c, std::int64_t n) {
+      return (Channels::some(x + c, n) - mean) * deviation * Channels::some(weight + c, n) +
+             Channels::some(bias + c, n);
+    };
+    Channels::write(channels, rows.steps, normed, y);
   }
 }
 
@@ -206,6 +225,8 @@ void layer_norm_forward_rows(const LayerNormRows<Real>& rows, std::int64_t begin
                              std::int64_t end) {
   if (rows.narrow != nullptr) {
     layer_norm_rows_to<Channels>(rows, rows.narrow, begin, end);
+  } else if (rows.whole != nullptr) {
+    layer_norm_rows_to<Channels>(rows, rows.whole, begin, end);
   } else {
     layer_norm_rows_to<Channels>(rows, rows.y, begin, end);
   }
@@ -320,13 +341,14 @@ void norm_relu_backward_rows(const NormReluRows<Real>& rows, std::int64_t begin,
 
 template <class Channels, class Real>
 constexpr TokenKernels<Real> token_kernels_of() {
-  return {.shift_mix_forward = shift_mix_forward_rows<Real>,
+  return {.shift_mix_forward = shift_mix_forward_rows<Channels, Real>,
           .shift_mix_backward = shift_mix_backward_rows<Real>,
           .gate_forward = gate_forward_run<Channels, Real>,
           .gate_backward = gate_backward_run<Channels, Real>,
           .squared_relu_forward = squared_relu_forward_run<Real>,
           .squared_relu_backward = squared_relu_backward_run<Real>,
-          .to_bfloat16 = to_bfloat16_run<Real>,
+          .to_bfloat16 = to_bfloat16_run<Channels, Real>,
+          .to_int8 = to_int8_run<Channels, Real>,
           .adamw = adamw_run<Channels, Real>,
           .scale_add_forward = scale_add_forward_rows<Real>,
           .scale_add_backward = scale_add_backward_rows<Real>,

@@ -10,7 +10,6 @@
 #include "core/text.h"
 #include "core/threads.h"
 #include "native/program.h"
-#include "native/read_floats.h"
 #include "weights/opened_model.h"
 
 namespace medurwkv::native {
@@ -18,50 +17,78 @@ namespace {
 
 class NativeEngine : public Engine {
  public:
-  NativeEngine(weights::OpenedModel model, Precision precision)
-      : model_(std::move(model)), precision_(precision) {
-    specs_ = plan::parameters_of(model_.info.network);
-    const std::int64_t width = model_.info.input.width;
-    const std::int64_t height = model_.info.input.height;
-    model_.file.understood([&] {
-      check_memory({1, height, width}, memory({1, height, width}) + float_bytes(specs_));
-    });
-    read_ = read_floats(model_.file, specs_);
-    description_ = model_.description(read_.content);
-    description_.precision = to_string(precision);
+  /// `read` gives the weights anew each time.
+  NativeEngine(net::NetworkConfig network, ModelDescription description, EngineOptions options,
+               std::function<Tensors()> read)
+      : network_(std::move(network)),
+        description_(std::move(description)),
+        options_(std::move(options)),
+        specs_(plan::parameters_of(network_)),
+        read_(std::move(read)) {
+    description_.precision = to_string(options_.precision);
   }
 
   [[nodiscard]] const ModelDescription& description() const override { return description_; }
 
   [[nodiscard]] std::int64_t memory(const BatchShape& shape) const override {
-    return program_memory(
-        plan::record(model_.info.network, shape.images, shape.height, shape.width), precision_);
+    return program_memory(recorded(shape), options_.precision, ranges());
   }
 
   void run(const BatchShape& shape, std::span<const float> input,
            std::span<float> logits) override {
     prepare(shape);
     float* const out = logits.data();
-    program_->run(input.data(), {&out, 1}, workspace_.get());
+    if (!options_.watch) {
+      program_->run(input.data(), {&out, 1}, workspace_.get());
+      return;
+    }
+    program_->run(input.data(), {&out, 1}, workspace_.get(),
+                  [&](const plan::Operation& operation, std::span<const float* const> inputs,
+                      std::span<const float* const> /*outputs*/) {
+                    options_.watch(program_->plan(), operation, inputs);
+                  });
+  }
+
+  /// Throws Error where a run and weights of so many bytes do not fit.
+  void check_memory(const BatchShape& shape, std::int64_t weights) const {
+    const std::int64_t needed = memory(shape) + weights;
+    const std::int64_t left = memory_left();
+    if (needed <= left) return;
+    throw_failure(concat(
+        description_.file.empty() ? "" : concat(description_.file, ": "),
+        shape.images > 1 ? concat(shape.images, " images") : "one image", " at ", shape.width,
+        " x ", shape.height, shape.images > 1 ? " take about " : " takes about ",
+        human_bytes(static_cast<double>(needed)), " of memory, ", memory_left_text(left),
+        "; use a smaller network, input or image, or allow more memory"));
+  }
+
+  [[nodiscard]] std::int64_t weight_bytes() const { return float_bytes(specs_); }
+
+  /// What a file's first reading gave.
+  void take(ReadTensors read) {
+    tensors_ = std::move(read.tensors);
+    description_.content_sha256 = read.content;
   }
 
  private:
+  [[nodiscard]] plan::Plan recorded(const BatchShape& shape) const {
+    return plan::record(network_, shape.images, shape.height, shape.width);
+  }
+  [[nodiscard]] const Ranges& ranges() const {
+    static const Ranges none;
+    return options_.ranges ? *options_.ranges : none;
+  }
+
   void prepare(const BatchShape& shape) {
     // Products and workspace are made for a number of threads.
     if (program_ && shape == shape_ && threads_ == thread_count()) return;
     program_.reset();
     workspace_.reset();
-    check_memory(shape, memory(shape) + (read_.tensors.empty() ? 2 : 1) * float_bytes(specs_));
-    if (read_.tensors.empty()) {
-      read_ = read_floats(model_.file, specs_);
-      if (read_.content != description_.content_sha256) {
-        throw_failure(concat(description_.file, ": was changed since it was opened"));
-      }
-    }
+    check_memory(shape, (tensors_.empty() ? 2 : 1) * weight_bytes());
+    if (tensors_.empty()) tensors_ = read_();
     // Taken whatever happens: where memory runs out meanwhile, they are read anew.
-    Tensors taken = std::exchange(read_.tensors, {});
-    program_.emplace(plan::record(model_.info.network, shape.images, shape.height, shape.width),
-                     std::move(taken), precision_);
+    Tensors taken = std::exchange(tensors_, {});
+    program_.emplace(recorded(shape), std::move(taken), options_.precision, ranges());
     try {
       workspace_ = workspace_for(*program_);
     } catch (...) {
@@ -72,22 +99,12 @@ class NativeEngine : public Engine {
     threads_ = thread_count();
   }
 
-  void check_memory(const BatchShape& shape, std::int64_t needed) const {
-    const std::int64_t left = memory_left();
-    if (needed <= left) return;
-    throw_failure(concat(
-        model_.file.file(), ": ", shape.images > 1 ? concat(shape.images, " images") : "one image",
-        " at ", shape.width, " x ", shape.height,
-        shape.images > 1 ? " take about " : " takes about ",
-        human_bytes(static_cast<double>(needed)), " of memory, ", memory_left_text(left),
-        "; use a smaller network, input or image, or allow more memory"));
-  }
-
-  weights::OpenedModel model_;
-  Precision precision_;
-  std::vector<net::ParameterSpec> specs_;
+  net::NetworkConfig network_;
   ModelDescription description_;
-  ReadTensors read_;  ///< until a program has them
+  EngineOptions options_;
+  std::vector<net::ParameterSpec> specs_;
+  std::function<Tensors()> read_;
+  Tensors tensors_;  ///< until a program has them
   std::optional<Program> program_;
   BatchShape shape_;
   int threads_ = 0;
@@ -96,8 +113,43 @@ class NativeEngine : public Engine {
 
 }  // namespace
 
-std::unique_ptr<Engine> open_model(const std::filesystem::path& path, Precision precision) {
-  return std::make_unique<NativeEngine>(weights::open_segmentation(path), precision);
+std::unique_ptr<Engine> open_model(const std::filesystem::path& path,
+                                   const EngineOptions& options) {
+  const auto model = std::make_shared<const weights::OpenedModel>(weights::open_segmentation(path));
+  const weights::ModelInfo& info = model->info;
+  EngineOptions mine = options;
+  if (!mine.ranges && !info.int8_ranges.empty()) mine.ranges = info.int8_ranges;
+  mine.precision = resolved(mine.precision, mine.ranges.has_value());
+  if (mine.precision == Precision::int8 && !mine.ranges) {
+    const std::string file = model->file.file();
+    throw_usage(concat(file, ": has no ranges for int8; `medurwkv quantize ", file,
+                       " IMAGES --out int8.model` finds them and writes a model that has them"));
+  }
+  const std::vector<net::ParameterSpec> specs = plan::parameters_of(info.network);
+  const auto content = std::make_shared<std::string>();
+  auto out = std::make_unique<NativeEngine>(
+      info.network, model->description(""), std::move(mine), [model, specs, content] {
+        ReadTensors read = read_floats(model->file, specs);
+        if (read.content != *content) {
+          throw_failure(concat(model->file.file(), ": was changed since it was opened"));
+        }
+        return std::move(read.tensors);
+      });
+  model->file.understood([&] {
+    out->check_memory({1, info.input.height, info.input.width}, out->weight_bytes());
+  });
+  ReadTensors read = read_floats(model->file, specs);
+  *content = read.content;
+  out->take(std::move(read));
+  return out;
+}
+
+std::unique_ptr<Engine> engine_of(const net::NetworkConfig& network, ModelDescription description,
+                                  ReadParameter read) {
+  const std::vector<net::ParameterSpec> specs = plan::parameters_of(network);
+  return std::make_unique<NativeEngine>(
+      network, std::move(description), EngineOptions{},
+      [specs, read = std::move(read)] { return Tensors(specs, read); });
 }
 
 }  // namespace medurwkv::native

@@ -30,28 +30,35 @@ kernels::Workspace workspace(const StepArrays& arrays, std::int64_t bytes) {
   return {arrays.scratch, static_cast<std::size_t>(bytes)};
 }
 
-/// An output that is held in bfloat16.
-kernels::Bfloat16* narrow_output(float* output) {
+/// An output that is held in 16 or 8 bits.
+kernels::Bfloat16* as_bfloat16(float* output) {
   return reinterpret_cast<kernels::Bfloat16*>(output);
 }
+kernels::Int8* as_int8(float* output) {
+  return reinterpret_cast<kernels::Int8*>(output);
+}
 
-bool is_narrow(const StepQuestion& question) {
-  return question.output_types[0] == plan::NumberType::bfloat16;
+/// Whole numbers to 1.
+float steps(const plan::Held& held) {
+  return static_cast<float>(1 / held.step);
 }
 
 std::unique_ptr<Step> norm_step(const StepQuestion& question,
                                 const kernels::LayerNormShape& shape) {
   // Mean and deviation of each row, which only a backward pass would want.
   return function_step(
-      [shape, narrow = is_narrow(question)](const StepArrays& arrays) {
+      [shape, held = question.outputs_held[0]](const StepArrays& arrays) {
         float* const mean = floats(arrays.scratch);
+        float* const deviation = mean + shape.rows;
         const kernels::LayerNormInput<float> in{
             .x = arrays.in[0], .weight = arrays.in[1], .bias = arrays.in[2]};
-        if (narrow) {
-          kernels::layer_norm_forward(shape, in, narrow_output(arrays.out[0]), mean,
-                                      mean + shape.rows);
+        float* const out = arrays.out[0];
+        if (held.type == plan::NumberType::bfloat16) {
+          kernels::layer_norm_forward(shape, in, as_bfloat16(out), mean, deviation);
+        } else if (held.type == plan::NumberType::int8) {
+          kernels::layer_norm_forward(shape, in, steps(held), as_int8(out), mean, deviation);
         } else {
-          kernels::layer_norm_forward<float>(shape, in, arrays.out[0], mean, mean + shape.rows);
+          kernels::layer_norm_forward<float>(shape, in, out, mean, deviation);
         }
       },
       2 * number * shape.rows);
@@ -107,8 +114,13 @@ std::unique_ptr<Step> make_squared_relu(const StepQuestion& question) {
 }
 
 std::unique_ptr<Step> make_narrow(const StepQuestion& question) {
-  return function_step([count = element_count(question.inputs[0])](const StepArrays& arrays) {
-    kernels::to_bfloat16(count, arrays.in[0], narrow_output(arrays.out[0]));
+  return function_step([count = element_count(question.inputs[0]),
+                        held = question.outputs_held[0]](const StepArrays& arrays) {
+    if (held.type == plan::NumberType::bfloat16) {
+      kernels::to_bfloat16(count, arrays.in[0], as_bfloat16(arrays.out[0]));
+    } else {
+      kernels::to_int8(count, arrays.in[0], steps(held), as_int8(arrays.out[0]));
+    }
   });
 }
 
@@ -134,16 +146,27 @@ std::unique_ptr<Step> make_shift_mix(const StepQuestion& question) {
                                      .width = grid.width,
                                      .channels = question.inputs[0][2]};
   const std::int64_t bytes = kernels::shift_mix_forward_workspace<float>(shape);
+  const plan::NumberType type = question.outputs_held[0].type;
+  std::array<float, kernels::most_mixes> all_steps{};
+  std::transform(question.outputs_held.begin(), question.outputs_held.end(), all_steps.begin(),
+                 steps);
   return function_step(
-      [shape, bytes, narrow = is_narrow(question)](const StepArrays& arrays) {
-        if (!narrow) {
-          return kernels::shift_mix_forward<float>(shape, arrays.in[0], arrays.in.subspan(1),
-                                                   arrays.out, workspace(arrays, bytes));
+      [shape, bytes, type, all_steps](const StepArrays& arrays) {
+        const auto mixes = arrays.in.subspan(1);
+        const kernels::Workspace room = workspace(arrays, bytes);
+        if (type == plan::NumberType::bfloat16) {
+          std::array<kernels::Bfloat16*, kernels::most_mixes> y{};
+          std::transform(arrays.out.begin(), arrays.out.end(), y.begin(), as_bfloat16);
+          kernels::shift_mix_forward(shape, arrays.in[0], mixes,
+                                     std::span(y).first(arrays.out.size()), room);
+        } else if (type == plan::NumberType::int8) {
+          std::array<kernels::Int8*, kernels::most_mixes> y{};
+          std::transform(arrays.out.begin(), arrays.out.end(), y.begin(), as_int8);
+          kernels::shift_mix_forward(shape, arrays.in[0], mixes, all_steps,
+                                     std::span(y).first(arrays.out.size()), room);
+        } else {
+          kernels::shift_mix_forward<float>(shape, arrays.in[0], mixes, arrays.out, room);
         }
-        std::array<kernels::Bfloat16*, kernels::most_mixes> y{};
-        std::transform(arrays.out.begin(), arrays.out.end(), y.begin(), narrow_output);
-        kernels::shift_mix_forward(shape, arrays.in[0], arrays.in.subspan(1),
-                                   std::span(y).first(arrays.out.size()), workspace(arrays, bytes));
       },
       bytes);
 }

@@ -46,6 +46,10 @@ bool onednn_has_bfloat16() {
   return isa == dnnl::cpu_isa::avx512_core_bf16 || isa == dnnl::cpu_isa::avx512_core_amx;
 }
 
+bool onednn_has_int8() {
+  return onednn_has_bfloat16() || dnnl::get_effective_cpu_isa() == dnnl::cpu_isa::avx512_core_vnni;
+}
+
 double onednn_matmul_gflops(std::int64_t rows, std::int64_t inner, std::int64_t columns) {
   std::vector<float> a = filled(rows * inner, 7);
   std::vector<float> b = filled(inner * columns, 11);

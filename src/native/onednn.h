@@ -19,5 +19,7 @@ double onednn_matmul_gflops(std::int64_t rows, std::int64_t inner, std::int64_t 
 
 /// Whether it multiplies bfloat16 numbers by instructions made for that (AVX512-BF16 or AMX).
 bool onednn_has_bfloat16();
+/// The same of whole numbers of 8 bits (AVX512-VNNI or AMX).
+bool onednn_has_int8();
 
 }  // namespace medurwkv::native

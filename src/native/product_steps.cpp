@@ -1,5 +1,7 @@
 // Steps by oneDNN: matrix products, convolutions, pooling. Weights are brought into oneDNN's own
 // order once; its scratch is the caller's.
+#include <algorithm>
+#include <cmath>
 #include <cstring>
 #include <new>
 #include <optional>
@@ -23,13 +25,26 @@ const dnnl::engine& cpu() {
   return engine;
 }
 
-memory::desc described(const memory::dims& shape, plan::NumberType type, Tag tag) {
+using plan::Held;
+using plan::NumberType;
+
+memory::desc described(const memory::dims& shape, NumberType type, Tag tag) {
   using Type = memory::data_type;
-  return {shape, type == plan::NumberType::float32 ? Type::f32 : Type::bf16, tag};
+  switch (type) {
+    case NumberType::float32: return {shape, Type::f32, tag};
+    case NumberType::bfloat16: return {shape, Type::bf16, tag};
+    case NumberType::int8: return {shape, Type::s8, tag};
+    case NumberType::uint8: return {shape, Type::u8, tag};
+  }
+  return {};
 }
 
 memory::desc floats(const memory::dims& shape, Tag tag) {
-  return described(shape, plan::NumberType::float32, tag);
+  return described(shape, NumberType::float32, tag);
+}
+
+bool is_whole(const Held& held) {
+  return held.type == NumberType::int8 || held.type == NumberType::uint8;
 }
 
 /// oneDNN's errors as ours.
@@ -54,7 +69,9 @@ bool reads_input(const Post& post) {
   return post.how == dnnl::algorithm::binary_mul || post.how == dnnl::algorithm::binary_add;
 }
 
-dnnl::primitive_attr attributes(const std::vector<Post>& posts) {
+/// `to`: how the result is held. `scales`: of the product's sums, one for each channel; empty: 1.
+dnnl::primitive_attr attributes(const std::vector<Post>& posts, const Held& to = {},
+                                const std::vector<float>& scales = {}) {
   dnnl::post_ops chain;
   for (const Post& post : posts) {
     if (reads_input(post)) {
@@ -63,41 +80,110 @@ dnnl::primitive_attr attributes(const std::vector<Post>& posts) {
       chain.append_eltwise(1, post.how, 0, 0);
     }
   }
+  if (is_whole(to)) {
+    chain.append_eltwise(1, dnnl::algorithm::eltwise_linear, static_cast<float>(1 / to.step), 0);
+  }
   dnnl::primitive_attr out;
+  // Bit 1: the results' second dimension, their channels.
+  if (!scales.empty()) out.set_output_scales(2, scales);
   out.set_scratchpad_mode(dnnl::scratchpad_mode::user);
   out.set_post_ops(chain);
   return out;
 }
 
-void reorder(std::span<const float> values, const memory::desc& from, const memory& to) {
+void reorder(const void* values, const memory::desc& from, const memory& to) {
   // oneDNN wants a mutable pointer; the values are only read.
-  memory source(from, cpu(), const_cast<float*>(values.data()));
+  memory source(from, cpu(), const_cast<void*>(values));
   dnnl::stream stream(cpu());
   memory target(to);
   dnnl::reorder(source, target).execute(stream, source, target);
   stream.wait();
 }
 
-/// `values`, which lie as `from` says, in the order of `to`.
-memory packed(std::span<const float> values, const memory::desc& from, const memory::desc& to,
-              Arena& arena) {
-  const auto bytes = static_cast<std::int64_t>(to.get_size());
-  memory out(to, cpu(), arena.take(bytes));
-  reorder(values, from, out);
-  return out;
-}
-
-/// The same of a constant, in its own place where that may be.
-memory packed(const Constant& constant, const memory::desc& from, const memory::desc& to,
-              Arena& arena) {
+/// `values`, which lie as `from` says and were made of `constant`, in the order of `to`; in the
+/// constant's own place where that may be.
+memory packed(const void* values, const memory::desc& from, const memory::desc& to,
+              const Constant& constant, Arena& arena) {
   if (!constant.sole || to.get_size() > constant.numbers.size_bytes()) {
-    return packed(constant.numbers, from, to, arena);
+    memory out(to, cpu(), arena.take(static_cast<std::int64_t>(to.get_size())));
+    reorder(values, from, out);
+    return out;
   }
   const memory copy(to, cpu());
-  reorder(constant.numbers, from, copy);
+  reorder(values, from, copy);
   std::memcpy(constant.numbers.data(), copy.get_data_handle(), to.get_size());
   return {to, cpu(), constant.numbers.data()};
 }
+
+memory packed(const Constant& constant, const memory::desc& from, const memory::desc& to,
+              Arena& arena) {
+  return packed(constant.numbers.data(), from, to, constant, arena);
+}
+
+/// Whole numbers of 8 bits in place of a product's weights, each channel of the result with a step
+/// of its own.
+struct WholeWeights {
+  std::vector<std::int8_t> numbers;
+  std::vector<float> scales;  ///< of the sums over whole numbers times whole numbers
+};
+
+/// `weight`: rows of one channel each. `x`: how what it is multiplied by is held.
+WholeWeights whole_weights(std::span<const float> weight, std::int64_t channels, const Held& x) {
+  WholeWeights out;
+  out.numbers.reserve(weight.size());
+  const std::size_t row = weight.size() / static_cast<std::size_t>(channels);
+  for (std::size_t at = 0; at < weight.size(); at += row) {
+    const std::span<const float> numbers = weight.subspan(at, row);
+    float most = 0;
+    for (const float one : numbers) most = std::max(most, std::abs(one));
+    const float step = most > 0 ? most / 127 : 1;
+    for (const float one : numbers) {
+      out.numbers.push_back(static_cast<std::int8_t>(std::lrint(one / step)));
+    }
+    out.scales.push_back(step * static_cast<float>(x.step));
+  }
+  return out;
+}
+
+/// What a product multiplies by and adds, as its primitive wants them.
+class Operands {
+ public:
+  Operands(const Constant& weight, const Constant& bias, std::int64_t channels, const Held& x)
+      : weight_(weight), bias_(bias) {
+    if (is_whole(x)) whole_ = whole_weights(weight.numbers, channels, x);
+  }
+
+  /// Of the weights as the primitive reads them, in the order of `tag`.
+  [[nodiscard]] memory::desc weights(const memory::dims& shape, const Held& x, Tag tag) const {
+    return described(shape, is_whole(x) ? NumberType::int8 : x.type, tag);
+  }
+  /// Of the sums, each times `factor`; empty where x is not held in whole numbers.
+  [[nodiscard]] std::vector<float> scales(double factor = 1) const {
+    std::vector<float> out = whole_.scales;
+    for (float& one : out) one *= static_cast<float>(factor);
+    return out;
+  }
+  [[nodiscard]] bool has_bias() const { return bias_.is_known(); }
+
+  /// `given`: the order in which the weights lie now.
+  [[nodiscard]] memory packed_weights(const memory::dims& shape, Tag given, const memory::desc& to,
+                                      Arena& arena) const {
+    if (whole_.numbers.empty()) return packed(weight_, floats(shape, given), to, arena);
+    return packed(whole_.numbers.data(), described(shape, NumberType::int8, given), to, weight_,
+                  arena);
+  }
+  /// oneDNN adds the bias before it multiplies by the scales.
+  [[nodiscard]] memory packed_bias(const memory::desc& lies, Arena& arena) const {
+    if (whole_.scales.empty()) return packed(bias_, lies, lies, arena);
+    std::vector<float> out(bias_.numbers.begin(), bias_.numbers.end());
+    for (std::size_t c = 0; c < out.size(); ++c) out[c] /= whole_.scales[c];
+    return packed(out.data(), lies, lies, bias_, arena);
+  }
+
+ private:
+  Constant weight_, bias_;
+  WholeWeights whole_;
+};
 
 /// What a primitive reads and writes.
 struct Memories {
@@ -167,7 +253,8 @@ class PrimitiveStep : public Step {
 /// x (rows x inner) by the transposed weight (columns x inner).
 struct Product {
   std::int64_t rows, inner, columns;
-  plan::NumberType from, to;  ///< of x and of the result
+  Held from, to;      ///< x and the result
+  double factor = 1;  ///< of the sum, where x is held in whole numbers
 };
 
 /// Plus a bias where it is known; `source` is x's place among the inputs.
@@ -175,20 +262,22 @@ std::unique_ptr<Step> product(const Product& shape, const Constant& weight, cons
                               Arena& arena, std::size_t source = 0,
                               const std::vector<Post>& posts = {}) {
   return refusing("a matrix product", [&]() -> std::unique_ptr<Step> {
+    const Operands operands(weight, bias, shape.columns, shape.from);
     const memory::dims weights{shape.inner, shape.columns};
-    const memory::desc x = described({shape.rows, shape.inner}, shape.from, Tag::ab);
-    const memory::desc any = described(weights, shape.from, Tag::any);
-    const memory::desc given = floats(weights, Tag::ba);
+    const memory::desc x = described({shape.rows, shape.inner}, shape.from.type, Tag::ab);
+    const memory::desc any = operands.weights(weights, shape.from, Tag::any);
     const memory::desc row = floats({1, shape.columns}, Tag::ab);
-    const memory::desc y = described({shape.rows, shape.columns}, shape.to, Tag::ab);
+    const memory::desc y = described({shape.rows, shape.columns}, shape.to.type, Tag::ab);
     const dnnl::matmul::desc what =
-        bias.is_known() ? dnnl::matmul::desc(x, any, row, y) : dnnl::matmul::desc(x, any, y);
-    const dnnl::matmul::primitive_desc how(what, attributes(posts), cpu());
-    Memories memories{.source = x,
-                      .result = y,
-                      .scratch = how.scratchpad_desc(),
-                      .weights = packed(weight, given, how.weights_desc(), arena)};
-    if (bias.is_known()) memories.bias = packed(bias, row, row, arena);
+        operands.has_bias() ? dnnl::matmul::desc(x, any, row, y) : dnnl::matmul::desc(x, any, y);
+    const dnnl::matmul::primitive_desc how(
+        what, attributes(posts, shape.to, operands.scales(shape.factor)), cpu());
+    Memories memories{
+        .source = x,
+        .result = y,
+        .scratch = how.scratchpad_desc(),
+        .weights = operands.packed_weights(weights, Tag::ba, how.weights_desc(), arena)};
+    if (operands.has_bias()) memories.bias = operands.packed_bias(row, arena);
     return std::make_unique<PrimitiveStep>(dnnl::matmul(how), memories, source, posts);
   });
 }
@@ -253,13 +342,17 @@ Constant bias_of(const StepQuestion& question, std::size_t source = 0) {
 std::unique_ptr<Step> linear(const StepQuestion& question, std::size_t source,
                              std::vector<Post> posts) {
   const Shape& weight = question.inputs[source + 1];
-  const Product shape{.rows = element_count(question.inputs[source]) / weight[1],
-                      .inner = weight[1],
-                      .columns = weight[0],
-                      .from = question.input_types[source],
-                      .to = question.output_types[0]};
+  Product shape{.rows = element_count(question.inputs[source]) / weight[1],
+                .inner = weight[1],
+                .columns = weight[0],
+                .from = question.inputs_held[source],
+                .to = question.outputs_held[0]};
   for (Post& post : posts) {
-    post.other = described({shape.rows, shape.columns}, question.input_types[post.input], Tag::ab);
+    if (!reads_input(post)) continue;
+    const Held& other = question.inputs_held[post.input];
+    post.other = described({shape.rows, shape.columns}, other.type, Tag::ab);
+    // What is multiplied by in whole numbers; nothing is added in them.
+    if (is_whole(other)) shape.factor *= other.step;
   }
   return product(shape, question.constants[source + 1], bias_of(question, source), question.arena,
                  source, posts);
@@ -274,16 +367,16 @@ std::unique_ptr<Step> convolution(const StepQuestion& question, const std::vecto
     return linear(question, 0, posts);
   }
   return refusing("a convolution", [&]() -> std::unique_ptr<Step> {
-    const plan::NumberType type = question.input_types[0];
-    const memory::desc x = described(dims(from), type, Tag::nhwc);
-    const memory::desc y = described(dims(to), question.output_types[0], Tag::nhwc);
+    const Held& held = question.inputs_held[0];
+    const Operands operands(question.constants[1], bias_of(question), to[1], held);
+    const memory::desc x = described(dims(from), held.type, Tag::nhwc);
+    const memory::desc y = described(dims(to), question.outputs_held[0].type, Tag::nhwc);
     memory::dims kernel = dims(weight);
     if (how.groups > 1) {
       kernel[0] /= how.groups;
       kernel.insert(kernel.begin(), how.groups);
     }
-    const memory::desc any = described(kernel, type, Tag::any);
-    const memory::desc given = floats(kernel, how.groups > 1 ? Tag::goihw : Tag::oihw);
+    const memory::desc any = operands.weights(kernel, held, Tag::any);
     const memory::desc channels = floats({to[1]}, Tag::a);
     const memory::dims strides{how.stride, how.stride};
     const memory::dims before{how.padding, how.padding};
@@ -292,18 +385,19 @@ std::unique_ptr<Step> convolution(const StepQuestion& question, const std::vecto
     using Convolution = dnnl::convolution_forward;
     const auto inference = dnnl::prop_kind::forward_inference;
     const auto direct = dnnl::algorithm::convolution_direct;
-    const Constant bias = bias_of(question);
     const Convolution::desc what =
-        bias.is_known()
+        operands.has_bias()
             ? Convolution::desc(inference, direct, x, any, channels, y, strides, before, behind)
             : Convolution::desc(inference, direct, x, any, y, strides, before, behind);
-    const Convolution::primitive_desc chosen(what, attributes(posts), cpu());
+    const Convolution::primitive_desc chosen(
+        what, attributes(posts, question.outputs_held[0], operands.scales()), cpu());
     Memories memories{
         .source = x,
         .result = y,
         .scratch = chosen.scratchpad_desc(),
-        .weights = packed(question.constants[1], given, chosen.weights_desc(), question.arena)};
-    if (bias.is_known()) memories.bias = packed(bias, channels, channels, question.arena);
+        .weights = operands.packed_weights(kernel, how.groups > 1 ? Tag::goihw : Tag::oihw,
+                                           chosen.weights_desc(), question.arena)};
+    if (operands.has_bias()) memories.bias = operands.packed_bias(channels, question.arena);
     return std::make_unique<PrimitiveStep>(Convolution(chosen), memories, 0, posts);
   });
 }
@@ -367,8 +461,8 @@ std::unique_ptr<Step> make_conv_transpose2d(const StepQuestion& question) {
   return std::make_unique<TransposedStep>(product({.rows = element_count(from) / from[1],
                                                    .inner = from[1],
                                                    .columns = area * to[1],
-                                                   .from = question.input_types[0],
-                                                   .to = plan::NumberType::float32},
+                                                   .from = question.inputs_held[0],
+                                                   .to = {}},
                                                   {turned}, {bias}, question.arena),
                                           from, to, stride);
 }

@@ -24,8 +24,8 @@ using plan::ValueId;
 /// 25.6 MB, of which the program is 10 and weights and workspace less than 3.
 constexpr std::int64_t library_bytes = 15'000'000;
 
-plan::Plan made_ready(const plan::Plan& recorded, Precision precision) {
-  return in_precision(fuse(lower(recorded)), precision);
+plan::Plan made_ready(const plan::Plan& recorded, Precision precision, const Ranges& ranges) {
+  return in_precision(fuse(lower(recorded)), precision, ranges);
 }
 
 /// Bytes from a value's first number to that of a view of it.
@@ -33,8 +33,8 @@ std::int64_t offset_of(const plan::Plan& plan, const Operation& op) {
   if (!op.is(plan::op::slice) && !op.is(plan::op::row)) return 0;
   const Shape& from = plan.shape(op.inputs.front());
   const std::int64_t inner = op.is(plan::op::row) ? from[1] : from[2];
-  return plan::bytes_of(plan.value(op.output()).type) * std::get<plan::Range>(op.detail).start *
-         inner;
+  return plan::bytes_of(plan.value(op.output()).held.type) *
+         std::get<plan::Range>(op.detail).start * inner;
 }
 
 /// An operation on what is known beforehand.
@@ -76,8 +76,9 @@ void fold(const plan::Plan& plan, const Operation& op, Arena& arena,
 
 }  // namespace
 
-Program::Program(const plan::Plan& recorded, Tensors tensors, Precision precision)
-    : plan_(made_ready(recorded, precision)), tensors_(std::move(tensors)) {
+Program::Program(const plan::Plan& recorded, Tensors tensors, Precision precision,
+                 const Ranges& ranges)
+    : plan_(made_ready(recorded, precision, ranges)), tensors_(std::move(tensors)) {
   tell_openmp();  // oneDNN's products are made for a number of threads
   std::vector<Place> places(plan_.values.size());
   const auto place = [&](ValueId id) -> Place& { return places[static_cast<std::size_t>(id)]; };
@@ -106,9 +107,9 @@ Program::Program(const plan::Plan& recorded, Tensors tensors, Precision precisio
   for (std::size_t i = 0; i < plan_.outputs.size(); ++i) {
     place(plan_.outputs[i]) = {.kind = Place::Kind::output, .at = static_cast<std::int64_t>(i)};
   }
-  const auto types = [&](const std::vector<ValueId>& ids) {
-    std::vector<plan::NumberType> out;
-    for (const ValueId id : ids) out.push_back(plan_.value(id).type);
+  const auto held = [&](const std::vector<ValueId>& ids) {
+    std::vector<plan::Held> out;
+    for (const ValueId id : ids) out.push_back(plan_.value(id).held);
     return out;
   };
   std::int64_t scratch = 0;
@@ -135,8 +136,8 @@ Program::Program(const plan::Plan& recorded, Tensors tensors, Precision precisio
     StepQuestion question{.operation = op,
                           .inputs = plan_.shapes(op.inputs),
                           .outputs = plan_.shapes(op.outputs),
-                          .input_types = types(op.inputs),
-                          .output_types = types(op.outputs),
+                          .inputs_held = held(op.inputs),
+                          .outputs_held = held(op.outputs),
                           .constants = {},
                           .arena = arena_};
     for (const ValueId id : op.inputs) {
@@ -193,7 +194,7 @@ void Program::run(const float* input, std::span<float* const> outputs, std::byte
       out_.push_back(const_cast<float*>(reinterpret_cast<const float*>(bytes_of(place))));
     }
     one.step->run({.in = in_, .out = out_, .scratch = workspace + scratch_at_});
-    if (watch) watch(plan_.operations[one.operation], out_);
+    if (watch) watch(plan_.operations[one.operation], in_, out_);
   }
 }
 
@@ -201,8 +202,8 @@ Memory workspace_for(const Program& program) {
   return memory_of(program.workspace_bytes());
 }
 
-std::int64_t program_memory(const plan::Plan& recorded, Precision precision) {
-  return library_bytes + plan::lay_out(made_ready(recorded, precision)).bytes;
+std::int64_t program_memory(const plan::Plan& recorded, Precision precision, const Ranges& ranges) {
+  return library_bytes + plan::lay_out(made_ready(recorded, precision, ranges)).bytes;
 }
 
 }  // namespace medurwkv::native

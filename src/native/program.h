@@ -21,20 +21,22 @@ class Program {
  public:
   /// Works out what follows from parameters alone. Throws an internal Error for an operation that
   /// the engine does not have.
-  Program(const plan::Plan& recorded, Tensors tensors, Precision precision = Precision::float32);
+  Program(const plan::Plan& recorded, Tensors tensors, Precision precision = Precision::float32,
+          const Ranges& ranges = {});
   Program(const plan::Plan& recorded, const ReadParameter& read,
-          Precision precision = Precision::float32)
-      : Program(recorded, Tensors(recorded.parameters, read), precision) {}
+          Precision precision = Precision::float32, const Ranges& ranges = {})
+      : Program(recorded, Tensors(recorded.parameters, read), precision, ranges) {}
 
   /// Of the workspace that run() wants, aligned to 64.
   [[nodiscard]] std::int64_t workspace_bytes() const { return workspace_; }
   /// `outputs` in the plan's order, maps as channels x height x width. Allocates nothing.
   void run(const float* input, std::span<float* const> outputs, std::byte* workspace);
 
-  /// Called after each step with its operation in plan() and the numbers of its outputs, maps
-  /// channels last.
+  /// Called after each step with its operation in plan() and the numbers of its inputs and outputs,
+  /// maps channels last. An input that the step has a copy of is null.
   using Watch =
-      std::function<void(const plan::Operation& operation, std::span<const float* const> outputs)>;
+      std::function<void(const plan::Operation& operation, std::span<const float* const> inputs,
+                         std::span<const float* const> outputs)>;
   void run(const float* input, std::span<float* const> outputs, std::byte* workspace,
            const Watch& watch);
   [[nodiscard]] const plan::Plan& plan() const { return plan_; }
@@ -67,6 +69,7 @@ class Program {
 Memory workspace_for(const Program& program);
 
 /// Bytes that a program of the network takes beside its weights.
-std::int64_t program_memory(const plan::Plan& recorded, Precision precision);
+std::int64_t program_memory(const plan::Plan& recorded, Precision precision,
+                            const Ranges& ranges = {});
 
 }  // namespace medurwkv::native

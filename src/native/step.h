@@ -27,7 +27,7 @@ struct StepQuestion {
   const plan::Operation& operation;
   plan::Shapes inputs, outputs;
   /// How the numbers are held; a step is only asked for what native/precision.h gives it.
-  std::vector<plan::NumberType> input_types, output_types;
+  std::vector<plan::Held> inputs_held, outputs_held;
   std::vector<Constant> constants;  ///< one for each input; unknown for what changes with the image
   Arena& arena;                     ///< for what the step keeps
 
@@ -38,7 +38,7 @@ struct StepQuestion {
 };
 
 /// Where the numbers of a step lie in this run; inputs that are constants are there, too. What is
-/// held in bfloat16 is so behind the same pointers.
+/// held in 16 or 8 bits is so behind the same pointers.
 struct StepArrays {
   std::span<const float* const> in;
   std::span<float* const> out;

@@ -36,7 +36,7 @@ Lifetimes lifetimes_of(const Plan& plan) {
 Layout lay_out(const Plan& plan, std::int64_t alignment) {
   const Lifetimes lifetimes = lifetimes_of(plan);
   const auto size_of = [&](ValueId id) {
-    return round_up(bytes_of(plan.value(id).type) * element_count(plan.shape(id)), alignment);
+    return round_up(bytes_of(plan.value(id).held.type) * element_count(plan.shape(id)), alignment);
   };
   std::vector<ValueId> order;
   for (ValueId id = 0; id < std::ssize(plan.values); ++id) {

@@ -8,7 +8,13 @@
 namespace medurwkv::plan {
 
 std::int64_t bytes_of(NumberType type) {
-  return type == NumberType::float32 ? 4 : 2;
+  switch (type) {
+    case NumberType::float32: return 4;
+    case NumberType::bfloat16: return 2;
+    case NumberType::int8:
+    case NumberType::uint8: return 1;
+  }
+  return 4;
 }
 
 Shapes Plan::shapes(const std::vector<ValueId>& ids) const {

@@ -15,16 +15,23 @@ namespace medurwkv::plan {
 /// Index into Plan::values.
 using ValueId = std::int64_t;
 
-/// How an engine holds a value's numbers.
-enum class NumberType { float32, bfloat16 };
+enum class NumberType { float32, bfloat16, int8, uint8 };
 
 std::int64_t bytes_of(NumberType type);
+
+/// How an engine holds a value's numbers.
+struct Held {
+  NumberType type = NumberType::float32;
+  double step = 1;  ///< of int8 and uint8: what 1 stands for
+
+  bool operator==(const Held&) const = default;
+};
 
 struct Value {
   Shape shape;
   /// Index into Plan::parameters when the value is one.
   std::optional<std::size_t> parameter;
-  NumberType type = NumberType::float32;
+  Held held = {};
 };
 
 struct Operation {

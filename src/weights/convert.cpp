@@ -141,7 +141,10 @@ InputContract input_of(const Conversion& conversion, std::int64_t channels) {
 void add_model(const TensorFile& file, const Conversion& conversion, Converted& result,
                Output& out) {
   ModelInfo info = model_info(file.file(), file.metadata());
-  if (conversion.wkv) info.network.wkv = *conversion.wkv;
+  const net::WkvMode mode = conversion.wkv.value_or(info.network.wkv);
+  if (mode != info.network.wkv) info.int8_ranges.clear();
+  info.network.wkv = mode;
+  if (!conversion.int8_ranges.empty()) info.int8_ranges = conversion.int8_ranges;
   out.metadata = to_metadata(info);
   for (const TensorInfo& tensor : file.tensors()) {
     if (!is_moment(tensor.name)) out.tensors.push_back(view_of(file, tensor, tensor.name));

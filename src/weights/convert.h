@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <functional>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -26,6 +27,9 @@ struct Conversion {
   /// size of the network's input (0: 256).
   std::vector<std::string> classes;
   std::int64_t width = 0, height = 0;
+  /// Of a model file: written instead of its own (weights/model_file.h); empty: its own are kept,
+  /// as long as the network stays the same.
+  std::map<std::string, double> int8_ranges;
   /// Overrides what names and shapes of bare tensors do not tell; may be empty.
   std::function<void(net::NetworkConfig&)> adjust;
   /// The tensors of a network (plan::parameters_of).

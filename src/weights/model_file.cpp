@@ -22,6 +22,7 @@ constexpr const char* format_name = "medurwkv-model";
 constexpr const char* tensors_format_name = "medurwkv-tensors";
 constexpr int tensors_format_version = 1;
 constexpr const char* checksum_key = "content_sha256";
+constexpr const char* int8_key = "int8";
 /// What a file may need beside what every reader of its format knows. A program without tiles would
 /// else complain of a word that it does not know.
 constexpr const char* tiles_need = "input.fit=tile";
@@ -179,6 +180,16 @@ std::vector<Head> heads_from_json(const json& from) {
   if (!from.is_array()) throw_failure("heads is not a list");
   std::vector<Head> out;
   for (const json& one : from) out.push_back(head_from_json(one));
+  return out;
+}
+
+std::map<std::string, double> ranges_from_json(const json& from) {
+  std::map<std::string, double> out;
+  const json& ranges = from.at("ranges");
+  if (!ranges.is_object()) throw_failure("ranges is not an object");
+  for (const auto& [weight, range] : ranges.items()) {
+    out[weight] = number(range, concat("the range of ", shown(weight)), 1e-30, 1e30);
+  }
   return out;
 }
 
@@ -384,6 +395,7 @@ Metadata to_metadata(const ModelInfo& info) {
                {"heads", heads.dump()},
                {"provenance", info.provenance.dump()}};
   if (info.input.fit == Fit::tile) out["needs"] = json{tiles_need}.dump();
+  if (!info.int8_ranges.empty()) out[int8_key] = json{{"ranges", info.int8_ranges}}.dump();
   return out;
 }
 
@@ -429,6 +441,7 @@ ModelInfo model_info(const std::string& file, const Metadata& metadata) {
   if (!out.provenance.is_object()) {
     throw_failure(concat(file, ": its metadata 'provenance' are not an object"));
   }
+  if (metadata.contains(int8_key)) out.int8_ranges = read(int8_key, ranges_from_json);
   check_heads(file, out);
   if (out.input.channels != out.network.channels) {
     throw_failure(concat(file, ": its input has ", out.input.channels, " channels, its network ",

@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -31,6 +32,9 @@ struct ModelInfo {
   /// How the weights came about: data and split hashes, seed, epochs, versions. No clock, host or
   /// path.
   nlohmann::json provenance = nlohmann::json::object();
+  /// For int8: the largest |x| that a product reads, by its weight's name (native/precision.h).
+  /// Empty in a model that was not quantized.
+  std::map<std::string, double> int8_ranges = {};
 };
 
 Metadata to_metadata(const ModelInfo& info);

@@ -63,7 +63,8 @@ SourcedNetwork network_of(const std::filesystem::path& path) {
   SourcedNetwork out{.network = info.network,
                      .width = info.input.width,
                      .height = info.input.height,
-                     .file = file};
+                     .file = file,
+                     .int8_ranges = info.int8_ranges};
   if (!out.classifies()) out.regions = segmentation_of(path.string(), info).regions;
   return out;
 }

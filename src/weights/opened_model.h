@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <map>
 #include <memory>
 #include <string>
 
@@ -35,6 +36,7 @@ struct SourcedNetwork {
   std::int64_t height = 256;
   Regions regions = {};
   std::shared_ptr<const WeightsSource> file = {};  ///< null: start values
+  std::map<std::string, double> int8_ranges = {};  ///< weights/model_file.h
 
   /// Logits of the image, not of its pixels.
   [[nodiscard]] bool classifies() const {

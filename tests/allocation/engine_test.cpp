@@ -19,6 +19,7 @@
 #include "core/text.h"
 #include "core/threads.h"
 #include "native/engine.h"
+#include "native/onednn.h"
 #include "native/program.h"
 #include "support/native_run.h"
 #include "support/network_case.h"
@@ -35,6 +36,15 @@ std::vector<float> filled_input(const plan::Plan& plan) {
   return test::filled_parameter({.name = "input", .shape = plan.shape(plan.input)});
 }
 
+/// For int8: every product of the network, with the same range.
+native::Ranges ranges_of(const plan::Plan& recorded) {
+  native::Ranges out;
+  for (const net::ParameterSpec& spec : recorded.parameters) {
+    if (spec.name.ends_with("weight")) out[spec.name] = 4;
+  }
+  return out;
+}
+
 /// A program with all that a caller gives it.
 class Ready {
  public:
@@ -42,7 +52,7 @@ class Ready {
                  const native::ReadParameter& parameters = test::filled_parameter,
                  native::Precision precision = native::Precision::float32)
       : plan_(plan::record(one.network, one.batch, one.height, one.width)),
-        program_(plan_, parameters, precision),
+        program_(plan_, parameters, precision, ranges_of(plan_)),
         input_(filled_input(plan_)),
         workspace_(native::workspace_for(program_)) {
     for (const plan::ValueId id : plan_.outputs) {
@@ -96,9 +106,10 @@ class SecondRun : public ThreadCount, public ::testing::WithParamInterface<Netwo
 
 TEST_P(SecondRun, AllocatesNothing) {
   // Narrow numbers, too, where the processor has them.
-  for (const std::string name : {"float32", "auto"}) {
-    const native::Precision precision = native::precision_from(name);
-    if (name == "auto" && precision == native::Precision::float32) continue;
+  for (const native::Precision precision :
+       {native::Precision::float32, native::Precision::bfloat16, native::Precision::int8}) {
+    if (precision == native::Precision::bfloat16 && !native::onednn_has_bfloat16()) continue;
+    if (precision == native::Precision::int8 && !native::onednn_has_int8()) continue;
     for (const int threads : {1, 2}) {
       set_thread_count(threads);
       Ready ready(GetParam(), test::filled_parameter, precision);
@@ -135,7 +146,7 @@ std::string version1_model() {
 
 TEST_F(ThreadCount, TheEngineAllocatesNothingForASizeThatItHasMet) {
   set_thread_count(2);
-  const auto engine = native::open_model(version1_model(), native::Precision::float32);
+  const auto engine = native::open_model(version1_model());
   const ModelDescription& model = engine->description();
   const BatchShape shape{.images = 1, .height = model.input.height, .width = model.input.width};
   const std::vector<float> input(static_cast<std::size_t>(shape.pixels() * model.input.channels),
@@ -187,7 +198,7 @@ TEST_F(ThreadCount, NoMemoryForAProgramIsAnError) {
 
 TEST_F(ThreadCount, AnEngineThatRanOutOfMemoryGoesOn) {
   set_thread_count(2);
-  const auto engine = native::open_model(version1_model(), native::Precision::float32);
+  const auto engine = native::open_model(version1_model());
   const auto run = [&](std::int64_t side) {
     const ModelDescription& model = engine->description();
     const BatchShape shape{.images = 1, .height = side, .width = side};

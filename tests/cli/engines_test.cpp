@@ -108,6 +108,77 @@ TEST_F(Engines, Bfloat16ChangesProbabilitiesLittle) {
   EXPECT_EQ(same.code, 0) << same.err;
 }
 
+TEST_F(Engines, Int8IsForModelsThatWerePrepared) {
+  const Outcome bare = run_program(predicting("x") + Words{"--precision", "int8"});
+  if (contains(bare.err, "this processor has neither")) GTEST_SKIP() << bare.err;
+  EXPECT_EQ(bare.code, 2) << bare.err;
+  EXPECT_TRUE(contains(bare.err, "medurwkv quantize")) << bare.err;
+
+  const Words quantizing{"quantize", model(), path("data/images"), "--out", path("int8.model")};
+  const Outcome made = run_program(quantizing + Words{"--images", "3", "--json"});
+  ASSERT_EQ(made.code, 0) << made.err;
+  const json answer = json::parse(made.out);
+  EXPECT_EQ(answer.at("images"), 3);
+  EXPECT_GE(answer.at("mean_dice").get<double>(), 0.99) << answer;
+  EXPECT_GT(answer.at("products").get<int>(),
+            2 * static_cast<int>(answer.at("kept_in_float32").size()));
+  const Outcome again = run_program(quantizing);
+  EXPECT_EQ(again.code, 2) << again.err;
+  EXPECT_TRUE(contains(again.err, "--force")) << again.err;
+
+  Words predict = predicting("narrow") + Words{"--precision", "int8"};
+  predict[1] = path("int8.model");
+  ASSERT_EQ(run_program(predict).code, 0);
+  ASSERT_EQ(run_program(predicting("plain")).code, 0);
+  double most = 0;
+  double sum = 0;
+  std::size_t count = 0;
+  for (const auto& entry : fs::directory_iterator(path("plain"))) {
+    if (entry.path().extension() != ".npy") continue;
+    const std::vector<double> plain = NpyArray::read(entry.path()).doubles();
+    const std::vector<double> rounded =
+        NpyArray::read(fs::path(path("narrow")) / entry.path().filename()).doubles();
+    ASSERT_EQ(plain.size(), rounded.size());
+    for (std::size_t i = 0; i < plain.size(); ++i) {
+      const double off = std::abs(plain[i] - rounded[i]);
+      most = std::max(most, off);
+      sum += off;
+    }
+    count += plain.size();
+  }
+  EXPECT_LT(sum / static_cast<double>(count), 0.02);
+  EXPECT_GT(most, 0);
+  const json manifest = json::parse(read_file(path("narrow/manifest.json")));
+  EXPECT_TRUE(contains(manifest.dump(), "int8")) << manifest.dump();
+  // The same weights: in float32 nothing changes.
+  predict = predicting("float32");
+  predict[1] = path("int8.model");
+  ASSERT_EQ(run_program(predict).code, 0);
+  for (const auto& entry : fs::directory_iterator(path("plain"))) {
+    if (entry.path().extension() != ".npy") continue;
+    EXPECT_EQ(read_file(entry.path()),
+              read_file(fs::path(path("float32")) / entry.path().filename()));
+  }
+}
+
+TEST_F(Engines, QuantizeRefusesWhatItCannotDo) {
+  const Outcome lacking =
+      run_program({"quantize", model(), path("data/images"), "--out", path("int8.model")},
+                  {.environment = {{"MEDURWKV_ISA", "sse"}}});
+  EXPECT_EQ(lacking.code, 2) << lacking.err;
+  EXPECT_TRUE(contains(lacking.err, "avx512_vnni")) << lacking.err;
+  const Outcome suffix =
+      run_program({"quantize", model(), path("data/images"), "--out", path("int8.pth")});
+  if (contains(suffix.err, "this processor has neither")) GTEST_SKIP() << suffix.err;
+  EXPECT_EQ(suffix.code, 2) << suffix.err;
+  fs::create_directory(path("empty"));
+  const Outcome empty =
+      run_program({"quantize", model(), path("empty"), "--out", path("int8.model")});
+  EXPECT_EQ(empty.code, 1) << empty.err;
+  EXPECT_TRUE(contains(empty.err, "no image")) << empty.err;
+  EXPECT_FALSE(fs::exists(path("int8.model")));
+}
+
 // The instruction set is one without bfloat16, whatever the processor.
 TEST_F(Engines, APrecisionThatCannotBeIsRefused) {
   const Outcome lacking = run_program(predicting("x") + Words{"--precision", "bfloat16"},

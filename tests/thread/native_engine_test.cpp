@@ -25,9 +25,8 @@ namespace {
 class Model {
  public:
   Model()
-      : engine_(
-            native::open_model((test::source_folder() / "tests/cli/data/version1.model").string(),
-                               native::Precision::float32)) {}
+      : engine_(native::open_model(
+            (test::source_folder() / "tests/cli/data/version1.model").string())) {}
 
   std::vector<float> logits(std::int64_t height, std::int64_t width, float shift = 0) {
     const ModelDescription& model = engine_->description();

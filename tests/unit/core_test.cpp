@@ -1,6 +1,7 @@
 // Texts, shapes, random numbers, threads and files.
 #include <gtest/gtest.h>
 
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -133,6 +134,30 @@ TEST(Threads, PartsCoverTheRangeOnce) {
     }
   }
   set_thread_count(kept);
+}
+
+// As Python's multiprocessing does it after a loop has run: OpenMP's threads are gone there.
+TEST(Threads, AForkedProcessComputesAlone) {
+  const int before = thread_count();
+  set_thread_count(2);
+  const auto sum = [] {
+    std::vector<std::int64_t> parts(2, 0);
+    parallel_for(1000, [&](std::int64_t begin, std::int64_t end, std::int64_t part) {
+      for (std::int64_t i = begin; i < end; ++i) parts[static_cast<std::size_t>(part)] += i;
+    });
+    return parts[0] + parts[1];
+  };
+  EXPECT_EQ(sum(), 499500);
+  const pid_t child = fork();
+  if (child == 0) {
+    alarm(20);
+    _exit(sum() == 499500 && thread_count() == 1 ? 0 : 1);
+  }
+  int status = -1;
+  EXPECT_EQ(waitpid(child, &status, 0), child);
+  EXPECT_EQ(status, 0);
+  EXPECT_EQ(thread_count(), 2);
+  set_thread_count(before);
 }
 
 TEST(Files, AreReplacedAsAWhole) {

@@ -64,7 +64,7 @@ const std::map<std::string, std::set<std::string>>& named_folders() {
       {"maps", {"library", "weights", "train/run"}},
       {"engine", {"library", "torch", "predict", "maps"}},
       {"train/task", {"torch", "library", "data/feed", "train/run"}},
-      {"train/segmentation", {"train/task", "engine", "data/check", "judge"}},
+      {"train/segmentation", {"train/task", "engine", "native", "data/check", "judge"}},
       {"train/pretraining", {"train/task"}},
       {"train", {"train/segmentation", "train/pretraining", "measure"}},
       {"entry", {"train"}},

@@ -81,13 +81,12 @@ TEST(NativeEngine, GivesTheSameBitsWhateverRanBetween) {
       set_thread_count(count);
       for (const kernels::Isa* isa : kernels::available_isas()) {
         kernels::force_isa(*isa);
-        const auto engine = native::open_model(file.path(), native::Precision::float32);
+        const auto engine = native::open_model(file.path());
         const BatchShape shape{.images = 2, .height = 64, .width = 80};
         const std::vector<float> first = logits_of(*engine, shape);
         logits_of(*engine, {.images = 1, .height = 200, .width = 33});
         EXPECT_EQ(logits_of(*engine, shape), first) << isa->name << ", " << count << " threads";
-        EXPECT_EQ(logits_of(*native::open_model(file.path(), native::Precision::float32), shape),
-                  first)
+        EXPECT_EQ(logits_of(*native::open_model(file.path()), shape), first)
             << "another engine, " << isa->name << ", " << count << " threads";
       }
     }
@@ -97,7 +96,7 @@ TEST(NativeEngine, GivesTheSameBitsWhateverRanBetween) {
 }
 
 std::string refusal(const std::filesystem::path& path) {
-  return test::refusal_of([&] { return native::open_model(path, native::Precision::float32); })
+  return test::refusal_of([&] { return native::open_model(path); })
       .value_or(test::Refusal{})
       .message;
 }
@@ -128,7 +127,7 @@ TEST(NativeEngine, RefusesAModelOfANewerVersion) {
 
 TEST(NativeEngine, RefusesASizeThatMemoryIsNotLeftForAndGoesOn) {
   const WrittenModel file(net::preset("nano", 2));
-  const auto engine = native::open_model(file.path(), native::Precision::float32);
+  const auto engine = native::open_model(file.path());
   const BatchShape shape{.images = 1, .height = 64, .width = 64};
   const std::vector<float> before = logits_of(*engine, shape);
   const std::vector<float> none;

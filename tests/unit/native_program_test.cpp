@@ -11,16 +11,20 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <set>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "core/half.h"
+#include "core/random.h"
 #include "core/threads.h"
 #include "native/fuse.h"
 #include "native/lower.h"
 #include "native/onednn.h"
 #include "native/precision.h"
+#include "native/seen_numbers.h"
 #include "net/presets.h"
 #include "plan/memory.h"
 #include "plan/ops.h"
@@ -46,6 +50,54 @@ std::vector<float> filled(const net::ParameterSpec& spec) {
   return floats(test::fill_values(spec.name, spec.shape));
 }
 
+/// Numbers of a value as they are held.
+std::vector<float> as_floats(const plan::Value& value, const float* numbers) {
+  const auto count = static_cast<std::size_t>(element_count(value.shape));
+  std::vector<float> out(count);
+  const auto each = [&]<class Number>(const Number* held, const auto& read) {
+    std::transform(held, held + count, out.begin(),
+                   [&](Number one) { return static_cast<float>(read(one)); });
+  };
+  const double step = value.held.step;
+  switch (value.held.type) {
+    case plan::NumberType::float32: each(numbers, [](float one) { return one; }); break;
+    case plan::NumberType::bfloat16:
+      each(reinterpret_cast<const std::uint16_t*>(numbers), bfloat16_to_double);
+      break;
+    case plan::NumberType::int8:
+      each(reinterpret_cast<const std::int8_t*>(numbers), [&](auto one) { return step * one; });
+      break;
+    case plan::NumberType::uint8:
+      each(reinterpret_cast<const std::uint8_t*>(numbers), [&](auto one) { return step * one; });
+      break;
+  }
+  return out;
+}
+
+/// The largest |x| that each product reads in float32, and a quarter more: in int8 what it reads is
+/// a little different, and nothing is to be cut off.
+native::Ranges ranges_of(const Plan& recorded, const std::vector<float>& input) {
+  Program program(recorded, filled);
+  std::vector<float> logits(
+      static_cast<std::size_t>(element_count(recorded.shape(recorded.outputs.front()))));
+  std::vector<float*> places{logits.data()};
+  native::Ranges out;
+  program.run(input.data(), places, native::workspace_for(program).get(),
+              [&](const plan::Operation& op, std::span<const float* const> inputs,
+                  std::span<const float* const> /*outputs*/) {
+                const std::int64_t source = native::source_of(program.plan(), op);
+                if (source < 0) return;
+                const auto at = static_cast<std::size_t>(source);
+                double& range = out[native::weight_of(program.plan(), op)];
+                const std::int64_t count = element_count(program.plan().shape(op.inputs[at]));
+                for (std::int64_t i = 0; i < count; ++i) {
+                  range = std::max(range, static_cast<double>(std::abs(inputs[at][i])));
+                }
+              });
+  for (auto& [weight, range] : out) range *= 1.25;
+  return out;
+}
+
 struct Ran {
   std::vector<std::vector<float>> outputs;
   /// Values of the lowered plan, maps channels last.
@@ -62,18 +114,11 @@ Ran run(Program& program, const std::vector<float>& input) {
   for (std::vector<float>& one : out.outputs) places.push_back(one.data());
   const native::Memory workspace = native::workspace_for(program);
   program.run(input.data(), places, workspace.get(),
-              [&](const plan::Operation& op, std::span<const float* const> numbers) {
+              [&](const plan::Operation& op, std::span<const float* const> /*inputs*/,
+                  std::span<const float* const> numbers) {
                 for (std::size_t i = 0; i < numbers.size(); ++i) {
                   const ValueId id = op.outputs[i];
-                  const auto count = element_count(program.plan().shape(id));
-                  if (program.plan().value(id).type == plan::NumberType::float32) {
-                    out.values[id] = {numbers[i], numbers[i] + count};
-                    continue;
-                  }
-                  const auto* const halves = reinterpret_cast<const std::uint16_t*>(numbers[i]);
-                  for (std::int64_t k = 0; k < count; ++k) {
-                    out.values[id].push_back(static_cast<float>(bfloat16_to_double(halves[k])));
-                  }
+                  out.values[id] = as_floats(program.plan().value(id), numbers[i]);
                 }
               });
   return out;
@@ -161,13 +206,14 @@ plan::Array held(const Plan& plan, const plan::Operation& op, ValueId id,
   return out;
 }
 
-// Every step by itself, given what the steps before it have made: products of numbers with 8 bits
-// each, added up in float32.
-TEST_P(NativeProgram, RoundsToBfloat16AndNoMore) {
-  if (!native::onednn_has_bfloat16()) GTEST_SKIP() << "this processor has no bfloat16";
-  const Case& one = GetParam();
+/// Every step by itself, given what the steps before it have made.
+void expect_each_step(const Case& one, native::Precision precision) {
   const Plan recorded = plan::record(one.network, one.batch, one.height, one.width);
-  Program program(recorded, filled, native::Precision::bfloat16);
+  const native::Ranges ranges =
+      precision == native::Precision::int8
+          ? ranges_of(recorded, floats(test::fill_values("input", recorded.shape(recorded.input))))
+          : native::Ranges{};
+  Program program(recorded, filled, precision, ranges);
   const Plan& plan = program.plan();
   const std::vector<double> input = test::fill_values("input", recorded.shape(recorded.input));
   const Ran ran = run(program, floats(input));
@@ -208,6 +254,18 @@ TEST_P(NativeProgram, RoundsToBfloat16AndNoMore) {
   EXPECT_EQ(run(program, floats(input)).outputs, ran.outputs) << "another run";
 }
 
+// Products of numbers with 8 bits each, added up in float32.
+TEST_P(NativeProgram, RoundsToBfloat16AndNoMore) {
+  if (!native::onednn_has_bfloat16()) GTEST_SKIP() << "this processor has no bfloat16";
+  expect_each_step(GetParam(), native::Precision::bfloat16);
+}
+
+// Products of whole numbers up to 127 or 255, added up as such.
+TEST_P(NativeProgram, RoundsToInt8AndNoMore) {
+  if (!native::onednn_has_int8()) GTEST_SKIP() << "this processor has no int8";
+  expect_each_step(GetParam(), native::Precision::int8);
+}
+
 int uses_of(const Plan& plan, const plan::OpType& type) {
   return static_cast<int>(std::count_if(plan.operations.begin(), plan.operations.end(),
                                         [&](const plan::Operation& op) { return op.is(type); }));
@@ -220,7 +278,7 @@ TEST(InPrecision, HoldsInBfloat16WhatOnlyProductsRead) {
   std::map<std::string, int> held;
   for (const plan::Operation& op : narrow.operations) {
     for (const ValueId id : op.outputs) {
-      if (narrow.value(id).type == plan::NumberType::bfloat16) ++held[op.type->name];
+      if (narrow.value(id).held.type == plan::NumberType::bfloat16) ++held[op.type->name];
     }
   }
   const auto count = [&](const plan::OpType& type) { return uses_of(narrow, type); };
@@ -229,10 +287,90 @@ TEST(InPrecision, HoldsInBfloat16WhatOnlyProductsRead) {
   EXPECT_GE(held.at("shift_mix"), 2 * count(plan::op::shift_mix));
   EXPECT_FALSE(held.contains("linear_add")) << "residuals stay in float32";
   EXPECT_FALSE(held.contains("bi_wkv"));
-  EXPECT_EQ(narrow.value(narrow.outputs[0]).type, plan::NumberType::float32);
+  EXPECT_EQ(narrow.value(narrow.outputs[0]).held.type, plan::NumberType::float32);
   EXPECT_LT(plan::lay_out(narrow).bytes, plan::lay_out(fused).bytes);
   const Plan same = native::in_precision(fused, native::Precision::float32);
   EXPECT_EQ(same.operations.size(), fused.operations.size());
+}
+
+/// With a range of 1 for every product but those of `without`.
+Plan in_int8(const Plan& fused, const std::set<std::string>& without) {
+  native::Ranges ranges;
+  for (const plan::Operation& op : fused.operations) {
+    if (native::source_of(fused, op) < 0) continue;
+    const std::string weight = native::weight_of(fused, op);
+    if (!without.contains(weight)) ranges[weight] = 1;
+  }
+  return native::in_precision(fused, native::Precision::int8, ranges);
+}
+
+// What is never negative has all 256 steps, gates among it; a shift mix writes all of its outputs
+// alike, so that one product in float32 keeps the others' x in float32, too.
+TEST(InPrecision, HoldsInInt8WhatOnlyProductsOfItsRangeRead) {
+  const Plan fused = native::fuse(native::lower(plan::record(net::preset("tiny"), 1, 64, 64)));
+  const Plan whole = in_int8(fused, {});
+  std::map<std::string, std::map<plan::NumberType, int>> held;
+  for (const plan::Operation& op : whole.operations) {
+    for (const ValueId id : op.outputs) ++held[op.type->name][whole.value(id).held.type];
+  }
+  using plan::NumberType;
+  const auto count = [&](const plan::OpType& type) { return uses_of(whole, type); };
+  EXPECT_EQ(held.at("linear_squared_relu").at(NumberType::uint8),
+            count(native::linear_squared_relu));
+  EXPECT_EQ(held.at("linear_sigmoid").at(NumberType::uint8), count(native::linear_sigmoid));
+  EXPECT_EQ(held.at("linear_gate").at(NumberType::int8), count(native::linear_gate));
+  EXPECT_FALSE(held.at("shift_mix").contains(NumberType::float32));
+  EXPECT_EQ(held.at("linear_add").size(), 1U) << "residuals stay in float32";
+  EXPECT_LT(plan::lay_out(whole).bytes, plan::lay_out(fused).bytes);
+
+  const auto mixed = std::find_if(whole.operations.begin(), whole.operations.end(),
+                                  [](const auto& op) { return op.is(plan::op::shift_mix); });
+  const auto reader = std::find_if(
+      whole.operations.begin(), whole.operations.end(), [&](const plan::Operation& op) {
+        return std::ranges::find(op.inputs, mixed->outputs[0]) != op.inputs.end();
+      });
+  const Plan with_one_left = in_int8(fused, {native::weight_of(whole, *reader)});
+  const auto same = std::find_if(with_one_left.operations.begin(), with_one_left.operations.end(),
+                                 [](const auto& op) { return op.is(plan::op::shift_mix); });
+  for (const ValueId id : same->outputs) {
+    EXPECT_EQ(with_one_left.value(id).held, plan::Held{});
+  }
+}
+
+// The best range cuts off a little: of a million normal numbers the largest is about 5.
+TEST(SeenNumbers, FindTheRangeOfTheLeastError) {
+  const Plan fused = native::fuse(native::lower(plan::record(net::preset("nano"), 1, 64, 64)));
+  const auto product =
+      std::find_if(fused.operations.begin(), fused.operations.end(),
+                   [&](const plan::Operation& op) { return native::source_of(fused, op) == 0; });
+  std::vector<float> x(
+      static_cast<std::size_t>(element_count(fused.shape(product->inputs.front()))));
+  native::SeenNumbers seen;
+  double squares = 0;
+  for (std::uint64_t round = 0; round < 20; ++round) {
+    for (std::size_t i = 0; i < x.size(); ++i) {
+      x[i] = static_cast<float>(Random({round}).normal(i));
+      squares += static_cast<double>(x[i]) * static_cast<double>(x[i]);
+    }
+    const std::vector<const float*> inputs{x.data(), nullptr, nullptr};
+    seen.see(fused, *product, inputs);
+  }
+  const std::vector<native::ProductRange> found = seen.products();
+  ASSERT_EQ(found.size(), 1U);
+  EXPECT_EQ(found[0].weight, native::weight_of(fused, *product));
+  EXPECT_GT(found[0].range, 3.3);
+  EXPECT_LT(found[0].range, 4.8);
+  // As it is when the numbers are rounded one by one.
+  double lost = 0;
+  const double step = found[0].range / 127;
+  for (std::uint64_t round = 0; round < 20; ++round) {
+    for (std::size_t i = 0; i < x.size(); ++i) {
+      const double one = static_cast<double>(static_cast<float>(Random({round}).normal(i)));
+      const double off = one - step * std::nearbyint(std::clamp(one / step, -127.0, 127.0));
+      lost += off * off;
+    }
+  }
+  EXPECT_NEAR(found[0].error, std::sqrt(lost / squares), 0.05 * found[0].error);
 }
 
 // What a product can take in does not pass through memory by itself.

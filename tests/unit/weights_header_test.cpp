@@ -292,6 +292,22 @@ TEST_F(ModelMetadata, OtherVersionsAreNamedWithOurs) {
   }
 }
 
+TEST_F(ModelMetadata, RangesForInt8AreReadAndWrongOnesRefused) {
+  ModelInfo info = model_info("m.model", good_);
+  EXPECT_TRUE(info.int8_ranges.empty());
+  info.int8_ranges = {{"a.weight", 0.5}, {"b.weight", 12}};
+  EXPECT_EQ(model_info("m.model", to_metadata(info)).int8_ranges, info.int8_ranges);
+  for (const char* bad :
+       {"", "{}", R"({"ranges": [1]})", R"({"ranges": {"a": 0}})", R"({"ranges": {"a": -1}})",
+        R"({"ranges": {"a": 1e300}})", R"({"ranges": {"a": "1"}})", R"({"ranges": {"a": null}})"}) {
+    Metadata metadata = good_;
+    metadata["int8"] = bad;
+    const auto found = test::refusal_of([&] { return model_info("m.model", metadata); });
+    ASSERT_TRUE(found) << bad;
+    EXPECT_TRUE(found->names("m.model") && found->names("int8")) << found->message;
+  }
+}
+
 // Keys that a reader may pass over, and those that it must know.
 TEST_F(ModelMetadata, WhatIsNotKnownIsPassedOverUnlessItIsNeeded) {
   Metadata metadata = good_;

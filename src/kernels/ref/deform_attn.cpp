@@ -69,12 +69,15 @@ class PlainChannels {
     }
   }
 
-  /// to = sum over the rows of factor (values at the row)
-  static void combine(const Real* values, const std::int64_t* rows, const Real* factors,
-                      std::int64_t row_count, std::int64_t count, Real* to) {
-    for (std::int64_t i = 0; i < count; ++i) {
+  /// to = sum over the corners of samples [first, first + count) of factor (values at the token),
+  /// whose rows of `width` numbers lie `stride` apart.
+  static void combine(const Real* values, std::int64_t stride, const Samples<Real>& samples,
+                      std::int64_t first, std::int64_t count, std::int64_t width, Real* to) {
+    for (std::int64_t i = 0; i < width; ++i) {
       Real sum = 0;
-      for (std::int64_t n = 0; n < row_count; ++n) sum += factors[n] * values[rows[n] + i];
+      each_corner(samples, first, count, [&](Real factor, std::int64_t token) {
+        sum += factor * values[token * stride + i];
+      });
       to[i] = sum;
     }
   }

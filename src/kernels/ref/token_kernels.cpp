@@ -12,6 +12,12 @@ template <class Real>
 struct PlainChannels {
   static Real exponential(Real x) { return std::exp(x); }
   static Real root(Real x) { return std::sqrt(x); }
+  static Real some(const Real* from, std::int64_t /*count*/) { return *from; }
+  /// y = term(i, 1).
+  template <class Out, class Term>
+  static void write(std::int64_t count, Real steps, const Term& term, Out* y) {
+    for (std::int64_t i = 0; i < count; ++i) put(term(i, 1), steps, y + i);
+  }
   static Real sum(const Real* x, std::int64_t count) {
     double out = 0;
     for (std::int64_t i = 0; i < count; ++i) out += static_cast<double>(x[i]);

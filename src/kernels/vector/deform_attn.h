@@ -55,31 +55,33 @@ class VectorChannels {
     }
   }
 
-  /// to = sum over the rows of factor (values at the row)
-  static void combine(const float* values, const std::int64_t* rows, const float* factors,
-                      std::int64_t row_count, std::int64_t count, float* to) {
+  /// to = sum over the corners of samples [first, first + count) of factor (values at the token),
+  /// whose rows of `width` numbers lie `stride` apart.
+  static void combine(const float* values, std::int64_t stride, const Samples<float>& samples,
+                      std::int64_t first, std::int64_t count, std::int64_t width, float* to) {
     std::int64_t i = 0;
-    for (; i + 2 * lanes <= count; i += 2 * lanes) {
-      Vector first{};
-      Vector second{};
-      for (std::int64_t n = 0; n < row_count; ++n) {
-        const float* from = values + rows[n] + i;
-        first = first + factors[n] * load(from);
-        second = second + factors[n] * load(from + lanes);
-      }
-      store(to + i, first);
-      store(to + i + lanes, second);
+    for (; i + 2 * lanes <= width; i += 2 * lanes) {
+      Vector sum[2]{};
+      each_corner(samples, first, count, [&](float factor, std::int64_t token) {
+        const float* from = values + token * stride + i;
+        sum[0] = sum[0] + factor * load(from);
+        sum[1] = sum[1] + factor * load(from + lanes);
+      });
+      store(to + i, sum[0]);
+      store(to + i + lanes, sum[1]);
     }
-    for (; i + lanes <= count; i += lanes) {
+    for (; i + lanes <= width; i += lanes) {
       Vector sum{};
-      for (std::int64_t n = 0; n < row_count; ++n) {
-        sum = sum + factors[n] * load(values + rows[n] + i);
-      }
+      each_corner(samples, first, count, [&](float factor, std::int64_t token) {
+        sum = sum + factor * load(values + token * stride + i);
+      });
       store(to + i, sum);
     }
-    for (; i < count; ++i) {
+    for (; i < width; ++i) {
       float sum = 0;
-      for (std::int64_t n = 0; n < row_count; ++n) sum += factors[n] * values[rows[n] + i];
+      each_corner(samples, first, count, [&](float factor, std::int64_t token) {
+        sum += factor * values[token * stride + i];
+      });
       to[i] = sum;
     }
   }

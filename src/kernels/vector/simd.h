@@ -6,6 +6,8 @@
 
 #include <cstdint>
 
+#include "kernels/token_kernels.h"
+
 #if MEDURWKV_LANES > 4
 #include <immintrin.h>
 #endif
@@ -62,6 +64,13 @@ inline Vector largest(Vector a, Vector b) {
   return a > b ? a : b;
 #endif
 }
+inline Vector smallest(Vector a, Vector b) {
+#if MEDURWKV_LANES == 8
+  return reinterpret_cast<Vector>(_mm256_min_ps(a, b));
+#else
+  return a < b ? a : b;
+#endif
+}
 inline float largest(float a, float b) {
   return a > b ? a : b;
 }
@@ -116,6 +125,49 @@ inline Vector from_bits(Integers x) {
 }
 inline float from_bits(std::int32_t x) {
   return __builtin_bit_cast(float, x);
+}
+
+inline void put(Vector value, float /*steps*/, float* to) {
+  store(to, value);
+}
+/// The lowest bytes of each number, in their order. GCC 12 makes __builtin_convertvector to so much
+/// narrower numbers one number at a time, and warns of its own header's unmasked forms.
+inline void put_low_bytes(Integers numbers, std::int8_t* to) {
+#if MEDURWKV_LANES == 16
+  const __m128i out = _mm512_maskz_cvtepi32_epi8(0xffff, reinterpret_cast<__m512i>(numbers));
+#else
+  typedef std::int8_t Bytes __attribute__((vector_size(4 * MEDURWKV_LANES)));  // NOLINT
+  typedef std::int8_t Low __attribute__((vector_size(MEDURWKV_LANES)));        // NOLINT
+  const Bytes bytes = reinterpret_cast<Bytes>(numbers);
+#if MEDURWKV_LANES == 8
+  const Low out = __builtin_shufflevector(bytes, bytes, 0, 4, 8, 12, 16, 20, 24, 28);
+#else
+  const Low out = __builtin_shufflevector(bytes, bytes, 0, 4, 8, 12);
+#endif
+#endif
+  __builtin_memcpy(to, &out, sizeof out);
+}
+inline void put_low_halves(Integers numbers, std::uint16_t* to) {
+#if MEDURWKV_LANES == 16
+  const __m256i out = _mm512_maskz_cvtepi32_epi16(0xffff, reinterpret_cast<__m512i>(numbers));
+#else
+  typedef std::uint16_t Halves __attribute__((vector_size(2 * MEDURWKV_LANES)));  // NOLINT
+  const Halves out = __builtin_convertvector(numbers, Halves);
+#endif
+  __builtin_memcpy(to, &out, sizeof out);
+}
+
+/// As put of one number (kernels/token_loops.h).
+inline void put(Vector value, float /*steps*/, Bfloat16* to) {
+  typedef std::uint32_t Bits __attribute__((vector_size(4 * MEDURWKV_LANES)));  // NOLINT
+  const Bits bits = reinterpret_cast<Bits>(value);
+  put_low_halves(reinterpret_cast<Integers>((bits + 0x7fff + ((bits >> 16) & 1)) >> 16),
+                 reinterpret_cast<std::uint16_t*>(to));
+}
+inline void put(Vector value, float steps, Int8* to) {
+  const Vector above = largest(value * steps, all(-127.F));
+  const Vector held = smallest(above, all(127.F));
+  put_low_bytes(bits_of(held + 12582912.F), reinterpret_cast<std::int8_t*>(to));
 }
 
 /// 2^n (1 + q) = exp(x), |q| < 0.42, of a vector or one number, for x from -86.5 to 88. Cephes'

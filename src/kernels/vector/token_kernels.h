@@ -33,6 +33,16 @@ struct VectorRows {
     return count == lanes ? load(x) - mean : keep_first(load_first(x, count) - mean, count);
   }
 
+  /// y = term(i, n), vectors of n numbers from i on.
+  template <class Out, class Term>
+  static void write(std::int64_t count, float steps, const Term& term, Out* y) {
+    std::int64_t i = 0;
+    for (; i + lanes <= count; i += lanes) put(term(i, lanes), steps, y + i);
+    if (i == count) return;
+    const Vector rest = term(i, count - i);
+    for (std::int64_t n = 0; i + n < count; ++n) put(rest[n], steps, y + i + n);
+  }
+
   static float sum(const float* x, std::int64_t count) {
     return total(count, [&](std::int64_t i, std::int64_t n) { return some(x + i, n); });
   }

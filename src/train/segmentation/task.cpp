@@ -1,6 +1,7 @@
 #include "train/segmentation/task.h"
 
 #include <cstddef>
+#include <memory>
 #include <optional>
 #include <string>
 #include <utility>
@@ -18,6 +19,7 @@
 #include "data/layout/channels.h"
 #include "data/split/split.h"
 #include "engine/torch_engine.h"
+#include "native/engine.h"
 #include "train/run/input.h"
 #include "train/segmentation/objective.h"
 #include "train/segmentation/samples.h"
@@ -154,16 +156,9 @@ class SegmentationTask : public Task {
 
   Judgement judge(const torch_backend::ParameterStore& weights,
                   const torch_backend::ParameterStore& /*trained*/) override {
-    engine::TorchEngine engine(info_.network, weights,
-                               {.input = info_.input,
-                                .classes = info_.heads.front().classes,
-                                .regions = info_.heads.front().regions,
-                                .network = {},
-                                .file = {},
-                                .content_sha256 = {},
-                                .split_sha256 = {}});
+    const std::unique_ptr<Engine> engine = engine_for(weights);
     const Validated out =
-        validate(engine, *cache_,
+        validate(*engine, *cache_,
                  {.first = cases_.train,
                   .count = cases_.val,
                   .batch = static_cast<std::size_t>(config_.run.batch / feed_.world),
@@ -175,6 +170,26 @@ class SegmentationTask : public Task {
   }
 
  private:
+  /// The native engine where it computes in what the weights are held in.
+  [[nodiscard]] std::unique_ptr<Engine> engine_for(
+      const torch_backend::ParameterStore& weights) const {
+    const ModelDescription model{.input = info_.input,
+                                 .classes = info_.heads.front().classes,
+                                 .regions = info_.heads.front().regions,
+                                 .network = {},
+                                 .file = {},
+                                 .content_sha256 = {},
+                                 .split_sha256 = {}};
+    if (!weights.device().is_cpu() || weights.type() != at::kFloat) {
+      return std::make_unique<engine::TorchEngine>(info_.network, weights, model);
+    }
+    return native::engine_of(info_.network, model, [&weights](const net::ParameterSpec& spec) {
+      const at::Tensor numbers = weights.at(spec.name).detach().contiguous();
+      const float* const first = numbers.data_ptr<float>();
+      return std::vector<float>(first, first + numbers.numel());
+    });
+  }
+
   const Config& config_;
   data::Dataset dataset_;
   data::Split split_;

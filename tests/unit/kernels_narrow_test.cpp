@@ -1,6 +1,8 @@
-// Rounding to bfloat16, by itself and as the last step of other kernels, on every instruction set.
+// Rounding to bfloat16 and to whole numbers of 8 bits, by itself and as the last step of other
+// kernels, on every instruction set.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <array>
 #include <bit>
 #include <cmath>
@@ -32,7 +34,7 @@ double rounded(float x) {
   return std::abs(out) >= std::ldexp(1.0, 128) ? std::copysign(HUGE_VAL, out) : out;
 }
 
-class Bfloat16Kernels : public ::testing::TestWithParam<const Isa*> {
+class NarrowKernels : public ::testing::TestWithParam<const Isa*> {
  protected:
   void SetUp() override { force_isa(*GetParam()); }
   void TearDown() override { force_isa(*before_); }
@@ -49,7 +51,7 @@ std::vector<float> numbers(std::size_t count, std::uint64_t seed) {
   return out;
 }
 
-TEST_P(Bfloat16Kernels, RoundToTheNearestAndTiesToEven) {
+TEST_P(NarrowKernels, RoundToTheNearestBfloat16AndTiesToEven) {
   std::vector<float> x = numbers(1000, 1);
   using Limits = std::numeric_limits<float>;
   for (const float one :
@@ -71,7 +73,7 @@ TEST_P(Bfloat16Kernels, RoundToTheNearestAndTiesToEven) {
   }
 }
 
-TEST_P(Bfloat16Kernels, WriteWhatTheyWouldInFloat) {
+TEST_P(NarrowKernels, WriteInBfloat16WhatTheyWouldInFloat) {
   const ShiftMixShape shape{.batch = 2, .height = 3, .width = 5, .channels = 37};
   const std::size_t count = 2 * 3 * 5 * 37;
   const std::vector<float> x = numbers(count, 3);
@@ -102,7 +104,62 @@ TEST_P(Bfloat16Kernels, WriteWhatTheyWouldInFloat) {
   expect_rounded(plain[0], narrow[0]);
 }
 
-INSTANTIATE_TEST_SUITE_P(Isas, Bfloat16Kernels, ::testing::ValuesIn(available_isas()),
+TEST_P(NarrowKernels, RoundToTheNearestWholeNumberAndTiesToEven) {
+  std::vector<float> x = numbers(1000, 1);
+  for (float& one : x) one *= 40;
+  using Limits = std::numeric_limits<float>;
+  for (const float one : {0.0F, 0.5F, 1.5F, -0.5F, -2.5F, 126.5F, 127.49F, 127.51F, 300.0F, -127.5F,
+                          -1e9F, Limits::max(), Limits::infinity(), -Limits::infinity()}) {
+    x.push_back(one);
+  }
+  for (const float steps : {1.0F, 0.5F, 3.7F}) {
+    std::vector<Int8> out(x.size());
+    to_int8(std::ssize(x), x.data(), steps, out.data());
+    for (std::size_t i = 0; i < x.size(); ++i) {
+      const float many = x[i] * steps;
+      EXPECT_EQ(static_cast<float>(out[i]), std::nearbyint(std::clamp(many, -127.0F, 127.0F)))
+          << x[i] << " times " << steps;
+    }
+  }
+}
+
+TEST_P(NarrowKernels, WriteInInt8WhatTheyWouldInFloat) {
+  const ShiftMixShape shape{.batch = 2, .height = 3, .width = 5, .channels = 37};
+  const std::size_t count = 2 * 3 * 5 * 37;
+  const std::vector<float> x = numbers(count, 3);
+  const std::vector<float> mix = numbers(37, 4);
+  const std::vector<float> other = numbers(37, 5);
+  // A multiplication and an addition may round once or twice: a number beside a tie differs by 1.
+  const auto expect_rounded = [&](const std::vector<float>& plain, float steps,
+                                  const std::vector<Int8>& whole) {
+    int exact = 0;
+    for (std::size_t i = 0; i < count; ++i) {
+      const float expected = std::nearbyint(std::clamp(plain[i] * steps, -127.0F, 127.0F));
+      EXPECT_LE(std::abs(static_cast<float>(whole[i]) - expected), 1) << plain[i];
+      exact += static_cast<float>(whole[i]) == expected ? 1 : 0;
+    }
+    EXPECT_GT(exact, static_cast<int>(count) - 5);
+  };
+  std::array<std::vector<float>, 2> plain{std::vector<float>(count), std::vector<float>(count)};
+  std::array<std::vector<Int8>, 2> whole{std::vector<Int8>(count), std::vector<Int8>(count)};
+  const std::array<const float*, 2> mixes{mix.data(), other.data()};
+  const std::array<float*, 2> to_plain{plain[0].data(), plain[1].data()};
+  const std::array<Int8*, 2> to_whole{whole[0].data(), whole[1].data()};
+  const std::array<float, 2> steps{20.0F, 55.0F};
+  const OwnWorkspace workspace(shift_mix_forward_workspace<float>(shape));
+  shift_mix_forward<float>(shape, x.data(), mixes, to_plain, workspace);
+  shift_mix_forward(shape, x.data(), mixes, steps, to_whole, workspace);
+  for (std::size_t i = 0; i < 2; ++i) expect_rounded(plain[i], steps[i], whole[i]);
+
+  const LayerNormShape rows{.rows = 30, .channels = 37};
+  const LayerNormInput<float> in{.x = x.data(), .weight = mix.data(), .bias = other.data()};
+  std::vector<float> moments(60);
+  layer_norm_forward<float>(rows, in, plain[0].data(), moments.data(), moments.data() + 30);
+  layer_norm_forward(rows, in, 31.0F, whole[0].data(), moments.data(), moments.data() + 30);
+  expect_rounded(plain[0], 31.0F, whole[0]);
+}
+
+INSTANTIATE_TEST_SUITE_P(Isas, NarrowKernels, ::testing::ValuesIn(available_isas()),
                          [](const auto& one) { return std::string(one.param->name); });
 
 }  // namespace
