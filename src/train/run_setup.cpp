@@ -92,6 +92,7 @@ ExpectedMemory expected_memory(const TrainRequest& request, const Config& config
        .accumulate = config.optimizer.accumulate,
        .loss_parts = size.loss_parts,
        .own = size.own + 16 * parameters_of(task.objective()),
+       .copies_weights = size.copies_weights,
        .average = config.optimizer.ema > 0,
        .cases = size.cases,
        .mean_case = size.mean_case,

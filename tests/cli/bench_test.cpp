@@ -150,7 +150,7 @@ TEST(Bench, TimesFitIntoTheTimeItTook) {
   const json size = json::parse(outcome.out).at("sizes").at(0);
   const double round = median(size.at("training_step"), "seconds");
   EXPECT_LT(rounds * round, 1.2 * outcome.seconds);
-  EXPECT_GT(rounds * round, outcome.seconds / 10);
+  EXPECT_GT(rounds * round, outcome.seconds / 20);
   // By the multiply-adds a 24th; a busy machine has made it an 8th.
   EXPECT_LT(median(size.at("prediction"), "seconds"), round / 3);
 }

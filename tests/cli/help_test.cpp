@@ -144,7 +144,8 @@ TEST(Help, EveryCommandHasAnExampleOfItself) {
                                                        {"inspect"},
                                                        {"bench"},
                                                        {"convert"},
-                                                       {"features"}};
+                                                       {"features"},
+                                                       {"quantize"}};
   // The list is complete: every name that --help lists is in it.
   std::istringstream help(run_program({"--help"}).out);
   bool listing = false;
@@ -159,7 +160,7 @@ TEST(Help, EveryCommandHasAnExampleOfItself) {
       return words[0] == name;
     })) << name;
   }
-  EXPECT_EQ(listed, 11U);
+  EXPECT_EQ(listed, 12U);
   for (std::vector<std::string> words : commands) {
     std::string name = "medurwkv";
     for (const std::string& word : words) name += " " + word;

@@ -78,9 +78,12 @@ std::vector<float> as_floats(const plan::Value& value, const float* numbers) {
 /// a little different, and nothing is to be cut off.
 native::Ranges ranges_of(const Plan& recorded, const std::vector<float>& input) {
   Program program(recorded, filled);
-  std::vector<float> logits(
-      static_cast<std::size_t>(element_count(recorded.shape(recorded.outputs.front()))));
-  std::vector<float*> places{logits.data()};
+  std::vector<std::vector<float>> outputs;
+  std::vector<float*> places;
+  for (const ValueId id : recorded.outputs) {
+    outputs.emplace_back(static_cast<std::size_t>(element_count(recorded.shape(id))));
+    places.push_back(outputs.back().data());
+  }
   native::Ranges out;
   program.run(input.data(), places, native::workspace_for(program).get(),
               [&](const plan::Operation& op, std::span<const float* const> inputs,

@@ -128,7 +128,8 @@ class SegmentationTask : public Task {
             .cases = static_cast<std::int64_t>(cases_.count()),
             .mean_case = mean_case_size(cases_.reader, cases_.count()),
             .own = (2 + config_.optimizer.accumulate) * config_.run.batch *
-                   sample_counts(samples_).second * std::int64_t{sizeof(float)}};
+                   sample_counts(samples_).second * std::int64_t{sizeof(float)},
+            .copies_weights = true};
   }
   [[nodiscard]] std::int64_t samples() const override {
     return static_cast<std::int64_t>(cases_.train);

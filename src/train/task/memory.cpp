@@ -42,7 +42,8 @@ ExpectedMemory without_cache(const MemoryQuestion& question, std::int64_t batch)
   // its largest, weights in its own order and every thread's sum of their gradient.
   const torch_backend::TrainingMemory network = network_memory(question, batch);
   return {.network = network,
-          .average = (question.average ? network.parameters : 0) + question.own,
+          .average = (question.average ? network.parameters : 0) +
+                     (question.copies_weights ? network.parameters : 0) + question.own,
           .program = resident_memory(),
           .working = torch_backend::library_working_set +
                      6 * question.workers * question.mean_case +

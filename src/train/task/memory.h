@@ -22,6 +22,7 @@ struct MemoryQuestion {
   std::int64_t accumulate = 1;  ///< batches of a step
   int loss_parts = 0;           ///< beside cross-entropy and Dice
   std::int64_t own = 0;         ///< bytes of what the task has beside the network
+  bool copies_weights = false;  ///< TaskSize::copies_weights
   bool average = false;         ///< of the weights is kept
   std::int64_t cases = 0;
   std::int64_t mean_case = 0;  ///< bytes of a decoded one

@@ -26,10 +26,11 @@ struct Source {
 
 /// For the prediction of memory (train/task/memory.h).
 struct TaskSize {
-  int loss_parts = 0;          ///< beside the cheapest loss of the task
-  std::int64_t cases = 0;      ///< that are read, of training and validation
-  std::int64_t mean_case = 0;  ///< bytes of a decoded one
-  std::int64_t own = 0;        ///< bytes of a step's targets and what is made for them alone
+  int loss_parts = 0;           ///< beside the cheapest loss of the task
+  std::int64_t cases = 0;       ///< that are read, of training and validation
+  std::int64_t mean_case = 0;   ///< bytes of a decoded one
+  std::int64_t own = 0;         ///< bytes of a step's targets and what is made for them alone
+  bool copies_weights = false;  ///< to validate by the native engine, on the CPU
 };
 
 /// How this process is fed.
