@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <span>
 
 #include "core/model_description.h"
@@ -41,6 +42,10 @@ class Engine {
   /// may run at once.
   virtual void run(const BatchShape& shape, std::span<const float> input,
                    std::span<float> logits) = 0;
+
+  /// Another engine of the same model, to run beside this one; null where there can be none. It
+  /// reads the weights anew before it runs first.
+  [[nodiscard]] virtual std::unique_ptr<Engine> another() const { return nullptr; }
 };
 
 }  // namespace medurwkv

@@ -18,6 +18,7 @@ namespace medurwkv {
 namespace {
 
 std::atomic<int> configured_threads{0};
+thread_local int threads_here = 0;  ///< 0: as configured
 
 /// Nothing thrown may leave a thread of its own: what the first part threw is kept.
 class FirstThrown {
@@ -58,8 +59,17 @@ void set_thread_count(int count) {
 }
 
 int thread_count() {
+  if (threads_here > 0) return threads_here;
   const int count = configured_threads;
   return count > 0 ? count : available_cores();
+}
+
+ThreadsHere::ThreadsHere(int count) : before_(threads_here) {
+  threads_here = std::max(1, count);
+}
+
+ThreadsHere::~ThreadsHere() {
+  threads_here = before_;
 }
 
 void tell_openmp() {

@@ -14,6 +14,20 @@ namespace medurwkv {
 void set_thread_count(int count);
 int thread_count();
 
+/// While it lives, thread_count() is another number for the calling thread.
+class ThreadsHere {
+ public:
+  explicit ThreadsHere(int count);
+  ThreadsHere(const ThreadsHere&) = delete;
+  ThreadsHere& operator=(const ThreadsHere&) = delete;
+  ThreadsHere(ThreadsHere&&) = delete;
+  ThreadsHere& operator=(ThreadsHere&&) = delete;
+  ~ThreadsHere();
+
+ private:
+  int before_;
+};
+
 /// Tells OpenMP of the calling thread the same number, for libraries that run loops of their own
 /// (oneDNN).
 void tell_openmp();

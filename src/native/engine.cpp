@@ -49,6 +49,10 @@ class NativeEngine : public Engine {
                   });
   }
 
+  [[nodiscard]] std::unique_ptr<Engine> another() const override {
+    return std::make_unique<NativeEngine>(network_, description_, options_, read_);
+  }
+
   /// Throws Error where a run and weights of so many bytes do not fit.
   void check_memory(const BatchShape& shape, std::int64_t weights) const {
     const std::int64_t needed = memory(shape) + weights;

@@ -9,6 +9,7 @@
 #include <memory>
 #include <new>
 #include <optional>
+#include <shared_mutex>
 #include <system_error>
 #include <utility>
 
@@ -17,7 +18,9 @@
 #include "core/folder_lock.h"
 #include "core/memory.h"
 #include "core/model_description.h"
+#include "core/side_by_side.h"
 #include "core/text.h"
+#include "core/threads.h"
 #include "data/codecs/image_rows.h"
 #include "data/layout/dataset.h"
 #include "predict/image_outputs.h"
@@ -130,7 +133,13 @@ class Run {
   }
 
   RunResult go() {
+    make_lanes();
     try {
+      if (lanes_.size() > 1) {
+        go_side_by_side();
+        save(true);
+        return result_;
+      }
       for (std::size_t i = 0; i < jobs_.size(); ++i) {
         throw_if_stopped(listener_);
         read_ahead(i);
@@ -205,25 +214,16 @@ class Run {
     Prediction prediction;
     json entry;
     std::exception_ptr unwritten;
-    try {
-      if (decoded.error.empty() && bytes_for(decoded) > memory_left()) make_room(at);
-      if (decoded.error.empty() && tile_) {
-        entry = predict_by_rows(job, decoded, unwritten);
-      } else if (decoded.error.empty()) {
-        prediction = predict_image(ensemble_, decoded.image);
-      }
-    } catch (const MemoryError& caught) {
-      decoded.error = caught.what();
-      if (const auto asked = options_for_whole_images(options_.outputs);
-          tile_of(ensemble_) && !asked.empty()) {
-        decoded.error += concat("; without ", join(asked, ", "), " it is predicted row by row");
-      }
-    } catch (const Error& caught) {
+    if (decoded.error.empty()) {
+      decoded.error = refusal([&] {
+        if (bytes_for(decoded) > memory_left()) make_room(at);
+        if (tile_) {
+          entry = predict_by_rows(job, decoded, unwritten);
+        } else {
+          prediction = predict_image(ensemble_, decoded.image);
+        }
+      });
       if (unwritten) std::rethrow_exception(unwritten);
-      if (caught.kind() == ErrorKind::internal) throw;
-      decoded.error = caught.what();
-    } catch (const std::bad_alloc&) {
-      decoded.error = out_of_memory;
     }
     if (!decoded.error.empty() || tile_) {
       ready({.job = &job, .entry = std::move(entry), .error = decoded.error});
@@ -238,6 +238,96 @@ class Run {
                                                               decoded.image, std::move(prediction)),
                                        .error = {}};
                                  }));
+  }
+
+  /// What keeps `body` from predicting its image; empty: nothing.
+  template <class Body>
+  [[nodiscard]] std::string refusal(const Body& body) const {
+    try {
+      body();
+    } catch (const MemoryError& caught) {
+      std::string out = caught.what();
+      if (const auto asked = options_for_whole_images(options_.outputs);
+          tile_of(ensemble_) && !asked.empty()) {
+        out += concat("; without ", join(asked, ", "), " it is predicted row by row");
+      }
+      return out;
+    } catch (const Error& caught) {
+      if (caught.kind() == ErrorKind::internal) throw;
+      return caught.what();
+    } catch (const std::bad_alloc&) {
+      return out_of_memory;
+    }
+    return "";
+  }
+
+  /// How many images may be computed at once: as many as threads, unless there are too few of them
+  /// to repay further models, or too little memory for those (half of what is left).
+  [[nodiscard]] std::size_t possible_lanes() const {
+    if (!options_.side_by_side || tile_) return 1;
+    std::int64_t bytes =
+        prediction_bytes(ensemble_, data::Image{1024, 1024, 3, data::SampleType::u8, {}});
+    for (const Engine* engine : ensemble_.engines) {
+      const ModelDescription& model = engine->description();
+      std::error_code unknown;
+      const std::uintmax_t weights = fs::file_size(model.file, unknown);
+      if (unknown) return 1;
+      bytes += static_cast<std::int64_t>(weights) +
+               engine->memory({1, model.input.height, model.input.width});
+    }
+    const auto fit = static_cast<std::size_t>(memory_left() / 2 / bytes);
+    return std::min({static_cast<std::size_t>(thread_count()), jobs_.size() / 4, 1 + fit});
+  }
+
+  void make_lanes() {
+    const std::size_t count = possible_lanes();
+    lanes_.push_back(ensemble_);
+    while (lanes_.size() < count) {
+      Ensemble lane({}, ensemble_.flips, ensemble_.tile_side);
+      for (const Engine* engine : ensemble_.engines) {
+        others_.push_back(engine->another());
+        if (!others_.back()) return;
+        lane.engines.push_back(others_.back().get());
+      }
+      lanes_.push_back(std::move(lane));
+    }
+  }
+
+  void go_side_by_side() {
+    const int threads = std::max(1, thread_count() / static_cast<int>(lanes_.size()));
+    const auto work = [&](std::size_t lane, std::size_t i) -> Outcome {
+      const ThreadsHere here(threads);
+      const std::shared_lock beside(alone_);
+      if (earlier_) {
+        if (std::optional<json> kept = earlier_->entry_of(jobs_[i])) {
+          return {.job = &jobs_[i], .entry = std::move(*kept), .error = {}, .kept = true};
+        }
+      }
+      return whole(lanes_[lane], jobs_[i]);
+    };
+    const auto take_outcome = [&](Outcome outcome) {
+      if (!outcome.error.empty()) {
+        // Again while no other is computed, so that what fails does not depend on its neighbours.
+        const ThreadsHere here(threads);
+        const std::unique_lock nothing_beside(alone_);
+        outcome = whole(ensemble_, *outcome.job);
+      }
+      count(std::move(outcome));
+    };
+    side_by_side<Outcome>(lanes_.size(), jobs_.size(), work, take_outcome, listener_);
+  }
+
+  /// Reads, predicts and writes one image.
+  [[nodiscard]] Outcome whole(const Ensemble& ensemble, const Job& job) const {
+    Decoded decoded = decode(job, false);
+    Prediction prediction;
+    if (decoded.error.empty()) {
+      decoded.error = refusal([&] { prediction = predict_image(ensemble, decoded.image); });
+    }
+    if (!decoded.error.empty()) return {.job = &job, .entry = {}, .error = decoded.error};
+    return {.job = &job,
+            .entry = write_outputs(destination(job, decoded), decoded.image, std::move(prediction)),
+            .error = {}};
   }
 
   [[nodiscard]] std::int64_t bytes_for(const Decoded& decoded) const {
@@ -281,7 +371,10 @@ class Run {
   void take() {
     std::future<Outcome> oldest = std::move(behind_.front());
     behind_.pop_front();
-    Outcome outcome = oldest.get();
+    count(oldest.get());
+  }
+
+  void count(Outcome outcome) {
     const fs::path& input = outcome.job->input();
     if (!outcome.error.empty()) {
       manifest_.add_failure(input, outcome.error);
@@ -320,6 +413,9 @@ class Run {
   };
 
   const Ensemble& ensemble_;
+  std::vector<std::unique_ptr<Engine>> others_;
+  std::vector<Ensemble> lanes_;  ///< that compute side by side; the first is ensemble_
+  std::shared_mutex alone_;      ///< held by each of them while it computes
   const std::vector<ClassInfo>& classes_;
   const std::vector<Job>& jobs_;
   const RunOptions& options_;

@@ -14,10 +14,11 @@ namespace medurwkv::predict {
 struct RunOptions {
   std::filesystem::path out;
   OutputOptions outputs;
-  bool force = false;     ///< overwrite outputs of an earlier run
-  bool go_on = false;     ///< keep what an earlier run with the same models and options has done
-  int jobs = 1;           ///< images that are read, and written, beside the one that is computed
-  double save_every = 5;  ///< seconds between manifests on disk
+  bool force = false;        ///< overwrite outputs of an earlier run
+  bool go_on = false;        ///< keep what an earlier run with the same models and options has done
+  int jobs = 1;              ///< images that are read, and written, beside the one that is computed
+  double save_every = 5;     ///< seconds between manifests on disk
+  bool side_by_side = true;  ///< several images are computed at once, where that is faster
 };
 
 struct RunResult {
@@ -32,7 +33,10 @@ struct RunResult {
 /// (Stopped is thrown on, after the images that were predicted are written). Where every model sees
 /// tiles of one size, an image is read, predicted and written row by row, unless the outputs need
 /// all of it (predict/image_outputs.h). Each file appears whole or
-/// not at all. Models are run on the calling thread alone. Throws Error, before anything is
+/// not at all. Where there are images enough, each thread has models of its own and computes whole
+/// images on one thread: that is faster than all threads on one image. What follows for the last
+/// bits is that of one thread. Else, and for models that have no other beside them, models run on
+/// the calling thread alone. Throws Error, before anything is
 /// written, when an output exists that is not to be overwritten or another run writes into the
 /// folder; and when a file cannot be written.
 RunResult run_jobs(const Ensemble& ensemble, const std::vector<Job>& jobs,

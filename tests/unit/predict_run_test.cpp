@@ -6,6 +6,7 @@
 #include <cmath>
 #include <cstring>
 #include <filesystem>
+#include <memory>
 #include <nlohmann/json.hpp>
 #include <set>
 #include <sstream>
@@ -14,6 +15,7 @@
 #include "core/files.h"
 #include "core/folder_lock.h"
 #include "core/model_description.h"
+#include "core/threads.h"
 #include "data/codecs/read.h"
 #include "predict/inputs.h"
 #include "predict/outputs.h"
@@ -43,7 +45,7 @@ class ThresholdEngine : public Engine {
 
   std::atomic<int>* stop = nullptr;  ///< set when the first image is predicted, as a signal would
 
- private:
+ protected:
   ModelDescription description_;
 };
 
@@ -269,6 +271,62 @@ TEST_F(PredictRun, JobsChangeNothing) {
   }
   EXPECT_EQ(manifests[0], manifests[1]);
   EXPECT_EQ(manifests[0], manifests[2]);
+}
+
+/// A model that others can run beside, each telling how many run.
+class TwinEngine : public ThresholdEngine {
+ public:
+  TwinEngine(const fs::path& file, std::atomic<int>& made) : file_(file), made_(made) {
+    description_.file = file.string();
+    ++made_;
+  }
+  void run(const BatchShape& shape, std::span<const float> input,
+           std::span<float> logits) override {
+    EXPECT_EQ(thread_count(), 1);
+    ThresholdEngine::run(shape, input, logits);
+  }
+  [[nodiscard]] std::unique_ptr<Engine> another() const override {
+    return std::make_unique<TwinEngine>(file_, made_);
+  }
+
+ private:
+  fs::path file_;
+  std::atomic<int>& made_;
+};
+
+// The same files, listed in the same order, as from one model.
+TEST_F(PredictRun, SideBySideChangesNothing) {
+  const int threads = thread_count();
+  set_thread_count(3);
+  for (int i = 0; i < 19; ++i) add_image("in/" + std::to_string(i) + ".png", 6 + i, 4);
+  write_file(folder / "in" / "4.png", "this is no image");
+  write_file(folder / "model", "weights");
+  options.outputs.contours = true;
+  const auto jobs = plan_outputs({folder / "in"}, options.out, options.outputs).jobs;
+  EXPECT_EQ(run_jobs(engine, jobs, options, listener).done, 18);
+  const nlohmann::json expected = manifest().at("images");
+  const std::vector<std::string> failures = listener.failures;
+  std::atomic<int> made{0};
+  TwinEngine twin(folder / "model", made);
+  options.out = folder / "beside";
+  const RunResult result = run_jobs(twin, jobs, options, listener);
+  EXPECT_EQ(made, 3);
+  EXPECT_EQ(result.done, 18);
+  EXPECT_EQ(result.failed, 1);
+  EXPECT_EQ(manifest().at("images"), expected);
+  EXPECT_EQ(manifest().at("complete"), true);
+  ASSERT_EQ(listener.failures.size(), 2U);
+  EXPECT_EQ(listener.failures[1], failures[0]);
+  options.go_on = true;
+  EXPECT_EQ(run_jobs(twin, jobs, options, listener).kept, 18);
+  // Too few images to repay another model.
+  options.go_on = false;
+  options.force = true;
+  made = 0;
+  set_thread_count(1);
+  run_jobs(twin, {jobs.begin(), jobs.begin() + 3}, options, listener);
+  EXPECT_EQ(made, 0);
+  set_thread_count(threads);
 }
 
 TEST_F(PredictRun, ContinuesWhereARunWasStopped) {
