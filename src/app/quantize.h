@@ -28,8 +28,9 @@ struct QuantizeResult {
   std::optional<double> mean_dice{}, least_dice{};
 };
 
-/// Runs the images in float32 and finds the range of what each product reads; then in 8 bits, with
-/// more and more of the products that lose most left in float32, until the masks agree. Throws
+/// Runs the images in float32 and finds the range of what each product reads; then some of them
+/// with one product after the other in 8 bits, and all of them with all products so, with more and
+/// more of those that changed most left in float32, until the masks agree. Throws
 /// Error, also where this processor has no such products.
 QuantizeResult quantize(const QuantizeRequest& request, Listener& listener);
 

@@ -44,7 +44,7 @@ std::string interval(const measure::Estimate& estimate, const Text& text) {
 
 void print_row(const std::string& what, const library::BenchFigures& one) {
   const auto memory = [](std::int64_t bytes) { return human_bytes(static_cast<double>(bytes)); };
-  std::cout << "  " << std::left << std::setw(20) << what << std::setw(30)
+  std::cout << "  " << std::left << std::setw(22) << what << std::setw(30)
             << interval(one.seconds, time_text) << std::setw(16)
             << digits(one.images / one.seconds.median) + " images/s" << std::setw(22)
             << interval(one.share, percent) << memory(one.peak_memory_bytes) << " (expected "

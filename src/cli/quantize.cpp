@@ -1,4 +1,6 @@
 // `medurwkv quantize`: a model that products of whole numbers can run.
+#include <algorithm>
+#include <cstddef>
 #include <iostream>
 #include <memory>
 #include <string>
@@ -40,8 +42,12 @@ int run_quantize(QuantizeOptions& options) {
             << " of " << found.products << " products in int8; masks of " << found.images
             << (found.images == 1 ? " image" : " images") << " against those in float32: Dice "
             << fixed(*found.mean_dice, 3) << ", the least " << fixed(*found.least_dice, 3) << "\n";
-  for (const std::string& weight : found.kept) {
-    std::cout << "  kept in float32: " << shown(weight) << "\n";
+  constexpr std::size_t most = 5;
+  for (std::size_t i = 0; i < std::min(most, found.kept.size()); ++i) {
+    std::cout << "  kept in float32: " << shown(found.kept[i]) << "\n";
+  }
+  if (found.kept.size() > most) {
+    std::cout << "  ... and " << found.kept.size() - most << " more (--json lists them)\n";
   }
   return exit_done;
 }

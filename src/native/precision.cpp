@@ -190,7 +190,7 @@ Precision resolved(Precision precision, bool has_ranges) {
   return has_ranges && onednn_has_int8() ? Precision::int8 : Precision::float32;
 }
 
-std::int64_t source_of(const Plan& plan, const Operation& op) {
+std::int64_t source_of(const Plan& fused, const Operation& op) {
   static const std::map<const plan::OpType*, std::int64_t> sources{
       {&plan::op::linear, 0},
       {&linear_sigmoid, 0},
@@ -207,7 +207,7 @@ std::int64_t source_of(const Plan& plan, const Operation& op) {
   if (found == sources.end()) return -1;
   if (const auto* how = std::get_if<net::Convolution>(&op.detail); how && how->groups > 1)
     return -1;
-  const Shape& weight = plan.shape(op.inputs[static_cast<std::size_t>(found->second) + 1]);
+  const Shape& weight = fused.shape(op.inputs[static_cast<std::size_t>(found->second) + 1]);
   const std::int64_t inner =
       op.is(plan::op::conv_transpose2d) ? weight[0] : element_count(weight) / weight[0];
   return inner < least_inner ? -1 : found->second;
