@@ -52,6 +52,7 @@ std::string command_line(const EvaluateRequest& request) {
     if (!value.empty()) out += concat(" ", name, " ", shell_quoted(value));
   }
   if (request.fold) out += concat(" --fold ", *request.fold);
+  if (request.per_group) out += " --per-group";
   out += concat(" --part ", request.part, " --out ", shell_quoted(request.out.string()), " --seed ",
                 request.seed);
   if (request.predictions.empty()) {
@@ -154,6 +155,18 @@ void take_part(const EvaluateRequest& request, std::optional<int> fold, Judged& 
   judged.provenance.data_sha256 = split.data_sha256;
 }
 
+/// --per-group needs cases that share a group.
+void refuse_without_groups(const EvaluateRequest& request, const std::vector<data::Case>& cases) {
+  if (!request.per_group) return;
+  std::vector<std::string> names;
+  for (const data::Case& item : cases) names.push_back(item.group);
+  if (!judge::groups_of(names).empty()) return;
+  throw_usage(
+      "--per-group: no two cases share a group; leave it out, or split by patient first (data "
+      "split "
+      "--group-by)");
+}
+
 Judged open_judged(const EvaluateRequest& request, std::optional<int> fold, Listener& listener) {
   Judged out;
   judge::Provenance& from = out.provenance;
@@ -173,6 +186,7 @@ Judged open_judged(const EvaluateRequest& request, std::optional<int> fold, List
   from.command = command_line(request);
   from.lengths = {{request.spacing[0], request.spacing[1]}, request.tolerance};
   judge::check_lengths(from.lengths);
+  refuse_without_groups(request, out.cases);
   if (!request.spacing_file.empty()) {
     out.spacing = judge::read_spacing(request.spacing_file);
     from.spacing_file = request.spacing_file.string();
@@ -296,7 +310,12 @@ void warn(const EvaluateRequest& request, const judge::Provenance& from, Listene
 }
 
 judge::EvaluationOptions evaluation_options(const EvaluateRequest& request, const Judged& judged) {
-  return {judged.provenance.lengths, judged.spacing, request.seed, request.profiles, request.batch};
+  return {.lengths = judged.provenance.lengths,
+          .spacing = judged.spacing,
+          .seed = request.seed,
+          .over_groups = request.per_group,
+          .profiles = request.profiles,
+          .batch = request.batch};
 }
 
 /// Prepares the folder of a report, and of the masks of its cases where a model makes them.
@@ -423,7 +442,7 @@ judge::Report pooled(const std::vector<judge::Report>& folds, const EvaluateRequ
     const auto& cases = fold.evaluation.cases;
     out.evaluation.cases.insert(out.evaluation.cases.end(), cases.begin(), cases.end());
   }
-  out.evaluation.summary = judge::summarise(out.evaluation.cases, request.seed);
+  out.evaluation.summary = judge::summarise(out.evaluation.cases, request.seed, request.per_group);
   const OutputPath folder = OutputPath(request.out) / "pooled";
   prepare_report(folder, {}, false);
   const FolderLock lock(folder);

@@ -32,6 +32,7 @@ struct EvaluateRequest {
   std::vector<std::string> profiles{"default"};
   std::int64_t batch = 8;  ///< of the profile `batch`
   std::uint64_t seed = 0;  ///< of the bootstrap intervals
+  bool per_group = false;  ///< means over groups of cases (patients) in place of cases
   std::filesystem::path out;
   bool force = false;  ///< write into a folder that is not empty
 };

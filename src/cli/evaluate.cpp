@@ -89,6 +89,9 @@ void add_evaluate(CLI::App& root) {
                    "published rules to judge by as well, or all (docs/metrics.md)")
       ->delimiter(',')
       ->default_str("default");
+  command->add_flag(
+      "--per-group", options->request.per_group,
+      "means over groups of cases (patients), each by its own mean, in place of cases");
   command->add_option("--batch", options->request.batch, "images of a batch, for the profile batch")
       ->check(whole(1, 1000000))
       ->capture_default_str();

@@ -84,7 +84,7 @@ Couple couple_of_means(const LoadedCase& a, const LoadedCase& b, std::size_t met
 }
 
 PairedMetric paired(std::size_t metric, const std::string& of, const std::vector<Couple>& couples,
-                    const CompareOptions& options) {
+                    const Comparison& comparison) {
   PairedMetric out;
   out.metric = metric;
   out.of = of;
@@ -93,22 +93,25 @@ PairedMetric paired(std::size_t metric, const std::string& of, const std::vector
   Values first;
   Values second;
   Values differences;
-  std::vector<double> known;
   for (const Couple& couple : couples) {
     first.push_back(couple ? std::optional(couple->first) : std::nullopt);
     second.push_back(couple ? std::optional(couple->second) : std::nullopt);
     differences.push_back(couple ? std::optional(couple->second - couple->first) : std::nullopt);
     if (!couple) continue;
     const double difference = couple->second - couple->first;
-    known.push_back(difference);
     const double gain = larger_is_better ? difference : -difference;
     ++(gain > 0 ? out.better : gain < 0 ? out.worse : out.equal);
   }
   out.first = statistic(first);
   out.second = statistic(second);
   out.difference = statistic(differences);
-  out.difference.interval = bootstrap_interval(differences, bootstrap_resamples, options.seed);
-  out.test = wilcoxon(known, options.zeros);
+  out.difference.interval = bootstrap_interval(differences, comparison.groups, bootstrap_resamples,
+                                               comparison.options.seed);
+  std::vector<double> known;
+  for (const auto& one : group_means(differences, comparison.groups)) {
+    if (one) known.push_back(*one);
+  }
+  out.test = wilcoxon(known, comparison.options.zeros);
   return out;
 }
 
@@ -157,11 +160,11 @@ Pair paired_evaluations(const Comparison& comparison, std::size_t first, std::si
   out.second = second;
   for (const std::string& key : comparison.options.metrics) {
     const std::size_t m = metric_index(key);
-    out.metrics.push_back(paired(m, mean_over_classes, means(m), comparison.options));
+    out.metrics.push_back(paired(m, mean_over_classes, means(m), comparison));
     for (std::size_t c = 0; a.class_names.size() > 1 && c < a.class_names.size(); ++c) {
       const auto of_class = couples(
           [&](const LoadedCase& x, const LoadedCase& y) { return couple_of_class(x, y, c, m); });
-      out.metrics.push_back(paired(m, a.class_names[c], of_class, comparison.options));
+      out.metrics.push_back(paired(m, a.class_names[c], of_class, comparison));
     }
   }
   add_changes(out, a, means(0));
@@ -181,6 +184,19 @@ void correct(std::vector<Pair>& pairs) {
   }
   const std::vector<double> corrected = holm(p_values);
   for (std::size_t i = 0; i < tested.size(); ++i) tested[i]->corrected = corrected[i];
+}
+
+/// Of the first evaluation that tells them: older ones do not.
+Groups known_groups(const std::vector<LoadedEvaluation>& evaluations) {
+  for (const LoadedEvaluation& one : evaluations) {
+    std::vector<std::string> names;
+    for (const LoadedCase& item : one.cases) {
+      names.push_back(item.group.empty() ? item.id : item.group);
+    }
+    Groups out = groups_of(names);
+    if (!out.empty()) return out;
+  }
+  return {};
 }
 
 }  // namespace
@@ -220,6 +236,7 @@ Comparison compare(std::vector<LoadedEvaluation> evaluations, const CompareOptio
   check_comparable(evaluations);
   Comparison out;
   out.evaluations = std::move(evaluations);
+  out.groups = known_groups(out.evaluations);
   out.options = options;
   for (std::size_t a = 0; a < out.evaluations.size(); ++a) {
     for (std::size_t b = a + 1; b < out.evaluations.size(); ++b) {

@@ -30,6 +30,7 @@ struct LoadedClass {
 };
 struct LoadedCase {
   std::string id;
+  std::string group{};  ///< cases that depend on each other share it; empty: none does
   std::vector<LoadedClass> classes;
   std::array<std::optional<double>, metric_count> class_mean;  ///< over classes where defined, as
                                                                ///< `evaluate` has it
@@ -64,9 +65,9 @@ struct PairedMetric {
   Statistic first, second;
   Statistic difference;  ///< with its bootstrap interval; `of` counts all cases
   std::int64_t better = 0, worse = 0, equal = 0;  ///< cases in which b is better, ...
-  std::optional<WilcoxonTest> test;
-  std::optional<double> corrected;  ///< p by Holm over all tests of means over classes; absent for
-                                    ///< single classes
+  std::optional<WilcoxonTest> test;  ///< of the cases' differences or, with groups, of their means
+  std::optional<double> corrected;   ///< p by Holm over all tests of means over classes; absent for
+                                     ///< single classes
 
   /// True for a bias, whose magnitudes are compared.
   [[nodiscard]] bool of_magnitudes() const;
@@ -97,6 +98,9 @@ struct CompareOptions {
 
 struct Comparison {
   std::vector<LoadedEvaluation> evaluations;
+  /// Groups that the cases fall into (of the first evaluation that tells them), which the bootstrap
+  /// draws and the test takes in place of cases; empty where each case stands for itself.
+  Groups groups;
   std::vector<Pair> pairs;  ///< every two of them
   CompareOptions options;
   std::string command;

@@ -57,6 +57,7 @@ class Scorer {
     const Lengths lengths = lengths_of(item, *options_);
     JudgedCase judged(item.id, truth, predicted.labels, class_count_, lengths, pooled_);
     result_.cases.push_back(score_case(judged));
+    if (item.group != item.id) result_.cases.back().group = item.group;
     for (ProfileJudge& judge : judges_) judge.add(item, judged);
     if (predicted.probabilities.empty()) return;
     if (!result_.calibration) result_.calibration.emplace();
@@ -64,7 +65,7 @@ class Scorer {
   }
 
   Evaluation finish(const std::optional<ConstantGuess>& guess) {
-    result_.summary = summarise(result_.cases, options_->seed);
+    result_.summary = summarise(result_.cases, options_->seed, options_->over_groups);
     result_.guess = guess;
     const auto& wanted = options_->profiles;
     if (std::find(wanted.begin(), wanted.end(), profiles[0].name) != wanted.end()) {

@@ -46,8 +46,9 @@ SpacingByCase read_spacing(const std::filesystem::path& file);
 
 struct EvaluationOptions {
   Lengths lengths;
-  SpacingByCase spacing{};  ///< where not empty: of every case, in place of that in `lengths`
-  std::uint64_t seed = 0;   ///< of the bootstrap intervals
+  SpacingByCase spacing{};   ///< where not empty: of every case, in place of that in `lengths`
+  std::uint64_t seed = 0;    ///< of the bootstrap intervals
+  bool over_groups = false;  ///< means over groups of cases (patients) in place of cases
   std::vector<std::string> profiles{"default"};
   std::int64_t batch = 8;  ///< of the profile `batch`
 };

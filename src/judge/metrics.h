@@ -76,6 +76,7 @@ inline constexpr std::array<MetricInfo, metric_count> metrics{{
 /// All classes of one case.
 struct CaseScores {
   std::string id;
+  std::string group{};  ///< cases that depend on each other share it (a patient); empty: none does
   data::ImageSize size;
   std::vector<ClassScores> classes;  ///< labels 1, 2, ...: the background is not judged
   /// Per metric, in the order of `metrics`: the mean over the classes where it is defined.

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <map>
 #include <numeric>
 
 #include "core/error.h"
@@ -22,6 +23,24 @@ std::vector<double> defined(std::span<const std::optional<double>> values) {
 
 double mean(const std::vector<double>& values) {
   return std::accumulate(values.begin(), values.end(), 0.0) / static_cast<double>(values.size());
+}
+
+/// Of the defined values of a group.
+struct Sum {
+  double sum = 0;
+  double count = 0;
+};
+
+/// Of each group; without groups of each value.
+std::vector<Sum> sums_of(std::span<const std::optional<double>> values, const Groups& groups) {
+  std::vector<Sum> out(groups.empty() ? values.size() : group_count(groups));
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    if (!values[i]) continue;
+    Sum& own = out.at(groups.empty() ? i : groups.at(i));
+    own.sum += *values[i];
+    own.count += 1;
+  }
+  return out;
 }
 
 }  // namespace
@@ -61,19 +80,45 @@ std::optional<double> mean_of_defined(std::span<const std::optional<double>> val
   return mean(known);
 }
 
+Groups groups_of(std::span<const std::string> names) {
+  std::map<std::string, std::size_t> known;
+  Groups out;
+  for (const std::string& name : names)
+    out.push_back(known.emplace(name, known.size()).first->second);
+  return known.size() == names.size() ? Groups{} : out;
+}
+
+std::size_t group_count(const Groups& groups) {
+  return groups.empty() ? 0 : *std::max_element(groups.begin(), groups.end()) + 1;
+}
+
+std::vector<std::optional<double>> group_means(std::span<const std::optional<double>> values,
+                                               const Groups& groups) {
+  if (groups.empty()) return {values.begin(), values.end()};
+  std::vector<std::optional<double>> out;
+  for (const Sum& one : sums_of(values, groups)) {
+    out.push_back(one.count > 0 ? std::optional(one.sum / one.count) : std::nullopt);
+  }
+  return out;
+}
+
 std::optional<Interval> bootstrap_interval(std::span<const std::optional<double>> values,
-                                           int resamples, std::uint64_t seed) {
-  const std::vector<double> known = defined(values);
+                                           const Groups& groups, int resamples,
+                                           std::uint64_t seed) {
+  std::vector<Sum> known = sums_of(values, groups);
+  std::erase_if(known, [](const Sum& one) { return one.count == 0; });
   if (known.size() < 2 || resamples < 1) return std::nullopt;
   const Random random(seed, "bootstrap of the mean");
   std::vector<double> means(static_cast<std::size_t>(resamples));
   std::uint64_t index = 0;
   for (double& resampled : means) {
-    double sum = 0;
+    Sum drawn;
     for (std::size_t i = 0; i < known.size(); ++i) {
-      sum += known[random.below(index++, known.size())];
+      const Sum& one = known[random.below(index++, known.size())];
+      drawn.sum += one.sum;
+      drawn.count += one.count;
     }
-    resampled = sum / static_cast<double>(known.size());
+    resampled = drawn.sum / drawn.count;
   }
   return Interval{percentile(means, 0.025), percentile(means, 0.975)};
 }

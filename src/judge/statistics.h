@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <optional>
 #include <span>
+#include <string>
 #include <vector>
 
 namespace medurwkv::judge {
@@ -32,10 +33,26 @@ Statistic statistic(std::span<const std::optional<double>> values);
 /// The mean of the defined values; absent when there is none.
 std::optional<double> mean_of_defined(std::span<const std::optional<double>> values);
 
+/// Which values depend on each other (slices of one patient): for each the number of its group,
+/// from 0 on in the order of first appearance. Empty: every value stands for itself.
+using Groups = std::vector<std::size_t>;
+
+/// By name; empty where no two are equal.
+Groups groups_of(std::span<const std::string> names);
+
+/// How many there are; of empty ones 0.
+std::size_t group_count(const Groups& groups);
+
+/// The mean of each group's defined values, absent where it has none; without groups the values.
+std::vector<std::optional<double>> group_means(std::span<const std::optional<double>> values,
+                                               const Groups& groups);
+
 /// Percentile bootstrap of the mean (Efron 1979): `resamples` means of as many values drawn with
-/// replacement, their 2.5 % and 97.5 % percentiles. A pure function of its arguments. Absent for
-/// fewer than two defined values, which tell nothing about a spread.
+/// replacement, their 2.5 % and 97.5 % percentiles. With groups whole groups are drawn, as many as
+/// there are, and the mean is taken over all of their values (Davison and Hinkley 1997, 3.8). A
+/// pure function of its arguments. Absent where fewer than two values, or groups with one, are
+/// defined: they tell nothing about a spread.
 std::optional<Interval> bootstrap_interval(std::span<const std::optional<double>> values,
-                                           int resamples, std::uint64_t seed);
+                                           const Groups& groups, int resamples, std::uint64_t seed);
 
 }  // namespace medurwkv::judge

@@ -3,19 +3,30 @@
 #include <algorithm>
 
 #include "core/error.h"
+#include "core/text.h"
 
 namespace medurwkv::judge {
 
 namespace {
 
-Statistic with_interval(const std::vector<std::optional<double>>& values, std::uint64_t seed) {
-  Statistic out = statistic(values);
-  out.interval = bootstrap_interval(values, bootstrap_resamples, seed);
+/// How values of cases become a statistic.
+struct How {
+  Groups groups;
+  bool over_groups = false;
+  std::uint64_t seed = 0;
+};
+
+Statistic with_interval(const std::vector<std::optional<double>>& values, const How& how) {
+  const Groups& groups = how.over_groups ? Groups{} : how.groups;
+  const std::vector<std::optional<double>> counted =
+      how.over_groups ? group_means(values, how.groups) : values;
+  Statistic out = statistic(counted);
+  out.interval = bootstrap_interval(counted, groups, bootstrap_resamples, how.seed);
   return out;
 }
 
 ClassSummary summarise_class(std::span<const CaseScores> cases, std::size_t position,
-                             std::uint64_t seed) {
+                             const How& how) {
   ClassSummary out;
   out.label = cases.front().classes[position].label;
   for (const CaseScores& scores : cases) {
@@ -30,16 +41,29 @@ ClassSummary summarise_class(std::span<const CaseScores> cases, std::size_t posi
     std::transform(cases.begin(), cases.end(), values.begin(), [&](const CaseScores& scores) {
       return scores.classes[position].*metrics[m].value;
     });
-    out.metrics[m] = with_interval(values, seed);
+    out.metrics[m] = with_interval(values, how);
   }
   return out;
 }
 
 }  // namespace
 
-Summary summarise(std::span<const CaseScores> cases, std::uint64_t seed) {
+std::string drawn_text(std::int64_t groups) {
+  return groups > 0 ? concat(groups, " groups of cases") : "cases";
+}
+
+Groups groups_of(std::span<const CaseScores> cases) {
+  std::vector<std::string> names;
+  for (const CaseScores& one : cases) names.push_back(one.group.empty() ? one.id : one.group);
+  return groups_of(names);
+}
+
+Summary summarise(std::span<const CaseScores> cases, std::uint64_t seed, bool over_groups) {
+  const How how{.groups = groups_of(cases), .over_groups = over_groups, .seed = seed};
   Summary out;
   out.cases = static_cast<std::int64_t>(cases.size());
+  out.groups = static_cast<std::int64_t>(group_count(how.groups));
+  out.over_groups = over_groups && out.groups > 0;
   out.seed = seed;
   if (cases.empty()) return out;
   const std::size_t class_count = cases.front().classes.size();
@@ -47,17 +71,17 @@ Summary summarise(std::span<const CaseScores> cases, std::uint64_t seed) {
     if (scores.classes.size() != class_count) throw_internal("cases with different classes");
   }
   for (std::size_t c = 0; c < class_count; ++c)
-    out.classes.push_back(summarise_class(cases, c, seed));
+    out.classes.push_back(summarise_class(cases, c, how));
 
   std::vector<std::optional<double>> values(cases.size());
   for (std::size_t m = 0; m < metric_count; ++m) {
     std::transform(cases.begin(), cases.end(), values.begin(),
                    [&](const CaseScores& scores) { return scores.class_mean[m]; });
-    out.class_mean[m] = with_interval(values, seed);
+    out.class_mean[m] = with_interval(values, how);
   }
   std::transform(cases.begin(), cases.end(), values.begin(),
                  [](const CaseScores& scores) { return scores.merged_dice; });
-  out.merged_dice = with_interval(values, seed);
+  out.merged_dice = with_interval(values, how);
   return out;
 }
 

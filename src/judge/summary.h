@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <optional>
 #include <span>
+#include <string>
 #include <vector>
 
 #include "judge/metrics.h"
@@ -26,15 +27,25 @@ struct ClassSummary {
 
 struct Summary {
   std::int64_t cases = 0;
-  std::vector<ClassSummary> classes;               ///< labels 1, 2, ...
+  /// Groups that the cases fall into, which the bootstrap draws; 0 where each case stands for
+  /// itself.
+  std::int64_t groups = 0;
+  bool over_groups = false;           ///< statistics are over the groups' means in place of cases
+  std::vector<ClassSummary> classes;  ///< labels 1, 2, ...
   std::array<Statistic, metric_count> class_mean;  ///< over cases, of each case's mean over classes
   Statistic merged_dice;                           ///< see CaseScores::merged_dice
   std::uint64_t seed = 0;                          ///< of the bootstrap intervals
 };
 
-/// Statistics with bootstrap intervals. All cases must have the same classes. No cases give
-/// statistics of 0 used of 0.
-Summary summarise(std::span<const CaseScores> cases, std::uint64_t seed);
+/// Statistics with bootstrap intervals, of cases or, `over_groups`, of the means of their groups.
+/// All cases must have the same classes. No cases give statistics of 0 used of 0.
+Summary summarise(std::span<const CaseScores> cases, std::uint64_t seed, bool over_groups = false);
+
+/// What the bootstrap draws: "cases", "18 groups of cases".
+std::string drawn_text(std::int64_t groups);
+
+/// Of the cases, by CaseScores::group.
+Groups groups_of(std::span<const CaseScores> cases);
 
 /// Positions of the best, the median and the worst case by CaseScores::dice (ties: the earlier
 /// case), without repeats; empty when no case has one.

@@ -16,6 +16,7 @@
 #include "core/text.h"
 #include "judge/report/comparison.h"
 #include "judge/report/report.h"
+#include "judge/summary.h"
 #include "support/html.h"
 #include "support/paths.h"
 
@@ -124,6 +125,42 @@ class Compare : public testing::Test {
 
   test::TemporaryFolder folder;
 };
+
+// The first two cases are of one patient: the test takes his mean difference, -0.25, in place of
+// -0.5 and 0, and the interval draws three groups. An evaluation of an earlier version, whose table
+// has no groups, gets them from the other side.
+TEST_F(Compare, TakesGroupsInPlaceOfTheirCases) {
+  const auto of_one_patient = [](Report& report) {
+    for (std::size_t i = 0; i < 2; ++i) report.evaluation.cases[i].group = "patient, 7";
+  };
+  const std::vector<fs::path> folders{
+      evaluated("a", {"1100", "1100", "0000", "1100"}, of_one_patient),
+      evaluated("b", {"0110", "1100", "0001", "1111"}, of_one_patient)};
+  const auto check = [&](const Comparison& got) {
+    EXPECT_EQ(got.groups, (Groups{0, 0, 1, 2}));
+    const PairedMetric& dice = got.pairs[0].metrics.at(0);
+    EXPECT_EQ(dice.difference.used, 4);
+    EXPECT_NEAR(dice.difference.mean.value(), (-0.5 - 1 + 1.0 / 3) / 4, 1e-15);
+    const std::vector<double> means{-0.25, -1, 1.0 / 3};
+    EXPECT_EQ(dice.test->used, 3);
+    EXPECT_NEAR(dice.test->p_value, wilcoxon(means)->p_value, 1e-15);
+    const std::vector<std::optional<double>> differences{-0.5, 0, -1, 1.0 / 3};
+    const Interval expected = *bootstrap_interval(differences, got.groups, bootstrap_resamples, 0);
+    EXPECT_NEAR(dice.difference.interval->low, expected.low, 1e-12);
+    EXPECT_NEAR(dice.difference.interval->high, expected.high, 1e-12);
+    EXPECT_NE(comparison_text(got).find("3 groups of cases"), std::string::npos);
+    EXPECT_EQ(comparison_json(got).at("groups"), 3);
+  };
+  check(compared(folders));
+  std::string earlier;
+  for (const std::string& line : split(trim(read_file(folders[0] / "cases.csv")), '\n')) {
+    const std::string record = trim(line);
+    const std::size_t last = record.rfind(record.ends_with('"') ? ",\"" : ",");
+    earlier += record.substr(0, last) + "\r\n";
+  }
+  write_file(folders[0] / "cases.csv", earlier);
+  check(compared(folders));
+}
 
 // Dice of a: 1, 0.5, undefined, 2/3; of b: 0.5, 0.5, 0 (hallucinated), 1. a is perfect in the
 // third. Pairs: -0.5, 0, -1, +1/3.

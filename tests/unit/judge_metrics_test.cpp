@@ -81,6 +81,24 @@ TEST(ScoreCase, NsdCountsWhatIsWithinTheTolerance) {
   EXPECT_DOUBLE_EQ(nsd({{}, 0}), 2.0 / 22);
 }
 
+// 3 x 0.1 is a little more than 0.3 in binary: the tolerance holds up to rounding, and no further.
+TEST(ScoreCase, ToleranceHoldsUpToRounding) {
+  const auto column = [](std::int64_t at) {
+    data::LabelMap out{8, 1, std::vector<std::uint8_t>(8, 0)};
+    out.labels[static_cast<std::size_t>(at)] = 1;
+    return out;
+  };
+  for (const auto& [side, tolerance] : {std::pair{0.1, 0.3}, {0.7, 2.1}, {1.1, 3.3}}) {
+    const auto nsd = [&](double within) {
+      return score_case("c", column(1), column(4), 2, {{side, side}, within})
+          .classes.front()
+          .nsd.value();
+    };
+    EXPECT_EQ(nsd(tolerance), 1) << side;
+    EXPECT_EQ(nsd(tolerance * (1 - 1e-6)), 0) << side;
+  }
+}
+
 // 5 x 5 in the corner of an 8 x 6 image (diagonal 10: the bands are 1 wide, 16 pixels) against the
 // same without its last row (14 pixels of 5 x 4). The bands share the left and right columns' first
 // 4 rows and the top row's middle: 11 pixels; together they have 16 + 14 - 11.

@@ -97,6 +97,9 @@ std::string comparison_text(const Comparison& comparison) {
   const LoadedEvaluation& any = comparison.evaluations.front();
   std::string out = concat(any.cases.size(), " cases of the part ", shown(any.part),
                            ", profile default, lengths in ", shown(any.unit), "\n");
+  if (const std::size_t groups = group_count(comparison.groups); groups > 0) {
+    out += concat("intervals draw ", groups, " groups of cases; p is of their mean differences\n");
+  }
   for (const LoadedEvaluation& one : comparison.evaluations) {
     out += concat("  ", one.name, "  ", shown(one.subject), "  (", one_line(one.folder.string()),
                   ")\n");
@@ -142,6 +145,7 @@ Json comparison_json(const Comparison& comparison) {
           {"split_sha256", text_or_null(any.split_sha256)},
           {"part", any.part},
           {"cases", any.cases.size()},
+          {"groups", comparison.groups.empty() ? Json() : Json(group_count(comparison.groups))},
           {"evaluations", evaluations},
           {"pairs", pairs}};
 }

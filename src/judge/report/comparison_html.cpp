@@ -8,6 +8,7 @@
 #include "judge/report/charts.h"
 #include "judge/report/comparison.h"
 #include "judge/report/page.h"
+#include "judge/summary.h"
 
 namespace medurwkv::judge {
 
@@ -139,6 +140,8 @@ std::string provenance(const Comparison& comparison) {
   facts.emplace_back("Part", any.part);
   facts.emplace_back("Differences of 0 in the test",
                      comparison.options.zeros == Zeros::pratt ? "pratt" : "wilcox");
+  facts.emplace_back("Bootstrap draws, and the test takes",
+                     drawn_text(static_cast<std::int64_t>(group_count(comparison.groups))));
   facts.emplace_back("Seed of the bootstrap", std::to_string(comparison.options.seed));
   return concat(html_heading("What made this page", "provenance"), "<pre>",
                 html_escape(comparison.command), "</pre>\n", html_facts(facts));

@@ -36,12 +36,18 @@ std::vector<LoadedCase> read_cases(const fs::path& file, std::size_t class_count
   const std::size_t label = table.column("label");
   const std::size_t found = table.column("true_positive");
   const std::size_t missed = table.column("false_negative");
+  const std::optional<std::size_t> group = table.find({"group"});  // older evaluations lack it
   std::array<std::size_t, metric_count> columns{};
   for (std::size_t m = 0; m < metric_count; ++m) columns.at(m) = table.column(metrics[m].key);
   std::vector<LoadedCase> out;
   for (const Table::Row& row : table.rows()) {
     const std::string& own_id = row.fields[id];
-    if (out.empty() || out.back().classes.size() == class_count) out.push_back({own_id, {}, {}});
+    if (out.empty() || out.back().classes.size() == class_count) {
+      out.push_back({.id = own_id,
+                     .group = group ? row.fields[*group] : std::string(),
+                     .classes = {},
+                     .class_mean = {}});
+    }
     LoadedClass own;
     const auto value = table.number(row, label);
     own.label = static_cast<std::uint8_t>(out.back().classes.size() + 1);

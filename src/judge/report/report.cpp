@@ -245,11 +245,12 @@ std::vector<FailedCase> failed_cases(const Evaluation& evaluation) {
 std::string report_text(const Report& report) {
   const Summary& summary = report.evaluation.summary;
   const std::string unit = length_unit(report.provenance);
-  std::string out = concat("profile default, part ", report.provenance.part, ", ", summary.cases,
-                           " cases, lengths in ", unit, ", NSD within ",
-                           tolerance_text(report.provenance), "\n\n  ", padded("", 18, false),
-                           padded("mean", 11, true), "  ", padded("95 % interval", 19, false),
-                           padded("deviation", 11, true), padded("median", 11, true), "   used\n");
+  std::string out = concat(
+      "profile default, part ", report.provenance.part, ", ", summary.cases, " cases",
+      summary.over_groups ? concat(", means over ", summary.groups, " groups") : "",
+      ", lengths in ", unit, ", NSD within ", tolerance_text(report.provenance), "\n\n  ",
+      padded("", 18, false), padded("mean", 11, true), "  ", padded("95 % interval", 19, false),
+      padded("deviation", 11, true), padded("median", 11, true), "   used\n");
   for (const ClassSummary& own : summary.classes) {
     out += concat(report.classes.at(own.label).name, " (", own.in_truth, " cases have it, ",
                   own.missed, " missed, ", own.hallucinated, " hallucinated)\n",
@@ -263,7 +264,7 @@ std::string report_text(const Report& report) {
   out += concat("\nmean Dice             ", number_or_dash(summary.class_mean[0].mean, 4));
   if (const auto& interval = summary.class_mean[0].interval) {
     out += concat("  (95 % interval ", fixed(interval->low, 4), " to ", fixed(interval->high, 4),
-                  ", bootstrap over cases)");
+                  ", bootstrap over ", drawn_text(summary.groups), ")");
   }
   const auto& guess = report.evaluation.guess;
   out += concat("\nbest constant guess   ",
@@ -299,7 +300,7 @@ std::string cases_csv(const Report& report) {
   std::string out =
       "case,width,height,label,class,true_positive,false_positive,false_negative,true_negative";
   for (const MetricInfo& metric : metrics) out += concat(",", metric.key);
-  out += ",constant_guess_dice\r\n";
+  out += ",constant_guess_dice,group\r\n";
   const Evaluation& evaluation = report.evaluation;
   for (std::size_t i = 0; i < evaluation.cases.size(); ++i) {
     const CaseScores& scores = evaluation.cases[i];
@@ -309,7 +310,8 @@ std::string cases_csv(const Report& report) {
                     own.true_positive, ",", own.false_positive, ",", own.false_negative, ",",
                     own.true_negative);
       for (const MetricInfo& metric : metrics) out += concat(",", exact(own.*metric.value));
-      out += concat(",", evaluation.guess ? exact(evaluation.guess->dice.at(i)) : "", "\r\n");
+      out += concat(",", evaluation.guess ? exact(evaluation.guess->dice.at(i)) : "", ",",
+                    csv_field(scores.group), "\r\n");
     }
   }
   return out;
@@ -364,6 +366,8 @@ Json summary_json(const Report& report) {
       {"tolerance", tolerance_json(from)},
       {"unit", length_unit(from)},
       {"cases", summary.cases},
+      {"groups", summary.groups > 0 ? Json(summary.groups) : Json()},
+      {"means_over", summary.over_groups ? "groups" : "cases"},
       {"mean_dice", or_null(summary.class_mean[0].mean)},
       {"mean_dice_interval", judge::to_json(summary.class_mean[0].interval)},
       {"constant_guess", guess ? or_null(guess->summary.mean) : Json()},

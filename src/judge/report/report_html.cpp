@@ -208,7 +208,7 @@ boundary IoU are 0, HD95 and ASSD are the diagonal of the image.</li>
 <li>Mean, sample standard deviation and median are taken over the cases where the figure is defined;
 “used” counts those. A case’s mean Dice is the mean over its classes where Dice is defined.</li>
 <li>An interval is the 2.5th to 97.5th percentile of 2000 means of cases drawn with replacement
-(bootstrap).</li>
+(bootstrap). Where cases have groups (slices of a patient), whole groups are drawn.</li>
 <li>The best constant guess is one ellipse in the middle of the image, its two semi-axes chosen for
 the largest mean Dice of all foreground on the training masks, and judged on the same cases as the
 model, all classes merged. A useful model lies well above it.</li>
@@ -248,7 +248,10 @@ std::string provenance(const Report& report) {
        concat(from.spacing_file.empty() ? concat(spacing.x, " x ", spacing.y)
                                         : concat("by case, ", from.spacing_file),
               " (lengths in ", length_unit(from), "); NSD within ", tolerance_text(from)));
-  fact("Seed of the bootstrap", std::to_string(report.evaluation.summary.seed));
+  const Summary& summary = report.evaluation.summary;
+  fact("Bootstrap draws", drawn_text(summary.groups));
+  if (summary.over_groups) fact("Means are over", "groups of cases, each by its own mean");
+  fact("Seed of the bootstrap", std::to_string(summary.seed));
   return concat(html_heading("What made this report", "provenance"), "<pre>",
                 html_escape(from.command), "</pre>\n", html_facts(facts));
 }
