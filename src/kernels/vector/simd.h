@@ -138,7 +138,7 @@ inline void put_low_bytes(Integers numbers, std::int8_t* to) {
 #else
   typedef std::int8_t Bytes __attribute__((vector_size(4 * MEDURWKV_LANES)));  // NOLINT
   typedef std::int8_t Low __attribute__((vector_size(MEDURWKV_LANES)));        // NOLINT
-  const Bytes bytes = reinterpret_cast<Bytes>(numbers);
+  const auto bytes = reinterpret_cast<Bytes>(numbers);
 #if MEDURWKV_LANES == 8
   const Low out = __builtin_shufflevector(bytes, bytes, 0, 4, 8, 12, 16, 20, 24, 28);
 #else
@@ -160,7 +160,7 @@ inline void put_low_halves(Integers numbers, std::uint16_t* to) {
 /// As put of one number (kernels/token_loops.h).
 inline void put(Vector value, float /*steps*/, Bfloat16* to) {
   typedef std::uint32_t Bits __attribute__((vector_size(4 * MEDURWKV_LANES)));  // NOLINT
-  const Bits bits = reinterpret_cast<Bits>(value);
+  const auto bits = reinterpret_cast<Bits>(value);
   put_low_halves(reinterpret_cast<Integers>((bits + 0x7fff + ((bits >> 16) & 1)) >> 16),
                  reinterpret_cast<std::uint16_t*>(to));
 }
