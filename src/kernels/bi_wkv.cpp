@@ -116,7 +116,7 @@ struct StripRoom {
 };
 
 /// Runs the kernels on one thread's strips. Copies a strip that is narrower than the vectors into a
-/// whole one.
+/// whole one, with zeros in the lanes beyond it.
 class StripRunner {
  public:
   StripRunner(const Job<float>& job, const VectorKernels& kernels, const StripRoom& room)
@@ -175,8 +175,8 @@ class StripRunner {
   WkvStrip strip_of(const Place& place, const TokenRun& run) {
     const bool whole = is_whole(place);
     const std::int64_t at = offset(place, run);
-    std::copy_n(job_.in.decay + place.begin, place.count, room_.decay);
-    std::copy_n(job_.in.first + place.begin, place.count, room_.first);
+    copy_row(job_.in.decay + place.begin, place, room_.decay);
+    copy_row(job_.in.first + place.begin, place, room_.first);
     return {.tokens = run.count,
             .stride = whole ? job_.shape.channels : kernels_.lanes,
             .chunk = wkv_chunk(job_.mode, job_.shape.tokens),
@@ -196,9 +196,13 @@ class StripRunner {
   const float* packed(float* to, const float* from, const Place& place, const TokenRun& run) const {
     const float* at = from + offset(place, run);
     for (std::int64_t t = 0; t < run.count; ++t) {
-      std::copy_n(at + t * job_.shape.channels, place.count, to + t * kernels_.lanes);
+      copy_row(at + t * job_.shape.channels, place, to + t * kernels_.lanes);
     }
     return to;
+  }
+
+  void copy_row(const float* from, const Place& place, float* to) const {
+    std::fill(std::copy_n(from, place.count, to), to + kernels_.lanes, 0.F);
   }
 
   void unpack(const float* from, float* to, const Place& place, const TokenRun& run) const {
