@@ -136,8 +136,8 @@ TEST(CasesCsv, QuotesAndLeavesUndefinedEmpty) {
   ASSERT_EQ(lines.size(), 8U);  // the header, three cases of two classes, the end
   EXPECT_EQ(lines[3],
             "\"comma,and \"\"quote\"\"\",6,1,1,\"a<b>&\"\"c\"\"\",1,1,1,3,0.5,"
-            "0.3333333333333333,0.5,0.5,0.75,0.95,0.5,1,0.3333333333333333,0,0.25\r");
-  EXPECT_EQ(lines[6], "empty,6,1,2,\"edge, \"\"quoted\"\"\",0,0,0,6,,,,,1,,,,,,\r");
+            "0.3333333333333333,0.5,0.5,0.75,0.95,0.5,1,0.3333333333333333,0,0.25,\r");
+  EXPECT_EQ(lines[6], "empty,6,1,2,\"edge, \"\"quoted\"\"\",0,0,0,6,,,,,1,,,,,,,\r");
 }
 
 TEST(ReportHtml, IsBalancedEscapedAndSelfContained) {

@@ -25,6 +25,10 @@ class VectorChannels {
       width_[i] = static_cast<float>(level.width);
       height_[i] = static_cast<float>(level.height);
       start_[i] = static_cast<std::int32_t>(level.start);
+      // Lanes beyond the samples of a group are computed with the others.
+      x_[i] = y_[i] = weights_[i] = 0;
+      sums_[i] = 1;
+      offsets_[2 * i] = offsets_[2 * i + 1] = 0;
     }
   }
 

@@ -117,15 +117,6 @@ inline Quad added_up(Vector a, Vector b, Vector c, Vector d) {
 inline Integers bits_of(Vector x) {
   return reinterpret_cast<Integers>(x);
 }
-inline std::int32_t bits_of(float x) {
-  return __builtin_bit_cast(std::int32_t, x);
-}
-inline Vector from_bits(Integers x) {
-  return reinterpret_cast<Vector>(x);
-}
-inline float from_bits(std::int32_t x) {
-  return __builtin_bit_cast(float, x);
-}
 
 inline void put(Vector value, float /*steps*/, float* to) {
   store(to, value);
@@ -170,6 +161,17 @@ inline void put(Vector value, float steps, Int8* to) {
   put_low_bytes(bits_of(held + 12582912.F), reinterpret_cast<std::int8_t*>(to));
 }
 
+/// 2^n of a float that holds n + 12582912. In lanes that nobody reads it may hold anything, so the
+/// bits are unsigned: those wrap.
+inline Vector power_of_two(Vector shifted) {
+  typedef std::uint32_t Bits __attribute__((vector_size(4 * MEDURWKV_LANES)));  // NOLINT
+  return reinterpret_cast<Vector>((reinterpret_cast<Bits>(shifted) << 23) + 0x3f800000U);
+}
+inline float power_of_two(float shifted) {
+  return __builtin_bit_cast(float,
+                            (__builtin_bit_cast(std::uint32_t, shifted) << 23) + 0x3f800000U);
+}
+
 /// 2^n (1 + q) = exp(x), |q| < 0.42, of a vector or one number, for x from -86.5 to 88. Cephes'
 /// polynomial, about one unit in the last place.
 template <class Number>
@@ -189,7 +191,7 @@ inline Power<Number> power(Number x) {
   p = p * r + 4.1665795894e-2F;
   p = p * r + 1.6666665459e-1F;
   p = p * r + 5.0000001201e-1F;
-  return {from_bits((bits_of(shifted) << 23) + 0x3f800000), p * (r * r) + r};
+  return {power_of_two(shifted), p * (r * r) + r};
 }
 
 /// exp(x), at least exp(-86.5) = 2.7e-38; x is at most 88.
