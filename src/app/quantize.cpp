@@ -12,6 +12,7 @@
 #include "data/codecs/read.h"
 #include "judge/metrics.h"
 #include "native/engine.h"
+#include "native/onednn.h"
 #include "native/seen_numbers.h"
 #include "plan/plan.h"
 #include "predict/outputs.h"
@@ -176,11 +177,15 @@ class Quantizer {
 }  // namespace
 
 QuantizeResult quantize(const QuantizeRequest& request, Listener& listener) {
-  native::precision_from("int8");  // refused where the processor has none
   if (weights::format_of(request.out) != weights::Format::model) {
     throw_usage(concat(request.out.string(), ": a model file ends in .model"));
   }
   check_output(request.out, request.force);
+  if (!native::onednn_has_int8()) {
+    throw_usage(
+        "this processor has neither avx512_vnni nor amx_int8, so that int8 cannot be tried on it; "
+        "quantize the model on one that has, or use --precision bfloat16 or float32");
+  }
   prepare_file(request.out);
   set_thread_count(request.threads > 0 ? request.threads : available_cores());
   return Quantizer(request, listener).run();
