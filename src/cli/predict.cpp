@@ -96,8 +96,8 @@ void add_predict(CLI::App& root) {
                     "keep what an earlier run with the same models and options has done");
   command
       ->add_option("--jobs", options->request.jobs,
-                   "images read and written while another is computed (default: as many as "
-                   "threads, at most 4)")
+                   "images worked on at once, each with memory of its own (default: as many "
+                   "as threads, at most 4)")
       ->check(whole(1, 4096));
   add_device(*command, options->common);
   add_engine(*command, options->request.how.engine);

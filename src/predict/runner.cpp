@@ -261,10 +261,10 @@ class Run {
     return "";
   }
 
-  /// How many images may be computed at once: as many as threads, unless there are too few of them
-  /// to repay further models, or too little memory for those (half of what is left).
+  /// How many images may be computed at once: as many as threads and jobs, unless there are too few
+  /// of them to repay further models, or too little memory for those (half of what is left).
   [[nodiscard]] std::size_t possible_lanes() const {
-    if (!options_.side_by_side || tile_) return 1;
+    if (tile_) return 1;
     std::int64_t bytes =
         prediction_bytes(ensemble_, data::Image{1024, 1024, 3, data::SampleType::u8, {}});
     for (const Engine* engine : ensemble_.engines) {
@@ -276,7 +276,8 @@ class Run {
                engine->memory({1, model.input.height, model.input.width});
     }
     const auto fit = static_cast<std::size_t>(memory_left() / 2 / bytes);
-    return std::min({static_cast<std::size_t>(thread_count()), jobs_.size() / 4, 1 + fit});
+    const auto asked = static_cast<std::size_t>(std::max(1, options_.jobs));
+    return std::min({static_cast<std::size_t>(thread_count()), asked, jobs_.size() / 4, 1 + fit});
   }
 
   void make_lanes() {

@@ -14,11 +14,12 @@ namespace medurwkv::predict {
 struct RunOptions {
   std::filesystem::path out;
   OutputOptions outputs;
-  bool force = false;        ///< overwrite outputs of an earlier run
-  bool go_on = false;        ///< keep what an earlier run with the same models and options has done
-  int jobs = 1;              ///< images that are read, and written, beside the one that is computed
-  double save_every = 5;     ///< seconds between manifests on disk
-  bool side_by_side = true;  ///< several images are computed at once, where that is faster
+  bool force = false;  ///< overwrite outputs of an earlier run
+  bool go_on = false;  ///< keep what an earlier run with the same models and options has done
+  /// Images that are read, and written, beside the one that is computed; at most so many are
+  /// computed side by side.
+  int jobs = 1;
+  double save_every = 5;  ///< seconds between manifests on disk
 };
 
 struct RunResult {

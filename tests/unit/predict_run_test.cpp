@@ -309,6 +309,7 @@ TEST_F(PredictRun, SideBySideChangesNothing) {
   std::atomic<int> made{0};
   TwinEngine twin(folder / "model", made);
   options.out = folder / "beside";
+  options.jobs = 5;
   const RunResult result = run_jobs(twin, jobs, options, listener);
   EXPECT_EQ(made, 3);
   EXPECT_EQ(result.done, 18);
@@ -319,6 +320,14 @@ TEST_F(PredictRun, SideBySideChangesNothing) {
   EXPECT_EQ(listener.failures[1], failures[0]);
   options.go_on = true;
   EXPECT_EQ(run_jobs(twin, jobs, options, listener).kept, 18);
+  // Fewer jobs are fewer models.
+  options.go_on = false;
+  options.force = true;
+  made = 0;
+  options.jobs = 2;
+  run_jobs(twin, jobs, options, listener);
+  EXPECT_EQ(made, 1) << "beside the one that was there";
+  options.jobs = 5;
   // Too few images to repay another model.
   options.go_on = false;
   options.force = true;
