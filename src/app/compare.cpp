@@ -76,6 +76,9 @@ data::Dataset opened_data(const judge::LoadedEvaluation& from) {
 judge::PredictedMasks masks_of(const judge::LoadedEvaluation& from, const data::Dataset& dataset,
                                const std::vector<data::Case>& cases) {
   judge::PredictedMasksOptions how;
+  if (from.masks.empty()) {
+    throw_failure(concat(from.folder.string(), " has the masks of its folds in several folders"));
+  }
   how.missing = judge::Missing::empty;
   how.encoding = from.mask_encoding.empty() ? data::MaskEncoding::palette
                                             : data::mask_encoding_from(from.mask_encoding);
@@ -116,11 +119,15 @@ std::vector<judge::ChangePictures> pictures(const judge::Comparison& comparison)
       const data::LabelMap truth = data::read_labels(dataset, cases[i]);
       for (std::size_t k = 0; k < both.size(); ++k) {
         const auto labels = masks[k].read(i, {truth.width, truth.height});
-        const std::string& name = comparison.evaluations[both[k]].name;
+        const judge::LoadedEvaluation& side = comparison.evaluations[both[k]];
+        const std::string name = side.runs.size() > 1
+                                     ? concat(side.name, " (its run ", side.runs.front(), ")")
+                                     : side.name;
         const double dice = k == 0 ? pair.changes[i].first : pair.changes[i].second;
         own.png.push_back(
             data::encode_png(predict::comparison(image, truth, labels, longest_side)));
         own.captions.push_back(concat(name, ", Dice ", fixed(dice, 3),
+                                      side.runs.size() > 1 ? " in the mean of its runs" : "",
                                       ". Blue: truth. Orange: prediction. Dashed: both."));
         own.alts.push_back(concat("Case ", own.id, " with the outlines of the truth and of ", name,
                                   "'s prediction; Dice ", fixed(dice, 3)));

@@ -21,6 +21,7 @@
 #include "data/layout/encoding.h"
 #include "data/split/split.h"
 #include "judge/evaluation.h"
+#include "judge/more_metrics.h"
 #include "judge/predicted_masks.h"
 #include "predict/average.h"
 #include "predict/predictor.h"
@@ -59,13 +60,21 @@ std::string command_line(const EvaluateRequest& request) {
     out += concat(" --device ", request.how.device);
     if (request.how.threads > 0) out += concat(" --threads ", request.how.threads);
   }
-  if (request.spacing[0] != 1 || request.spacing[1] != 1) {
+  if (request.spacing != std::array<double, 3>{1, 1, 1}) {
     out += concat(" --spacing ", request.spacing[0], ",", request.spacing[1]);
+    if (request.spacing[2] != 1) out += concat(",", request.spacing[2]);
   }
   if (!request.spacing_file.empty()) {
     out += concat(" --spacing-file ", shell_quoted(request.spacing_file.string()));
   }
-  if (request.tolerance) out += concat(" --tolerance ", *request.tolerance);
+  if (!request.tolerances.empty()) {
+    std::vector<std::string> lengths;
+    for (const double one : request.tolerances) lengths.push_back(concat(one));
+    out += concat(" --tolerance ", join(lengths, ","));
+  }
+  if (!request.volumes.empty()) out += concat(" --volumes ", shell_quoted(request.volumes));
+  if (!request.strata.empty()) out += concat(" --strata ", shell_quoted(request.strata.string()));
+  if (!request.metrics.empty()) out += concat(" --metrics ", join(request.metrics, ","));
   if (request.profiles != std::vector<std::string>{"default"}) {
     out += concat(" --profiles ", join(request.profiles, ","), " --batch ", request.batch);
   }
@@ -141,6 +150,7 @@ struct Judged {
   std::vector<data::Case> train;  // for the constant guess; empty without a split
   judge::Provenance provenance;
   judge::SpacingByCase spacing;  // empty without --spacing-file
+  judge::Strata strata;          // empty without --strata
 };
 
 // Takes the cases of the part, with a fold of the split where it has folds.
@@ -167,6 +177,24 @@ void refuse_without_groups(const EvaluateRequest& request, const std::vector<dat
       "--group-by)");
 }
 
+judge::Lengths lengths_of(const EvaluateRequest& request) {
+  judge::Lengths out{.spacing = {request.spacing[0], request.spacing[1], request.spacing[2]}};
+  if (request.tolerances.empty()) return out;
+  out.tolerance = request.tolerances.front();
+  out.more_tolerances.assign(request.tolerances.begin() + 1, request.tolerances.end());
+  return out;
+}
+
+/// Gives the cases of a part the volumes that those of the set were given.
+void take_volumes(const std::vector<data::Case>& set, std::vector<data::Case>& part) {
+  std::map<std::string, const data::Case*> by_id;
+  for (const data::Case& item : set) by_id[item.id] = &item;
+  for (data::Case& item : part) {
+    item.volume = by_id.at(item.id)->volume;
+    item.slice = by_id.at(item.id)->slice;
+  }
+}
+
 Judged open_judged(const EvaluateRequest& request, std::optional<int> fold, Listener& listener) {
   Judged out;
   judge::Provenance& from = out.provenance;
@@ -184,8 +212,18 @@ Judged open_judged(const EvaluateRequest& request, std::optional<int> fold, List
   from.mask_encoding = data::to_string(out.dataset.encoding);
   from.part = request.part;
   from.command = command_line(request);
-  from.lengths = {{request.spacing[0], request.spacing[1]}, request.tolerance};
+  from.lengths = lengths_of(request);
   judge::check_lengths(from.lengths);
+  if (!request.volumes.empty()) {
+    judge::regroup_volumes(out.dataset.cases, request.volumes);
+    take_volumes(out.dataset.cases, out.cases);
+    from.volumes = request.volumes;
+  }
+  if (!request.strata.empty()) {
+    out.strata = judge::read_strata(request.strata);
+    from.strata_file = request.strata.string();
+    from.strata_sha256 = sha256_file(request.strata);
+  }
   refuse_without_groups(request, out.cases);
   if (!request.spacing_file.empty()) {
     out.spacing = judge::read_spacing(request.spacing_file);
@@ -284,18 +322,19 @@ judge::PredictedMasks open_masks(const EvaluateRequest& request, Judged& judged)
   judged.provenance.subject = concat("masks in ", request.predictions.string());
   judged.provenance.masks =
       judge::JudgedMasks{request.predictions.string(), data::to_string(out.encoding()),
-                         out.content_hash(), out.missing()};
+                         out.content_hash(), out.missing(), request.missing == "empty"};
   return out;
 }
 
 judge::PredictCase mask_predictor(const judge::PredictedMasks& masks,
-                                  const std::vector<data::Case>& cases) {
-  return [&masks, &cases](const data::Case& item, const data::LabelMap& truth) {
+                                  const std::vector<data::Case>& cases, bool by_objects) {
+  return [&masks, &cases, by_objects](const data::Case& item, const data::LabelMap& truth) {
     const auto at = std::find_if(cases.begin(), cases.end(),
                                  [&](const data::Case& one) { return one.id == item.id; });
+    const auto index = static_cast<std::size_t>(at - cases.begin());
     std::vector<judge::PredictedCase> answers;
-    answers.push_back(
-        {masks.read(static_cast<std::size_t>(at - cases.begin()), {truth.width, truth.height})});
+    answers.push_back({.labels = masks.read(index, {truth.width, truth.height})});
+    if (by_objects) answers.back().objects = masks.read_objects(index);
     return answers;
   };
 }
@@ -309,12 +348,22 @@ void warn(const EvaluateRequest& request, const judge::Provenance& from, Listene
   say_notes(judge::provenance_remarks(from), listener);
 }
 
+/// Masks that tell objects apart are judged by objects, too.
+std::vector<std::string> more_metrics(const EvaluateRequest& request,
+                                      const data::Dataset& dataset) {
+  std::vector<std::string> wanted = request.metrics;
+  if (dataset.encoding == data::MaskEncoding::instances) wanted.emplace_back("objects");
+  return judge::more_metric_keys(wanted, request.predictions.empty());
+}
+
 judge::EvaluationOptions evaluation_options(const EvaluateRequest& request, const Judged& judged) {
   return {.lengths = judged.provenance.lengths,
           .spacing = judged.spacing,
           .seed = request.seed,
           .over_groups = request.per_group,
           .profiles = request.profiles,
+          .more_metrics = more_metrics(request, judged.dataset),
+          .strata = judged.strata,
           .batch = request.batch};
 }
 
@@ -335,15 +384,17 @@ void prepare_report(const OutputPath& folder, const std::vector<data::Case>& cas
 EvaluateResult evaluate_masks(const EvaluateRequest& request, Listener& listener) {
   Judged judged = open_judged(request, request.fold, listener);
   const judge::PredictedMasks masks = open_masks(request, judged);
-  const judge::PredictCase predict = mask_predictor(masks, judged.cases);
+  const judge::EvaluationOptions options = evaluation_options(request, judged);
+  const judge::PredictCase predict = mask_predictor(
+      masks, judged.cases, judge::MoreMetrics(options.more_metrics, {}).of_objects());
   const auto lock = locked_out(request);
   prepare_report(request.out, judged.cases, false);
   judge::Report report;
   report.provenance = judged.provenance;
   report.classes = judged.dataset.classes;
-  report.evaluation = std::move(judge::evaluate(judged.dataset, judged.train, judged.cases, predict,
-                                                evaluation_options(request, judged), listener)
-                                    .front());
+  report.evaluation = std::move(
+      judge::evaluate(judged.dataset, judged.train, judged.cases, predict, options, listener)
+          .front());
   add_pictures(report, judged.dataset, judged.cases,
                [&](const data::Case& item, const data::LabelMap& truth) {
                  return std::move(predict(item, truth).front().labels);
@@ -427,6 +478,20 @@ std::vector<Group> groups_of(const Models& models, bool by_fold, bool together) 
   return out;
 }
 
+/// What is counted over all cases: pixels of classes and objects.
+void add_pixels(const judge::Evaluation& fold, judge::Evaluation& out) {
+  out.confusion.resize(fold.confusion.size(), std::vector<std::int64_t>(fold.confusion.size()));
+  for (std::size_t t = 0; t < fold.confusion.size(); ++t) {
+    for (std::size_t p = 0; p < fold.confusion.size(); ++p) {
+      out.confusion[t][p] += fold.confusion[t][p];
+    }
+  }
+  out.objects.resize(fold.objects.size());
+  for (std::size_t c = 0; c < fold.objects.size(); ++c) out.objects[c] += fold.objects[c];
+  out.true_objects_told = fold.true_objects_told;
+  out.predicted_objects_told = fold.predicted_objects_told;
+}
+
 // All cases of the folds' val parts, each judged by a model that has not seen it.
 judge::Report pooled(const std::vector<judge::Report>& folds, const EvaluateRequest& request) {
   judge::Report out = folds.front();
@@ -436,7 +501,10 @@ judge::Report pooled(const std::vector<judge::Report>& folds, const EvaluateRequ
   out.failures.clear();
   out.training.reset();
   out.evaluation = {};
+  out.evaluation.metrics = folds.front().evaluation.metrics;
+  out.evaluation.strata = folds.front().evaluation.strata;
   for (const judge::Report& fold : folds) {
+    add_pixels(fold.evaluation, out.evaluation);
     const auto& models = fold.provenance.models;
     out.provenance.models.insert(out.provenance.models.end(), models.begin(), models.end());
     const auto& cases = fold.evaluation.cases;
@@ -518,6 +586,7 @@ EvaluateResult evaluate_models(const EvaluateRequest& request, Listener& listene
 
 EvaluateResult evaluate(EvaluateRequest request, Listener& listener) {
   request.profiles = judge::profile_names(request.profiles);
+  judge::more_metric_keys(request.metrics, request.predictions.empty());
   check_options(request);
   EvaluateResult out = request.how.model.empty() ? evaluate_masks(request, listener)
                                                  : evaluate_models(request, listener);

@@ -44,10 +44,13 @@ void add_compare(CLI::App& root) {
       root, "compare", "Compare evaluations of the same cases: differences, intervals, tests.",
       "medurwkv compare evaluation-a evaluation-b --out comparison");
   command
-      ->add_option("evaluations", options->request.evaluations,
-                   "folders that `evaluate --out` wrote")
+      ->add_option(
+          "evaluations", options->request.evaluations,
+          "folders that `evaluate --out` wrote; one of a series counts as the mean of its models")
       ->required();
-  command->add_option("--metrics", options->request.how.metrics, "which metrics to compare")
+  command
+      ->add_option("--metrics", options->request.how.metrics,
+                   "which metrics of the evaluations to compare")
       ->delimiter(',')
       ->default_str("dice,hd95,nsd");
   command

@@ -11,6 +11,7 @@
 #include "cli/data.h"
 #include "cli/decisions.h"
 #include "core/text.h"
+#include "judge/report/result_table.h"
 
 namespace medurwkv::cli {
 
@@ -20,9 +21,15 @@ struct EvaluateOptions {
   CommonOptions common;
   app::EvaluateRequest request;
   std::vector<double> spacing{1, 1};
+  std::string table;
 };
 
-std::string text_of(const app::EvaluateResult& result, bool json) {
+std::string text_of(const app::EvaluateResult& result, bool json, const std::string& table) {
+  if (!table.empty()) {
+    const judge::TableFormat format = judge::table_format_from(table);
+    return result.report ? judge::result_table(*result.report, format)
+                         : judge::result_table(result.trained, result.together, format);
+  }
   if (result.report) {
     return json ? judge::json_text(judge::summary_json(*result.report))
                 : judge::report_text(*result.report);
@@ -37,12 +44,13 @@ int run_evaluate(EvaluateOptions& options) {
   app::EvaluateRequest& request = options.request;
   request.out = options.common.out;
   request.seed = options.common.seed;
-  request.spacing = {options.spacing[0], options.spacing[1]};
+  request.spacing = {options.spacing[0], options.spacing[1],
+                     options.spacing.size() > 2 ? options.spacing[2] : 1};
   request.how.device = options.common.device;
   request.how.threads = options.common.threads;
   TerminalListener listener(options.common);
   const app::EvaluateResult result = app::evaluate(request, listener);
-  std::cout << text_of(result, options.common.json);
+  std::cout << text_of(result, options.common.json, options.table);
   if (!options.common.quiet) {
     tell(concat("written to ", request.out.string(), ": ", join(result.written, ", ")));
   }
@@ -73,17 +81,34 @@ void add_evaluate(CLI::App& root) {
       ->add_option("--fold", options->request.fold,
                    "fold used for validation, 1 to K, of a split with folds")
       ->check(whole(1, 1000));
-  command->add_option("--spacing", options->spacing, "width,height of a pixel, e.g. in mm")
+  command
+      ->add_option(
+          "--spacing", options->spacing,
+          "width,height of a pixel, e.g. in mm; for volumes width,height,distance of slices")
       ->delimiter(',')
-      ->expected(2)
+      ->expected(2, 3)
       ->check(number(1e-6, 1e6))
       ->default_str("1,1");
-  command->add_option("--spacing-file", options->request.spacing_file,
-                      "CSV with the columns id, spacing_x, spacing_y: pixels of each case");
+  command->add_option(
+      "--spacing-file", options->request.spacing_file,
+      "CSV with the columns id, spacing_x, spacing_y (and spacing_z): pixels of each case");
   command
-      ->add_option("--tolerance", options->request.tolerance,
-                   "tolerance of NSD, in the units of --spacing (2 pixels)")
+      ->add_option(
+          "--tolerance", options->request.tolerances,
+          "tolerance of NSD, in the units of --spacing (2 pixels); several: an NSD for each")
+      ->delimiter(',')
       ->check(number(0, 1e9));
+  command
+      ->add_option(
+          "--metrics", options->request.metrics,
+          "further metrics: mcc, cldice, auc, brier, objects, one of objects alone, or all "
+          "(docs/metrics.md)")
+      ->delimiter(',');
+  command->add_option("--volumes", options->request.volumes,
+                      "regular expression that finds a slice's volume and number in its name, as "
+                      "'(.+)_slice_([0-9]+)'");
+  command->add_option("--strata", options->request.strata,
+                      "CSV with the column id and others: figures by each kind of case");
   command
       ->add_option("--profiles", options->request.profiles,
                    "published rules to judge by as well, or all (docs/metrics.md)")
@@ -113,6 +138,11 @@ void add_evaluate(CLI::App& root) {
   add_seed(*command, options->common);
   add_quiet(*command, options->common);
   add_json(*command, options->common);
+  command
+      ->add_option("--table", options->table,
+                   "print a table for a paper instead: latex, markdown or csv")
+      ->check(CLI::IsMember({"latex", "markdown", "csv"}))
+      ->excludes("--json");
   on_run(*command, [options] { return run_evaluate(*options); });
 }
 

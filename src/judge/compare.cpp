@@ -5,6 +5,7 @@
 
 #include "core/error.h"
 #include "core/text.h"
+#include "judge/more_metrics.h"
 #include "judge/summary.h"
 
 namespace medurwkv::judge {
@@ -37,13 +38,17 @@ void check_truth(const LoadedEvaluation& a, const LoadedEvaluation& b, std::size
   }
 }
 
-std::size_t metric_index(const std::string& key) {
+/// Where the evaluation has the metric. Throws Error where it lacks it.
+std::size_t position_of(const LoadedEvaluation& evaluation, const std::string& key) {
+  const auto& own = evaluation.metrics;
+  const auto found =
+      std::find_if(own.begin(), own.end(), [&](const Metric& one) { return one.key == key; });
+  if (found != own.end()) return static_cast<std::size_t>(found - own.begin());
   std::vector<std::string> known;
-  for (std::size_t m = 0; m < metric_count; ++m) {
-    if (metrics[m].key == key) return m;
-    known.emplace_back(metrics[m].key);
-  }
-  throw_usage(concat("unknown metric ", key, suggestion(key, known)));
+  for (const Metric& one : own) known.push_back(one.key);
+  if (!metric_of_key(key)) throw_usage(concat("unknown metric ", key, suggestion(key, known)));
+  throw_usage(concat("the metric ", key, " is not in ", evaluation.folder.string(),
+                     "; evaluate with --metrics or --tolerance that give it"));
 }
 
 // The best value there is.
@@ -54,23 +59,45 @@ double perfect(MetricKind kind) {
 // A value of each side, or none of either.
 using Couple = std::optional<std::pair<double, double>>;
 
-// The class at `position` of one case. On an empty truth a figure is defined on one side alone when
-// that side alone predicts the class: the other one is right.
-Couple couple_of_class(const LoadedCase& a, const LoadedCase& b, std::size_t position,
-                       std::size_t metric) {
-  const MetricKind kind = metrics.at(metric).kind;
-  const LoadedClass& own = a.classes.at(position);
-  std::optional<double> first = own.values.at(metric);
-  std::optional<double> second = b.classes.at(position).values.at(metric);
-  if (own.true_pixels == 0 && first.has_value() != second.has_value()) {
-    (first ? second : first) = perfect(kind);
-  }
-  if (!first || !second) return std::nullopt;
-  if (kind == MetricKind::bias) return std::pair(std::abs(*first), std::abs(*second));
-  return std::pair(*first, *second);
+/// One class of one case, of one side: a value for each run that has one.
+Values values_of_runs(const LoadedClass& own, std::size_t metric) {
+  Values out;
+  for (const auto& run : own.runs) out.push_back(run.at(metric));
+  return out;
 }
 
-Couple couple_of_means(const LoadedCase& a, const LoadedCase& b, std::size_t metric) {
+bool any_defined(const Values& values) {
+  return std::any_of(values.begin(), values.end(), [](const auto& one) { return one.has_value(); });
+}
+
+/// The metric on both sides.
+struct MetricOfPair {
+  Metric metric;
+  std::size_t first = 0, second = 0;  ///< positions
+};
+
+// The class at `position` of one case. On an empty truth a figure is defined where the class is
+// predicted; who does not predict it there is right.
+Couple couple_of_class(const LoadedCase& a, const LoadedCase& b, std::size_t position,
+                       const MetricOfPair& metric) {
+  const MetricKind kind = metric.metric.kind;
+  const LoadedClass& own = a.classes.at(position);
+  Values first = values_of_runs(own, metric.first);
+  Values second = values_of_runs(b.classes.at(position), metric.second);
+  const bool somebody_predicts = any_defined(first) || any_defined(second);
+  for (Values* const side : {&first, &second}) {
+    for (std::optional<double>& one : *side) {
+      if (!one && own.true_pixels == 0 && somebody_predicts) one = perfect(kind);
+      if (one && kind == MetricKind::bias) one = std::abs(*one);
+    }
+  }
+  const auto of_first = mean_of_defined(first);
+  const auto of_second = mean_of_defined(second);
+  if (!of_first || !of_second) return std::nullopt;
+  return std::pair(*of_first, *of_second);
+}
+
+Couple couple_of_means(const LoadedCase& a, const LoadedCase& b, const MetricOfPair& metric) {
   Values first;
   Values second;
   for (std::size_t c = 0; c < a.classes.size(); ++c) {
@@ -83,13 +110,13 @@ Couple couple_of_means(const LoadedCase& a, const LoadedCase& b, std::size_t met
   return std::pair(*mean_of_defined(first), *mean_of_defined(second));
 }
 
-PairedMetric paired(std::size_t metric, const std::string& of, const std::vector<Couple>& couples,
+PairedMetric paired(const Metric& metric, const std::string& of, const std::vector<Couple>& couples,
                     const Comparison& comparison) {
   PairedMetric out;
   out.metric = metric;
   out.of = of;
   out.of_classes = of == mean_over_classes;
-  const bool larger_is_better = metrics.at(metric).kind == MetricKind::share;
+  const bool larger_is_better = metric.kind == MetricKind::share;
   Values first;
   Values second;
   Values differences;
@@ -133,10 +160,11 @@ void count_perfect(Pair& pair, const LoadedEvaluation& a, const LoadedEvaluation
     for (std::size_t c = 0; c < a.class_names.size(); ++c) {
       const LoadedClass& own = a.cases[i].classes.at(c);
       if (own.true_pixels > 0) continue;
-      const bool first_predicts = own.values[0].has_value();
-      const bool second_predicts = b.cases[i].classes.at(c).values[0].has_value();
-      if (first_predicts && !second_predicts) ++pair.second_perfect;
-      if (second_predicts && !first_predicts) ++pair.first_perfect;
+      const Values first = values_of_runs(own, 0);
+      const Values second = values_of_runs(b.cases[i].classes.at(c), 0);
+      if (!any_defined(first) && !any_defined(second)) continue;
+      pair.first_perfect += std::count(first.begin(), first.end(), std::nullopt);
+      pair.second_perfect += std::count(second.begin(), second.end(), std::nullopt);
     }
   }
 }
@@ -151,7 +179,7 @@ Pair paired_evaluations(const Comparison& comparison, std::size_t first, std::si
     }
     return out;
   };
-  const auto means = [&](std::size_t metric) {
+  const auto means = [&](const MetricOfPair& metric) {
     return couples(
         [&](const LoadedCase& x, const LoadedCase& y) { return couple_of_means(x, y, metric); });
   };
@@ -159,15 +187,15 @@ Pair paired_evaluations(const Comparison& comparison, std::size_t first, std::si
   out.first = first;
   out.second = second;
   for (const std::string& key : comparison.options.metrics) {
-    const std::size_t m = metric_index(key);
-    out.metrics.push_back(paired(m, mean_over_classes, means(m), comparison));
+    const MetricOfPair m{*metric_of_key(key), position_of(a, key), position_of(b, key)};
+    out.metrics.push_back(paired(m.metric, mean_over_classes, means(m), comparison));
     for (std::size_t c = 0; a.class_names.size() > 1 && c < a.class_names.size(); ++c) {
       const auto of_class = couples(
           [&](const LoadedCase& x, const LoadedCase& y) { return couple_of_class(x, y, c, m); });
-      out.metrics.push_back(paired(m, a.class_names[c], of_class, comparison));
+      out.metrics.push_back(paired(m.metric, a.class_names[c], of_class, comparison));
     }
   }
-  add_changes(out, a, means(0));
+  add_changes(out, a, means({default_metrics().front()}));
   count_perfect(out, a, b);
   return out;
 }
@@ -202,12 +230,12 @@ Groups known_groups(const std::vector<LoadedEvaluation>& evaluations) {
 }  // namespace
 
 bool PairedMetric::of_magnitudes() const {
-  return metrics.at(metric).kind == MetricKind::bias;
+  return metric.kind == MetricKind::bias;
 }
 
 std::string PairedMetric::name() const {
   const char* const bar = of_magnitudes() ? "|" : "";
-  const std::string plain = concat(bar, metrics.at(metric).name, bar);
+  const std::string plain = concat(bar, metric.name, bar);
   return of_classes ? plain : concat(plain, ", ", of);
 }
 
@@ -230,9 +258,39 @@ void check_comparable(const std::vector<LoadedEvaluation>& evaluations) {
   }
 }
 
+LoadedEvaluation averaged(const std::vector<LoadedEvaluation>& runs) {
+  check_comparable(runs);
+  LoadedEvaluation out = runs.front();
+  out.runs.clear();
+  for (const LoadedEvaluation& run : runs) {
+    out.runs.push_back(run.name);
+    std::vector<std::string> keys;
+    for (const Metric& one : run.metrics) keys.push_back(one.key);
+    std::vector<std::string> first;
+    for (const Metric& one : out.metrics) first.push_back(one.key);
+    check_same(runs.front(), run, "the list of metrics", join(first, ", "), join(keys, ", "));
+  }
+  for (std::size_t i = 0; i < out.cases.size(); ++i) {
+    Values dice;
+    for (const LoadedEvaluation& run : runs) dice.push_back(run.cases[i].dice);
+    out.cases[i].dice = mean_of_defined(dice);
+    for (std::size_t c = 0; c < out.class_names.size(); ++c) {
+      LoadedClass& own = out.cases[i].classes[c];
+      own.runs.clear();
+      for (const LoadedEvaluation& run : runs) {
+        own.runs.push_back(run.cases[i].classes[c].runs.front());
+      }
+    }
+  }
+  return out;
+}
+
 Comparison compare(std::vector<LoadedEvaluation> evaluations, const CompareOptions& options) {
   if (evaluations.size() < 2) throw_usage("compare needs at least two evaluations");
   if (options.metrics.empty()) throw_usage("compare needs at least one metric");
+  for (const std::string& key : options.metrics) {
+    for (const LoadedEvaluation& one : evaluations) position_of(one, key);
+  }
   check_comparable(evaluations);
   Comparison out;
   out.evaluations = std::move(evaluations);

@@ -6,11 +6,14 @@
 //   value (1 for shares, 0 for lengths). An evaluation alone leaves that value out.
 // - A mean over classes is taken over the classes where both sides have a value.
 // - Of a metric that is a bias (volume_difference) the magnitude counts, per class.
+//
+// A side may be several runs (seeds, folds): of a class of a case its value is the mean over the
+// runs that have one, after the first and the last of these.
 #pragma once
 
-#include <array>
 #include <cstdint>
 #include <filesystem>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -26,21 +29,28 @@ namespace medurwkv::judge {
 struct LoadedClass {
   std::uint8_t label = 0;
   std::int64_t true_pixels = 0;  ///< of the truth
-  std::array<std::optional<double>, metric_count> values;
+  /// By run, then in the order of LoadedEvaluation::metrics.
+  std::vector<std::vector<std::optional<double>>> runs;
 };
 struct LoadedCase {
   std::string id;
   std::string group{};  ///< cases that depend on each other share it; empty: none does
   std::vector<LoadedClass> classes;
-  std::array<std::optional<double>, metric_count> class_mean;  ///< over classes where defined, as
-                                                               ///< `evaluate` has it
+  std::optional<double> dice{};  ///< mean over classes where defined, as `evaluate` has it; over
+                                 ///< runs its mean
 };
 
-/// An evaluation's folder.
+/// An evaluation's folder, or that of several runs.
 struct LoadedEvaluation {
   std::filesystem::path folder;
-  std::string name;     ///< "A", "B", ...
-  std::string subject;  ///< what was judged
+  /// Names of the runs that are averaged; one, and nameless, of a single evaluation.
+  std::vector<std::string> runs{""};
+  /// By a metric's key, of a series: over its models, of each one's mean over classes and cases as
+  /// evaluated. Empty of a single evaluation.
+  std::map<std::string, Statistic> between{};
+  std::vector<Metric> metrics = default_metrics();  ///< those of `default` first
+  std::string name;                                 ///< "A", "B", ...
+  std::string subject;                              ///< what was judged
   std::string data_root, data_sha256, split_file, split_sha256, part, unit;
   std::string truth_encoding;            ///< of the truth's masks; empty: not recorded
   std::vector<ClassInfo> truth_classes;  ///< background first; empty: not recorded
@@ -48,7 +58,7 @@ struct LoadedEvaluation {
   std::vector<std::string> class_names;  ///< without the background
   std::filesystem::path masks;           ///< the predicted masks
   std::string mask_encoding;             ///< of masks that were judged; empty: of our own
-  std::string sha256;                    ///< of summary.json
+  std::string sha256;                    ///< of summary.json, or of series.json
   std::vector<LoadedCase> cases;
 };
 
@@ -56,11 +66,15 @@ struct LoadedEvaluation {
 /// data, split, part, classes, spacing, tolerance, the cases and the sizes of their truths.
 void check_comparable(const std::vector<LoadedEvaluation>& evaluations);
 
+/// Evaluations of the same cases as the runs of one side. Throws Error as check_comparable, and
+/// where they do not have the same metrics.
+LoadedEvaluation averaged(const std::vector<LoadedEvaluation>& runs);
+
 /// One metric of one pair of evaluations: b minus a over the cases where both have it (see the top
 /// of this file).
 struct PairedMetric {
-  std::size_t metric = 0;  ///< in judge::metrics
-  std::string of;          ///< "mean over classes" or a class's name
+  Metric metric{};
+  std::string of{};  ///< "mean over classes" or a class's name
   bool of_classes = true;
   Statistic first, second;
   Statistic difference;  ///< with its bootstrap interval; `of` counts all cases
@@ -106,7 +120,8 @@ struct Comparison {
   std::string command;
 };
 
-/// Throws a usage Error for fewer than two and for unknown metrics, and as check_comparable.
+/// Throws a usage Error for fewer than two, for unknown metrics and for those that one of them
+/// lacks, and as check_comparable.
 Comparison compare(std::vector<LoadedEvaluation> evaluations, const CompareOptions& options);
 
 }  // namespace medurwkv::judge

@@ -85,7 +85,7 @@ data::LabelMap rasterise(const Ellipse& ellipse, data::ImageSize size) {
   return out;
 }
 
-void EllipseFit::add(const data::LabelMap& truth) {
+void EllipseFit::add(const data::LabelMap& truth, std::optional<std::uint8_t> label) {
   Folded folded;
   folded.foreground.assign(cells * row_stride, 0);
   folded.judged.assign(cells * row_stride, 0);
@@ -106,7 +106,7 @@ void EllipseFit::add(const data::LabelMap& truth) {
         continue;
       }
       folded.judged[row + column[x]] += 1;
-      if (labels[x] == 0) continue;
+      if (label ? labels[x] != *label : labels[x] == 0) continue;
       folded.foreground[row + column[x]] += 1;
       ++foreground;
     }

@@ -5,6 +5,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <vector>
 
 #include "data/image/image.h"
@@ -25,15 +26,15 @@ data::LabelMap rasterise(const Ellipse& ellipse, data::ImageSize size);
 /// quadrant, 4 KiB or so), then fits.
 class EllipseFit {
  public:
-  /// Masks without foreground are counted but cannot move the fit: any ellipse scores 0 on them.
-  void add(const data::LabelMap& truth);
+  /// Of one class or, without a label, of all foreground merged. Masks without it are left out: any
+  /// ellipse scores 0 on them.
+  void add(const data::LabelMap& truth, std::optional<std::uint8_t> label = {});
 
-  /// Masks with foreground.
+  /// Masks with what is fitted.
   [[nodiscard]] std::int64_t count() const { return static_cast<std::int64_t>(masks_.size()); }
 
-  /// The ellipse with the largest mean Dice of foreground (every label above 0 that is not
-  /// ignored): a grid over both semi-axes, then finer grids around the best. Throws internal Error
-  /// when no mask had foreground.
+  /// The ellipse with the largest mean Dice of what was added (not of ignored pixels): a grid over
+  /// both semi-axes, then finer grids around the best. Throws internal Error when no mask had any.
   [[nodiscard]] Ellipse fit() const;
 
  private:

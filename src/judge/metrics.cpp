@@ -2,9 +2,11 @@
 
 #include <algorithm>
 #include <cmath>
+#include <utility>
 
 #include "core/error.h"
 #include "core/model_description.h"
+#include "judge/more_metrics.h"
 #include "judge/statistics.h"
 
 namespace medurwkv::judge {
@@ -25,9 +27,7 @@ void set_overlap(ClassScores& scores) {
 
 void set_distances(JudgedCase& judged, ClassScores& scores) {
   if (!scores.in_truth() || !scores.in_prediction()) {
-    const Spacing& spacing = judged.lengths().spacing;
-    const double diagonal = std::hypot(static_cast<double>(judged.truth().width) * spacing.x,
-                                       static_cast<double>(judged.truth().height) * spacing.y);
+    const double diagonal = judged.lengths().diagonal(judged.truth().width, judged.truth().height);
     scores.hd95 = diagonal;
     scores.assd = diagonal;
     scores.nsd = 0;
@@ -48,7 +48,18 @@ std::optional<double> ratio(std::int64_t part, std::int64_t whole) {
   return static_cast<double>(part) / static_cast<double>(whole);
 }
 
-CaseScores score_case(JudgedCase& judged) {
+const std::optional<double>& value_of(const ClassScores& scores, std::size_t metric) {
+  return metric < metric_count ? scores.*metrics[metric].value
+                               : scores.more.at(metric - metric_count);
+}
+
+std::vector<Metric> default_metrics() {
+  std::vector<Metric> out;
+  for (const MetricInfo& one : metrics) out.push_back({one.key, one.name, one.kind});
+  return out;
+}
+
+CaseScores score_case(JudgedCase& judged, const MoreMetrics* more) {
   CaseScores out;
   out.id = judged.id();
   out.size = {judged.truth().width, judged.truth().height};
@@ -58,11 +69,13 @@ CaseScores score_case(JudgedCase& judged) {
     scores.label = static_cast<std::uint8_t>(label);
     set_overlap(scores);
     if (scores.in_truth() || scores.in_prediction()) set_distances(judged, scores);
-    out.classes.push_back(scores);
+    if (more != nullptr) scores.more = more->values(judged, label);
+    out.classes.push_back(std::move(scores));
   }
-  for (std::size_t m = 0; m < metric_count; ++m) {
+  out.class_mean.resize(metric_count + out.classes.front().more.size());
+  for (std::size_t m = 0; m < out.class_mean.size(); ++m) {
     std::vector<std::optional<double>> values;
-    for (const ClassScores& scores : out.classes) values.push_back(scores.*metrics[m].value);
+    for (const ClassScores& scores : out.classes) values.push_back(value_of(scores, m));
     out.class_mean[m] = mean_of_defined(values);
   }
   out.merged_dice = merged_dice(judged.truth(), judged.prediction());

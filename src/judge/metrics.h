@@ -44,15 +44,24 @@ struct ClassScores : Counts {
   std::optional<double> boundary_iou;  ///< judge/surface.h
   std::optional<double>
       volume_difference;  ///< (predicted - true) / true pixels; absent without truth
+  std::vector<std::optional<double>> more;  ///< what was asked for beside (judge/more_metrics.h)
 };
 
 enum class MetricKind {
-  share,   ///< 0..1, larger is better
+  share,   ///< 1 is best, larger is better
   length,  ///< in units of spacing, smaller is better
+  error,   ///< 0 is best, smaller is better
   bias,    ///< 0 is best
 };
 
 /// One column of every table.
+struct Metric {
+  std::string key;   ///< in CSV and JSON
+  std::string name;  ///< for readers
+  MetricKind kind = MetricKind::share;
+};
+
+/// A metric of the profile `default`.
 struct MetricInfo {
   const char* key;   ///< in CSV and JSON
   const char* name;  ///< for readers
@@ -77,10 +86,11 @@ inline constexpr std::array<MetricInfo, metric_count> metrics{{
 struct CaseScores {
   std::string id;
   std::string group{};  ///< cases that depend on each other share it (a patient); empty: none does
+  std::vector<std::string> strata{};  ///< its kind by each of Evaluation::strata
   data::ImageSize size;
   std::vector<ClassScores> classes;  ///< labels 1, 2, ...: the background is not judged
-  /// Per metric, in the order of `metrics`: the mean over the classes where it is defined.
-  std::array<std::optional<double>, metric_count> class_mean;
+  /// Per metric, in the order of value_of: the mean over the classes where it is defined.
+  std::vector<std::optional<double>> class_mean = std::vector<std::optional<double>>(metric_count);
   /// Dice of all foreground classes merged into one: what a guess that knows no classes can be
   /// compared with. With one foreground class it is that class's Dice.
   std::optional<double> merged_dice;
@@ -89,12 +99,21 @@ struct CaseScores {
   [[nodiscard]] const std::optional<double>& dice() const { return class_mean[0]; }
 };
 
+/// By position: those of `metrics`, then ClassScores::more.
+const std::optional<double>& value_of(const ClassScores& scores, std::size_t metric);
+
+/// The metrics of `default` as columns.
+std::vector<Metric> default_metrics();
+
+class MoreMetrics;
+
 /// Scores `prediction` against `truth`, both of one size; `class_count` includes the background.
 /// Pixels that the truth ignores are taken out of both maps: they count nowhere and are background
 /// to the borders of both. A predicted value outside the classes belongs to no class. Throws Error
 /// when the sizes differ, the truth holds a value outside the classes, or a length is not positive.
 /// Memory beside the maps: about ten bytes per pixel, and eight per pixel of a border.
-CaseScores score_case(JudgedCase& judged);
+/// `more` fills ClassScores::more.
+CaseScores score_case(JudgedCase& judged, const MoreMetrics* more = nullptr);
 CaseScores score_case(const std::string& id, const data::LabelMap& truth,
                       const data::LabelMap& prediction, std::size_t class_count,
                       const Lengths& lengths = {});

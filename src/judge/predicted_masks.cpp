@@ -251,6 +251,12 @@ data::LabelMap PredictedMasks::read(std::size_t index, data::ImageSize size) con
   return out;
 }
 
+std::optional<data::ObjectMap> PredictedMasks::read_objects(std::size_t index) const {
+  const auto& source = sources_.at(index);
+  if (!source || encoding_ != data::MaskEncoding::instances) return std::nullopt;
+  return data::objects_from(data::read_mask(*source));
+}
+
 std::string PredictedMasks::content_hash() const {
   std::string text;
   for (std::size_t i = 0; i < ids_.size(); ++i) {

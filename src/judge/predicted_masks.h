@@ -11,6 +11,7 @@
 #include "core/model_description.h"
 #include "data/codecs/read.h"
 #include "data/layout/dataset.h"
+#include "data/layout/objects.h"
 
 namespace medurwkv::judge {
 
@@ -41,6 +42,9 @@ class PredictedMasks {
   /// The mask of the case at position `index`, all background where it is missing. Throws Error
   /// naming the file when it is not of this size or holds a value that is no class of the set.
   [[nodiscard]] data::LabelMap read(std::size_t index, data::ImageSize size) const;
+
+  /// The objects of the case at position `index`, where its mask tells them apart.
+  [[nodiscard]] std::optional<data::ObjectMap> read_objects(std::size_t index) const;
 
   [[nodiscard]] std::size_t missing() const { return missing_; }
   [[nodiscard]] data::MaskEncoding encoding() const { return encoding_; }

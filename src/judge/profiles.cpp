@@ -1,13 +1,13 @@
 #include "judge/profiles.h"
 
 #include <algorithm>
-#include <map>
 #include <utility>
 
 #include "core/error.h"
 #include "core/text.h"
 #include "judge/pixels.h"
 #include "judge/surface.h"
+#include "judge/volumes.h"
 
 namespace medurwkv::judge {
 
@@ -219,85 +219,103 @@ class BatchRules : public ProfileJudge::Rules {
   std::int64_t images_ = 0;
 };
 
-// TransUNet's calculate_metric_percase on whole volumes (an image without one is its own).
-class TransUnetRules : public ProfileJudge::Rules {
+// Of whole volumes; an image that is no slice is one by itself.
+class VolumeRules : public ProfileJudge::Rules {
  public:
-  TransUnetRules(std::span<const data::Case> cases, std::size_t class_count)
-      : Rules({"dice", "hd95"}, class_count) {
-    for (const data::Case& item : cases) {
-      if (!item.volume.empty()) ++volumes_[item.volume].missing;
-    }
-    has_volumes_ = !volumes_.empty();
-  }
+  VolumeRules(std::vector<std::string> keys, std::span<const data::Case> cases,
+              std::size_t class_count)
+      : Rules(std::move(keys), class_count), gatherer_(cases, class_count) {}
 
   void add(const data::Case& item, JudgedCase& judged) override {
-    const data::LabelMap& truth = judged.truth();
-    if (item.volume.empty()) {
-      start_unit(item.id);
-      for (std::size_t label = 1; label < class_count(); ++label) {
-        add_values(label,
-                   judge(judged.pixels(label).counts, judged.masks(label), Neighbours::four));
-      }
+    if (!item.volume.empty()) {
+      if (const auto volume = gatherer_.add(item, judged)) judge(*volume, Neighbours::six);
       return;
     }
-    Volume& volume = volumes_.at(item.volume);
-    if (!volume.slices.empty() && (volume.slices.begin()->second.truth.width != truth.width ||
-                                   volume.slices.begin()->second.truth.height != truth.height)) {
-      throw_failure(concat("case ", item.id, ": its slice is ", truth.width, " x ", truth.height,
-                           " pixels, another of the volume ", item.volume, " is not"));
+    const data::LabelMap& truth = judged.truth();
+    Volume one{.name = item.id,
+               .group = item.group,
+               .lengths = judged.lengths(),
+               .width = truth.width,
+               .height = truth.height,
+               .depth = 0,
+               .classes = std::vector<VolumeClass>(class_count())};
+    for (std::size_t label = 1; label < class_count(); ++label) {
+      one.classes[label] = {judged.pixels(label).counts, judged.masks(label)};
     }
-    volume.slices[item.slice] = {truth, judged.prediction()};
-    if (--volume.missing > 0) return;
-    close(item.volume, volume);
-    volumes_.erase(item.volume);
+    judge(one, Neighbours::four);
   }
   void finish() override {
-    if (!has_volumes_) table.unit = "image";
+    if (!gatherer_.has_volumes()) table.unit = "image";
   }
 
  private:
-  struct Slice {
-    data::LabelMap truth, prediction;
-  };
-  struct Volume {
-    std::int64_t missing = 0;
-    std::map<std::int64_t, Slice> slices;  // by position
-  };
+  // The values of one class.
+  [[nodiscard]] virtual Values values(const Volume& volume, const VolumeClass& own,
+                                      Neighbours neighbours) const = 0;
 
-  static Values judge(const Counts& counts, MaskPair masks, Neighbours neighbours) {
-    if (!in_both(counts)) return {counts.in_prediction() ? 1.0 : 0.0, 0.0};
-    SurfaceDistances distances = surface_distances(
-        std::move(masks.truth), std::move(masks.prediction), Spacing{}, neighbours);
-    std::vector<double> all = std::move(distances.from_truth);
-    all.insert(all.end(), distances.from_prediction.begin(), distances.from_prediction.end());
-    return {dice(counts), percentile(std::move(all), 0.95)};
-  }
-
-  void close(const std::string& name, const Volume& volume) {
-    start_unit(name);
+  void judge(const Volume& volume, Neighbours neighbours) {
+    start_unit(volume.name);
+    table.groups.push_back(volume.group);
     for (std::size_t label = 1; label < class_count(); ++label) {
-      Counts counts;
-      MaskPair masks;
-      for (const auto& [position, slice] : volume.slices) {
-        const auto& [truth, prediction] = slice;
-        counts += class_pixels(name, truth, prediction, class_count())[label].counts;
-        const MaskPair own = class_masks(truth, prediction, static_cast<std::uint8_t>(label),
-                                         {0, 0, truth.width, truth.height});
-        append(masks.truth, own.truth);
-        append(masks.prediction, own.prediction);
-      }
-      add_values(label, judge(counts, std::move(masks), Neighbours::six));
+      add_values(label, values(volume, volume.classes[label], neighbours));
     }
   }
-  static void append(Mask& volume, const Mask& slice) {
-    volume.depth = volume.inside.empty() ? 1 : volume.depth + 1;
-    volume.width = slice.width;
-    volume.height = slice.height;
-    volume.inside.insert(volume.inside.end(), slice.inside.begin(), slice.inside.end());
-  }
 
-  std::map<std::string, Volume> volumes_;
-  bool has_volumes_ = false;
+  VolumeGatherer gatherer_;
+};
+
+// TransUNet's calculate_metric_percase.
+class TransUnetRules : public VolumeRules {
+ public:
+  TransUnetRules(std::span<const data::Case> cases, std::size_t class_count)
+      : VolumeRules({"dice", "hd95"}, cases, class_count) {}
+
+ private:
+  [[nodiscard]] Values values(const Volume& /*volume*/, const VolumeClass& own,
+                              Neighbours neighbours) const override {
+    if (!in_both(own.counts)) return {own.counts.in_prediction() ? 1.0 : 0.0, 0.0};
+    SurfaceDistances distances =
+        surface_distances(own.masks.truth, own.masks.prediction, Spacing{}, neighbours);
+    std::vector<double> all = std::move(distances.from_truth);
+    all.insert(all.end(), distances.from_prediction.begin(), distances.from_prediction.end());
+    return {dice(own.counts), percentile(std::move(all), 0.95)};
+  }
+};
+
+// The profile `default` in three dimensions.
+class WholeVolumeRules : public VolumeRules {
+ public:
+  WholeVolumeRules(std::span<const data::Case> cases, std::size_t class_count)
+      : VolumeRules({"dice", "iou", "precision", "recall", "specificity", "hd95", "assd", "nsd",
+                     "volume_difference"},
+                    cases, class_count) {}
+
+ private:
+  [[nodiscard]] Values values(const Volume& volume, const VolumeClass& own,
+                              Neighbours neighbours) const override {
+    const Counts& c = own.counts;
+    Values out{dice(c),
+               iou(c),
+               precision(c),
+               recall(c),
+               specificity(c),
+               std::nullopt,
+               std::nullopt,
+               std::nullopt,
+               ratio(c.false_positive - c.false_negative, c.true_positive + c.false_negative)};
+    if (in_both(c)) {
+      SurfaceDistances distances = surface_distances(own.masks.truth, own.masks.prediction,
+                                                     volume.lengths.spacing, neighbours);
+      out[6] = mean_distance(distances);
+      out[7] = within_tolerance(distances, volume.lengths.nsd_tolerance());
+      out[5] = std::max(percentile(std::move(distances.from_truth), 0.95),
+                        percentile(std::move(distances.from_prediction), 0.95));
+    } else if (c.in_truth() || c.in_prediction()) {
+      out[5] = out[6] = volume.lengths.diagonal(volume.width, volume.height, volume.depth);
+      out[7] = 0;
+    }
+    return out;
+  }
 };
 
 std::size_t position_of(const std::vector<std::string>& names, const std::string& name) {
@@ -350,6 +368,7 @@ std::unique_ptr<ProfileJudge::Rules> rules_of(const std::string& profile,
   if (profile == "pooled") return std::make_unique<PooledRules>(class_count);
   if (profile == "batch") return std::make_unique<BatchRules>(class_count, batch);
   if (profile == "transunet") return std::make_unique<TransUnetRules>(cases, class_count);
+  if (profile == "volumes") return std::make_unique<WholeVolumeRules>(cases, class_count);
   throw_internal(concat("rules of the profile ", profile));
 }
 
@@ -380,6 +399,11 @@ std::optional<double> ProfileTable::mean(const std::string& metric, std::size_t 
   const std::size_t m = position_of(metrics, metric);
   if (m == metrics.size()) return std::nullopt;
   return weighted_mean(values.at(position)[m], weights);
+}
+
+std::vector<std::optional<double>> ProfileTable::unit_means(const std::string& metric) const {
+  const std::size_t m = position_of(metrics, metric);
+  return m == metrics.size() ? Values(units.size()) : class_means(*this, m);
 }
 
 std::string ProfileTable::unit_count() const {
@@ -420,6 +444,10 @@ ProfileTable ProfileJudge::finish() {
   return std::move(rules_->table);
 }
 
+bool judges_volumes(const std::string& profile) {
+  return profile == "transunet" || profile == "volumes";
+}
+
 bool needs_pooled(const std::string& profile) {
   return profile == "medpy";
 }
@@ -436,7 +464,7 @@ ProfileTable default_table(std::span<const CaseScores> cases) {
     table.units.push_back(scores.id);
     for (std::size_t c = 0; c < class_count; ++c) {
       for (std::size_t m = 0; m < metric_count; ++m) {
-        table.values[c][m].push_back(scores.classes[c].*metrics[m].value);
+        table.values[c][m].push_back(value_of(scores.classes[c], m));
       }
     }
   }

@@ -23,7 +23,7 @@ struct ProfileInfo {
   const char* unit;   ///< what is scored by itself: "image", "volume", "batch" or "set"
   const char* about;  ///< in a few words
 };
-inline constexpr std::array<ProfileInfo, 8> profiles{{
+inline constexpr std::array<ProfileInfo, 9> profiles{{
     {"default", "image", "larger of both directions' HD95; one empty: Dice 0, HD95 the diagonal"},
     {"medpy", "image", "HD95 over both directions' distances together; both empty: Dice 1"},
     {"monai", "image", "without truth no Dice; without one of the masks no HD95"},
@@ -32,6 +32,7 @@ inline constexpr std::array<ProfileInfo, 8> profiles{{
     {"pooled", "set", "one confusion matrix over all pixels (VM-UNet, SRWKV)"},
     {"batch", "batch", "IoU per batch, Dice derived from it (CMUNeXt, U-Bench)"},
     {"isic", "image", "Jaccard below 0.65 counts 0; both empty: 1"},
+    {"volumes", "volume", "the rules of default on whole volumes, with the slices' spacing"},
 }};
 
 /// The names, checked and without repeats, in the order above; "all" stands for all. Throws a usage
@@ -41,10 +42,11 @@ std::vector<std::string> profile_names(const std::vector<std::string>& wanted);
 /// A set judged by one profile.
 struct ProfileTable {
   std::string profile;
-  std::string unit;                  ///< as ProfileInfo::unit; "image" where there are no volumes
-  std::vector<std::string> units;    ///< ids of images or volumes, "batch 1", ..., "set"
-  std::vector<double> weights;       ///< of each unit in the means: the images of a batch, else 1
-  std::vector<std::string> metrics;  ///< keys
+  std::string unit;                   ///< as ProfileInfo::unit; "image" where there are no volumes
+  std::vector<std::string> units;     ///< ids of images or volumes, "batch 1", ..., "set"
+  std::vector<double> weights;        ///< of each unit in the means: the images of a batch, else 1
+  std::vector<std::string> groups{};  ///< of each volume (its patient); empty for other units
+  std::vector<std::string> metrics;   ///< keys
   /// By class (label - 1), metric and unit.
   std::vector<std::vector<std::vector<std::optional<double>>>> values;
 
@@ -53,6 +55,8 @@ struct ProfileTable {
   [[nodiscard]] std::optional<double> mean(const std::string& metric) const;
   /// Likewise of one class.
   [[nodiscard]] std::optional<double> mean(const std::string& metric, std::size_t position) const;
+  /// Of each unit the mean over classes, over what is defined.
+  [[nodiscard]] std::vector<std::optional<double>> unit_means(const std::string& metric) const;
   /// "18 images".
   [[nodiscard]] std::string unit_count() const;
   /// Units that the mean is over.
@@ -85,6 +89,9 @@ class ProfileJudge {
  private:
   std::unique_ptr<Rules> rules_;
 };
+
+/// Whether a profile's units are volumes.
+bool judges_volumes(const std::string& profile);
 
 /// Whether a profile uses BorderFigures::hd95_pooled.
 bool needs_pooled(const std::string& profile);

@@ -74,6 +74,18 @@ Statistic statistic(std::span<const std::optional<double>> values) {
   return out;
 }
 
+std::optional<Interval> wilson_interval(std::int64_t part, std::int64_t whole) {
+  if (whole == 0) return std::nullopt;
+  constexpr double z = 1.959963984540054;  // the normal distribution's 97.5th percentile
+  const auto n = static_cast<double>(whole);
+  const double share = static_cast<double>(part) / n;
+  const double centre = share + z * z / (2 * n);
+  const double reach = z * std::sqrt(share * (1 - share) / n + z * z / (4 * n * n));
+  const double whole_width = 1 + z * z / n;
+  return Interval{std::max(0.0, (centre - reach) / whole_width),
+                  std::min(1.0, (centre + reach) / whole_width)};
+}
+
 std::optional<double> mean_of_defined(std::span<const std::optional<double>> values) {
   const std::vector<double> known = defined(values);
   if (known.empty()) return std::nullopt;

@@ -30,6 +30,10 @@ struct Statistic {
 };
 Statistic statistic(std::span<const std::optional<double>> values);
 
+/// The 95 % interval of a share of independent things, `part` of `whole` (Wilson 1927); absent
+/// where the whole is 0.
+std::optional<Interval> wilson_interval(std::int64_t part, std::int64_t whole);
+
 /// The mean of the defined values; absent when there is none.
 std::optional<double> mean_of_defined(std::span<const std::optional<double>> values);
 

@@ -25,6 +25,29 @@ Statistic with_interval(const std::vector<std::optional<double>>& values, const 
   return out;
 }
 
+std::vector<Statistic> statistics_of_class(std::span<const CaseScores> cases, std::size_t position,
+                                           const How& how) {
+  std::vector<Statistic> out;
+  std::vector<std::optional<double>> values(cases.size());
+  for (std::size_t m = 0; m < cases.front().class_mean.size(); ++m) {
+    std::transform(cases.begin(), cases.end(), values.begin(),
+                   [&](const CaseScores& scores) { return value_of(scores.classes[position], m); });
+    out.push_back(with_interval(values, how));
+  }
+  return out;
+}
+
+std::vector<Statistic> statistics_of_means(std::span<const CaseScores> cases, const How& how) {
+  std::vector<Statistic> out;
+  std::vector<std::optional<double>> values(cases.size());
+  for (std::size_t m = 0; m < cases.front().class_mean.size(); ++m) {
+    std::transform(cases.begin(), cases.end(), values.begin(),
+                   [&](const CaseScores& scores) { return scores.class_mean[m]; });
+    out.push_back(with_interval(values, how));
+  }
+  return out;
+}
+
 ClassSummary summarise_class(std::span<const CaseScores> cases, std::size_t position,
                              const How& how) {
   ClassSummary out;
@@ -36,13 +59,7 @@ ClassSummary summarise_class(std::span<const CaseScores> cases, std::size_t posi
     out.hallucinated += !own.in_truth() && own.in_prediction() ? 1 : 0;
     out.both_empty += !own.in_truth() && !own.in_prediction() ? 1 : 0;
   }
-  std::vector<std::optional<double>> values(cases.size());
-  for (std::size_t m = 0; m < metric_count; ++m) {
-    std::transform(cases.begin(), cases.end(), values.begin(), [&](const CaseScores& scores) {
-      return scores.classes[position].*metrics[m].value;
-    });
-    out.metrics[m] = with_interval(values, how);
-  }
+  out.metrics = statistics_of_class(cases, position, how);
   return out;
 }
 
@@ -73,16 +90,22 @@ Summary summarise(std::span<const CaseScores> cases, std::uint64_t seed, bool ov
   for (std::size_t c = 0; c < class_count; ++c)
     out.classes.push_back(summarise_class(cases, c, how));
 
+  out.class_mean = statistics_of_means(cases, how);
   std::vector<std::optional<double>> values(cases.size());
-  for (std::size_t m = 0; m < metric_count; ++m) {
-    std::transform(cases.begin(), cases.end(), values.begin(),
-                   [&](const CaseScores& scores) { return scores.class_mean[m]; });
-    out.class_mean[m] = with_interval(values, how);
-  }
   std::transform(cases.begin(), cases.end(), values.begin(),
                  [](const CaseScores& scores) { return scores.merged_dice; });
   out.merged_dice = with_interval(values, how);
   return out;
+}
+
+std::vector<Statistic> class_mean_statistics(std::span<const CaseScores> cases,
+                                             std::uint64_t seed) {
+  return statistics_of_means(cases, {.groups = groups_of(cases), .seed = seed});
+}
+
+std::vector<Statistic> class_statistics(std::span<const CaseScores> cases, std::size_t position,
+                                        std::uint64_t seed) {
+  return statistics_of_class(cases, position, {.groups = groups_of(cases), .seed = seed});
 }
 
 std::vector<Ranked> telling_cases(std::span<const CaseScores> cases) {

@@ -76,6 +76,8 @@ std::optional<WilcoxonTest> wilcoxon(std::span<const double> differences, Zeros 
     signed_ranks.push_back(ranks.doubled[i]);
   }
   out.statistic = static_cast<double>(std::min(positive, negative)) / 2;
+  out.rank_biserial =
+      static_cast<double>(positive - negative) / static_cast<double>(positive + negative);
   constexpr std::size_t most_exact = 50;
   constexpr std::size_t most_exact_with_ties = 13;
   const bool plain = !ranks.has_ties && zero_count == 0;

@@ -17,6 +17,9 @@ struct WilcoxonTest {
   std::int64_t used = 0;  ///< differences that are not 0
   double statistic = 0;   ///< the smaller of the rank sums of positive and negative differences
   double p_value = 1;     ///< two-sided
+  /// Effect size: the rank sum of positive differences minus that of negative ones, over both (the
+  /// matched-pairs rank-biserial correlation, Kerby 2014); -1 to 1, 0 without differences.
+  double rank_biserial = 0;
   /// True: p counts all assignments of signs, for up to 50 differences without ties or zeros and
   /// for up to 13 with. False: p is the normal approximation with the tie correction, without a
   /// continuity correction.

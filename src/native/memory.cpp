@@ -19,8 +19,8 @@ void FreeMemory::operator()(std::byte* memory) const {
   ::operator delete (memory, std::align_val_t{alignment});
 }
 
-Memory memory_of(std::int64_t bytes) {
-  const std::int64_t alignment = bytes < huge_page ? line : huge_page;
+Memory memory_of(std::int64_t bytes, Pages pages) {
+  const std::int64_t alignment = pages == Pages::ordinary || bytes < huge_page ? line : huge_page;
   const std::int64_t size = round_up(std::max<std::int64_t>(bytes, 1), alignment);
   const auto aligned = static_cast<std::size_t>(alignment);
   Memory out(static_cast<std::byte*>(
@@ -35,8 +35,8 @@ std::byte* Arena::take(std::int64_t bytes) {
   bytes = round_up(bytes, line);
   if (bytes > left_) {
     // What is large has a piece of its own, and the rest of the last one stays in use.
-    if (bytes >= huge_page / 2) return chunks_.emplace_back(memory_of(bytes)).get();
-    next_ = chunks_.emplace_back(memory_of(huge_page)).get();
+    if (bytes >= huge_page / 2) return chunks_.emplace_back(memory_of(bytes, Pages::huge)).get();
+    next_ = chunks_.emplace_back(memory_of(huge_page, Pages::huge)).get();
     left_ = huge_page;
   }
   std::byte* const out = next_;

@@ -183,7 +183,7 @@ TEST_F(Compare, PairsCaseByCase) {
   EXPECT_EQ(got.pairs[0].changes[2].id, "full");
   // HD95 is better where it is smaller.
   const PairedMetric& hd95 = got.pairs[0].metrics.at(1);
-  EXPECT_EQ(metrics.at(hd95.metric).key, std::string("hd95"));
+  EXPECT_EQ(hd95.metric.key, "hd95");
   EXPECT_EQ(hd95.better, 1);
   EXPECT_EQ(hd95.worse, 2);
 }
@@ -228,7 +228,7 @@ TEST_F(Compare, CountsHallucinationsAgainstWhoMakesThem) {
   EXPECT_EQ(pair.changes.at(0).second, 1);
   EXPECT_EQ(pair.dice_differences.size(), 40U);
   for (const PairedMetric& own : pair.metrics) {
-    const std::string key = metrics.at(own.metric).key;
+    const std::string key = own.metric.key;
     SCOPED_TRACE(key);
     // What is divided by the truth's size has no value on an empty truth, whoever predicts.
     const bool of_truth = key == "recall" || key == "volume_difference";

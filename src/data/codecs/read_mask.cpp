@@ -21,15 +21,14 @@ constexpr int lossy_tolerance = 16;
 
 /// Samples as 8 bits. A 16-bit mask holds small class indices or shades from black to white. Shades
 /// (values above 255) are scaled to 8 bits, at least 33, so that they stay apart from class
-/// indices. `largest` becomes the largest value before that.
-std::vector<std::uint8_t> eight_bits(Image& image, std::uint16_t& largest) {
+/// indices. `wide` becomes the values before that.
+std::vector<std::uint8_t> eight_bits(Image& image, std::vector<std::uint16_t>& wide) {
   if (image.type == SampleType::u8) return std::move(image.bytes);
   std::vector<std::uint8_t> out(image.bytes.size() / 2);
+  wide.resize(out.size());
+  std::memcpy(wide.data(), image.bytes.data(), image.bytes.size());
   for (std::size_t i = 0; i < out.size(); ++i) {
-    std::uint16_t wide = 0;
-    std::memcpy(&wide, &image.bytes[2 * i], sizeof(wide));
-    largest = std::max(largest, wide);
-    unsigned value = wide;
+    unsigned value = wide[i];
     if (value > 255) value = std::max(33U, (value + 128) / 257);
     out[i] = static_cast<std::uint8_t>(value);
   }
@@ -118,7 +117,9 @@ MaskPixels read_mask(const ImageSource& source) {
   out.width = image.width;
   out.height = image.height;
   const std::int64_t channels = image.channels;
-  std::vector<std::uint8_t> samples = eight_bits(image, out.largest);
+  std::vector<std::uint8_t> samples = eight_bits(image, out.wide);
+  for (const std::uint16_t value : out.wide) out.largest = std::max(out.largest, value);
+  if (channels != 1) out.wide = {};
   if (out.colored_palette()) {
     out.values = out.indices;
   } else if (channels == 1) {

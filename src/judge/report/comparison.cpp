@@ -7,6 +7,7 @@
 
 #include "core/text.h"
 #include "core/version.h"
+#include "judge/more_metrics.h"
 #include "judge/report/text_table.h"
 
 namespace medurwkv::judge {
@@ -21,8 +22,7 @@ std::string p_text(const std::optional<double>& p) {
 }
 
 std::string metric_line(const PairedMetric& own) {
-  const MetricInfo& metric = metrics.at(own.metric);
-  const int digits = metric.kind == MetricKind::length ? 2 : 4;
+  const int digits = own.metric.kind == MetricKind::length ? 2 : 4;
   const auto number = [&](const std::optional<double>& value) {
     return padded(number_or_dash(value, digits), 10, true);
   };
@@ -34,8 +34,9 @@ std::string metric_line(const PairedMetric& own) {
       number(own.difference.mean), "  ", padded(range, 20, false),
       padded(concat(own.better, "/", own.worse, "/", own.equal), 14, false),
       padded(p_text(own.test ? std::optional(own.test->p_value) : std::nullopt), 10, true),
-      padded(p_text(own.corrected), 10, true), "   ", own.difference.used, " of ",
-      own.difference.of, "\n");
+      padded(p_text(own.corrected), 10, true),
+      padded(own.test ? fixed(own.test->rank_biserial, 2) : "-", 8, true), "   ",
+      own.difference.used, " of ", own.difference.of, "\n");
 }
 
 // Notes on how a pair's figures differ from those of an evaluation alone.
@@ -54,19 +55,42 @@ std::string notes_of(const Pair& pair, const std::string& a, const std::string& 
   return out;
 }
 
+/// The spread between the models of a series.
+std::string between_text(const LoadedEvaluation& one, const std::vector<std::string>& metrics) {
+  std::string out;
+  for (const std::string& key : metrics) {
+    const auto found = one.between.find(key);
+    if (found == one.between.end()) continue;
+    const Metric metric = *metric_of_key(key);
+    const int digits = metric.kind == MetricKind::length ? 2 : 4;
+    out += concat("     ", metric.name, " of the ", found->second.used,
+                  " models: ", number_or_dash(found->second.mean, digits), ", standard deviation ",
+                  number_or_dash(found->second.deviation, digits), "\n");
+  }
+  return out;
+}
+
+Json between_json(const LoadedEvaluation& one) {
+  if (one.between.empty()) return {};
+  Json out;
+  for (const auto& [key, own] : one.between) {
+    out[key] = {
+        {"mean", or_null(own.mean)}, {"deviation", or_null(own.deviation)}, {"models", own.used}};
+  }
+  return out;
+}
+
 Json test_json(const PairedMetric& own) {
   if (!own.test) return {};
-  return {{"statistic", own.test->statistic},
-          {"p", own.test->p_value},
-          {"p_holm", or_null(own.corrected)},
-          {"differences_not_zero", own.test->used},
-          {"exact", own.test->exact}};
+  return {{"statistic", own.test->statistic},       {"p", own.test->p_value},
+          {"p_holm", or_null(own.corrected)},       {"rank_biserial", own.test->rank_biserial},
+          {"differences_not_zero", own.test->used}, {"exact", own.test->exact}};
 }
 
 Json pair_json(const Comparison& comparison, const Pair& pair) {
   Json by_metric = Json::array();
   for (const PairedMetric& own : pair.metrics) {
-    by_metric.push_back({{"metric", metrics.at(own.metric).key},
+    by_metric.push_back({{"metric", own.metric.key},
                          {"of", own.of},
                          {"magnitudes", own.of_magnitudes()},
                          {"first", to_json(own.first)},
@@ -102,7 +126,7 @@ std::string comparison_text(const Comparison& comparison) {
   }
   for (const LoadedEvaluation& one : comparison.evaluations) {
     out += concat("  ", one.name, "  ", shown(one.subject), "  (", one_line(one.folder.string()),
-                  ")\n");
+                  ")\n", between_text(one, comparison.options.metrics));
   }
   for (const Pair& pair : comparison.pairs) {
     const std::string& a = comparison.evaluations[pair.first].name;
@@ -110,7 +134,8 @@ std::string comparison_text(const Comparison& comparison) {
     out += concat("\n", b, " minus ", a, "\n  ", padded("", 30, false), padded(a, 10, true),
                   padded(b, 10, true), padded("mean diff", 10, true), "  ",
                   padded("95 % interval", 20, false), padded("better/w./eq.", 14, false),
-                  padded("p", 10, true), padded("p (Holm)", 10, true), "   used\n");
+                  padded("p", 10, true), padded("p (Holm)", 10, true), padded("effect", 8, true),
+                  "   used\n");
     for (const PairedMetric& own : pair.metrics) out += metric_line(own);
     out += notes_of(pair, a, b);
     constexpr std::size_t most = 5;
@@ -130,7 +155,9 @@ Json comparison_json(const Comparison& comparison) {
     evaluations.push_back({{"name", one.name},
                            {"folder", one.folder.string()},
                            {"subject", one.subject},
-                           {"summary_sha256", one.sha256}});
+                           {"summary_sha256", one.sha256},
+                           {"runs", one.between.empty() ? Json() : Json(one.runs)},
+                           {"between_runs", between_json(one)}});
   }
   Json pairs = Json::array();
   for (const Pair& pair : comparison.pairs) pairs.push_back(pair_json(comparison, pair));

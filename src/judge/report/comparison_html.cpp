@@ -51,13 +51,14 @@ std::string metrics_table(const Comparison& comparison, const Pair& pair) {
                   concat("Per case, ", b.name, " minus ", a.name,
                          "; without a class: means over classes; lengths in ", a.unit,
                          ". p: Wilcoxon’s signed-rank test, two-sided; Holm: corrected for all "
-                         "tests of means over classes on this page.",
+                         "tests of means over classes on this page. Effect: rank-biserial "
+                         "correlation, −1 to 1. b / w / e: cases in which ",
+                         b.name, " is better, worse, equal; their sum is how many were used.",
                          magnitudes_note(pair)),
-                  {"Metric", a.name, b.name, "Difference", "95 % interval",
-                   "Better / worse / equal", "p", "p (Holm)", "Used"});
+                  {"Metric", a.name, b.name, "Difference", "95 % interval", "b / w / e", "Effect",
+                   "p", "Holm"});
   for (const PairedMetric& own : pair.metrics) {
-    const MetricInfo& metric = metrics.at(own.metric);
-    const int digits = metric.kind == MetricKind::length ? 2 : 3;
+    const int digits = own.metric.kind == MetricKind::length ? 2 : 3;
     const auto& interval = own.difference.interval;
     table.row({own.name(), number(own.first.mean, digits), number(own.second.mean, digits),
                with_sign(own.difference.mean, digits),
@@ -65,8 +66,9 @@ std::string metrics_table(const Comparison& comparison, const Pair& pair) {
                                  with_sign(interval->high, digits))
                         : "–",
                concat(own.better, " / ", own.worse, " / ", own.equal),
+               own.test ? with_sign(own.test->rank_biserial, 2) : "–",
                p_text(own.test ? std::optional(own.test->p_value) : std::nullopt),
-               p_text(own.corrected), concat(own.difference.used, " of ", own.difference.of)});
+               p_text(own.corrected)});
   }
   return table.html();
 }
@@ -111,16 +113,24 @@ std::string pair_section(const Comparison& comparison, std::size_t index,
   return out;
 }
 
+/// The spread of mean Dice between the models of a series.
+std::string between_text(const LoadedEvaluation& one) {
+  const auto found = one.between.find("dice");
+  if (found == one.between.end()) return {};
+  return concat("; ", found->second.used, " models, ", number(found->second.mean, 3), " ± ",
+                number(found->second.deviation, 3));
+}
+
 std::string summary(const Comparison& comparison) {
   std::vector<KeyFigure> figures;
   for (std::size_t e = 0; e < comparison.evaluations.size(); ++e) {
     const LoadedEvaluation& one = comparison.evaluations[e];
     std::vector<std::optional<double>> dice;
-    for (const LoadedCase& item : one.cases) dice.push_back(item.class_mean[0]);
+    for (const LoadedCase& item : one.cases) dice.push_back(item.dice);
     const Statistic own = statistic(dice);
-    figures.push_back(
-        {concat(one.name, ": mean Dice"), number(own.mean, 3),
-         concat(one.folder.string(), "; as evaluated: ", own.used, " of ", own.of, " cases")});
+    figures.push_back({concat(one.name, ": mean Dice"), number(own.mean, 3),
+                       concat(one.folder.string(), "; as evaluated: ", own.used, " of ", own.of,
+                              " cases", between_text(one))});
   }
   return key_figures(figures);
 }

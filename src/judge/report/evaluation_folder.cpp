@@ -1,4 +1,6 @@
-// Reading an evaluation's summary.json and cases.csv (judge/report/comparison.h).
+// Reading an evaluation's summary.json and cases.csv, or a series of them
+// (judge/report/comparison.h).
+#include <algorithm>
 #include <cmath>
 #include <nlohmann/json.hpp>
 
@@ -6,6 +8,7 @@
 #include "core/files.h"
 #include "core/table.h"
 #include "core/text.h"
+#include "judge/more_metrics.h"
 #include "judge/report/comparison.h"
 #include "judge/report/text_table.h"
 
@@ -30,52 +33,62 @@ std::int64_t pixels_of(const Table& table, const Table::Row& row, std::size_t co
   return static_cast<std::int64_t>(value);
 }
 
-std::vector<LoadedCase> read_cases(const fs::path& file, std::size_t class_count) {
+/// Fills metrics and cases.
+void read_cases(const fs::path& file, LoadedEvaluation& out) {
+  const std::size_t class_count = out.class_names.size();
   const Table table = read_table(file, most_bytes);
   const std::size_t id = table.column("case");
   const std::size_t label = table.column("label");
   const std::size_t found = table.column("true_positive");
   const std::size_t missed = table.column("false_negative");
   const std::optional<std::size_t> group = table.find({"group"});  // older evaluations lack it
-  std::array<std::size_t, metric_count> columns{};
-  for (std::size_t m = 0; m < metric_count; ++m) columns.at(m) = table.column(metrics[m].key);
-  std::vector<LoadedCase> out;
+  std::vector<std::size_t> columns;
+  out.metrics = default_metrics();
+  for (const Metric& metric : out.metrics) columns.push_back(table.column(metric.key));
+  for (std::size_t c = 0; c < table.heads().size(); ++c) {
+    const auto metric = metric_of_key(table.heads()[c]);
+    if (!metric || std::find(columns.begin(), columns.end(), c) != columns.end()) continue;
+    columns.push_back(c);
+    out.metrics.push_back(*metric);
+  }
   for (const Table::Row& row : table.rows()) {
     const std::string& own_id = row.fields[id];
-    if (out.empty() || out.back().classes.size() == class_count) {
-      out.push_back({.id = own_id,
-                     .group = group ? row.fields[*group] : std::string(),
-                     .classes = {},
-                     .class_mean = {}});
+    if (out.cases.empty() || out.cases.back().classes.size() == class_count) {
+      out.cases.push_back(
+          {.id = own_id, .group = group ? row.fields[*group] : std::string(), .classes = {}});
     }
+    std::vector<LoadedClass>& classes = out.cases.back().classes;
     LoadedClass own;
     const auto value = table.number(row, label);
-    own.label = static_cast<std::uint8_t>(out.back().classes.size() + 1);
-    if (value != own.label || own_id != out.back().id) {
-      table.fail(row,
-                 concat("expected class ", int{own.label}, " of the case ", shown(out.back().id)));
+    own.label = static_cast<std::uint8_t>(classes.size() + 1);
+    if (value != own.label || own_id != out.cases.back().id) {
+      table.fail(row, concat("expected class ", int{own.label}, " of the case ",
+                             shown(out.cases.back().id)));
     }
     own.true_pixels = pixels_of(table, row, found) + pixels_of(table, row, missed);
-    for (std::size_t m = 0; m < metric_count; ++m) {
-      own.values.at(m) = table.number(row, columns.at(m));
-    }
-    out.back().classes.push_back(own);
+    own.runs.emplace_back();
+    for (const std::size_t column : columns) own.runs.back().push_back(table.number(row, column));
+    classes.push_back(std::move(own));
   }
-  for (LoadedCase& item : out) {
+  for (LoadedCase& item : out.cases) {
     if (item.classes.size() != class_count) {
       throw_failure(concat(file.string(), ": the case ", shown(item.id), " lacks classes"));
     }
-    for (std::size_t m = 0; m < metric_count; ++m) {
-      std::vector<std::optional<double>> values;
-      for (const LoadedClass& own : item.classes) values.push_back(own.values.at(m));
-      item.class_mean.at(m) = mean_of_defined(values);
-    }
+    std::vector<std::optional<double>> dice;
+    for (const LoadedClass& own : item.classes) dice.push_back(own.runs.front().front());
+    item.dice = mean_of_defined(dice);
   }
-  return out;
 }
 
 std::string text_or_empty(const Json& json) {
   return json.is_string() ? json.get<std::string>() : std::string();
+}
+
+/// Older summaries have two sides, those of volumes three.
+std::string spacing_text(const Json& spacing) {
+  std::string out = concat(spacing.at(0).get<double>(), " x ", spacing.at(1).get<double>());
+  if (spacing.size() > 2 && spacing.at(2) != 1) out += concat(" x ", spacing.at(2).get<double>());
+  return out;
 }
 
 void take_summary(const Json& summary, LoadedEvaluation& out) {
@@ -103,7 +116,7 @@ void take_summary(const Json& summary, LoadedEvaluation& out) {
   out.spacing = spacing.is_null()
                     ? concat("of a file with the SHA-256 ",
                              summary.at("spacing_file").at("sha256").get<std::string>())
-                    : concat(spacing.at(0).get<double>(), " x ", spacing.at(1).get<double>());
+                    : spacing_text(spacing);
   const Json& tolerance = summary.at("tolerance");
   out.tolerance = tolerance.is_null() ? "2 pixels" : exact(tolerance.get<double>());
   for (const Json& own : summary.at("classes")) {
@@ -120,9 +133,7 @@ void take_summary(const Json& summary, LoadedEvaluation& out) {
   }
 }
 
-}  // namespace
-
-LoadedEvaluation load_evaluation(const fs::path& folder, const std::string& name) {
+LoadedEvaluation load_single(const fs::path& folder, const std::string& name) {
   LoadedEvaluation out;
   out.folder = folder;
   out.name = name;
@@ -144,8 +155,67 @@ LoadedEvaluation load_evaluation(const fs::path& folder, const std::string& name
     throw_failure(concat(file.string(), ": ", caught.what()));
   }
   if (out.class_names.empty()) throw_failure(concat(file.string(), ": names no classes"));
-  out.cases = read_cases(folder / "cases.csv", out.class_names.size());
+  read_cases(folder / "cases.csv", out);
   return out;
+}
+
+/// A series' folder: each model's evaluation as a run, or all folds' cases as one.
+LoadedEvaluation load_series(const fs::path& folder, const std::string& name) {
+  const fs::path file = folder / "series.json";
+  const std::string text = read_file(file, most_bytes);
+  std::vector<std::string> models;
+  bool pooled = false;
+  std::map<std::string, Statistic> between;
+  try {
+    const Json series = Json::parse(text);
+    for (const Json& one : series.at("models")) models.push_back(one.at("name").get<std::string>());
+    for (const Json& one : series.at("together")) pooled = pooled || one.at("name") == "pooled";
+    for (const auto& [key, own] : series.at("over_models").items()) {
+      if (!own.at("mean").is_number()) continue;
+      Statistic& out = between[key];
+      out.used = own.at("used").get<std::int64_t>();
+      out.of = own.at("of").get<std::int64_t>();
+      out.mean = own.at("mean").get<double>();
+      if (own.at("deviation").is_number()) out.deviation = own.at("deviation").get<double>();
+    }
+  } catch (const Json::exception& caught) {
+    throw_failure(
+        concat(file.string(), ": is broken (", shown(caught.what()), "); evaluate again"));
+  }
+  const auto below = [&](const std::string& model) {
+    const fs::path relative = fs::path(model).lexically_normal();
+    if (relative.empty() || relative.is_absolute() || *relative.begin() == "..") {
+      throw_failure(concat(file.string(), ": names ", shown(model), ", which is no folder of it"));
+    }
+    return folder / relative;
+  };
+  LoadedEvaluation out;
+  if (pooled) {
+    out = load_single(folder / "pooled", name);
+    out.runs = models;
+    out.masks.clear();
+  } else {
+    std::vector<LoadedEvaluation> runs;
+    for (const std::string& model : models) runs.push_back(load_single(below(model), model));
+    if (runs.empty()) throw_failure(concat(file.string(), ": names no models"));
+    out = averaged(runs);
+  }
+  out.name = name;
+  out.subject = concat(models.size(), pooled ? " folds, each case by the model that has not seen it"
+                                             : " models, the mean of each case over them");
+  out.folder = folder;
+  out.sha256 = sha256(text);
+  out.between = std::move(between);
+  return out;
+}
+
+}  // namespace
+
+LoadedEvaluation load_evaluation(const fs::path& folder, const std::string& name) {
+  std::error_code error;
+  const bool series = fs::is_regular_file(folder / "series.json", error) &&
+                      !fs::is_regular_file(folder / "summary.json", error);
+  return series ? load_series(folder, name) : load_single(folder, name);
 }
 
 }  // namespace medurwkv::judge

@@ -53,7 +53,8 @@ svg { width: 100%; max-width: 36rem; height: auto; display: block; }
 .pictures { display: grid; grid-template-columns: repeat(auto-fill, minmax(14rem, 1fr)); gap: 1.25rem;
   margin: 1rem 0; }
 figure { margin: 0; break-inside: avoid; }
-figure img { width: 100%; max-width: 36rem; height: auto; display: block; }
+figure img { width: 100%; max-width: 36rem; height: auto; max-height: 30rem; object-fit: contain;
+  object-position: left; display: block; }
 figcaption { font-size: .875rem; color: var(--soft); margin-top: .4rem; }
 dl.facts { display: grid; grid-template-columns: fit-content(40%) 1fr; gap: .25rem 1.25rem;
   font-size: .9rem; }
@@ -148,6 +149,10 @@ std::string html_facts(const std::vector<std::pair<std::string, std::string>>& f
     out += concat("<dt>", html_escape(name), "</dt><dd>", html_escape(value), "</dd>\n");
   }
   return out + "</dl>\n";
+}
+
+std::string html_folded(const std::string& summary, const std::string& body) {
+  return concat("<details><summary>", html_escape(summary), "</summary>\n", body, "</details>\n");
 }
 
 std::string html_heading(const std::string& text, const std::string& id) {

@@ -46,6 +46,9 @@ std::string html_picture(const std::string& bytes, const std::string& mime, cons
 /// Names and values, such as files and hashes.
 std::string html_facts(const std::vector<std::pair<std::string, std::string>>& facts);
 
+/// What a reader opens if he wants it. `summary` is plain text, `body` HTML.
+std::string html_folded(const std::string& summary, const std::string& body);
+
 /// A section's heading; `id` makes it a target of links.
 std::string html_heading(const std::string& text, const std::string& id);
 

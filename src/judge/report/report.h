@@ -22,6 +22,7 @@ struct JudgedMasks {
   std::string encoding;
   std::string sha256;       ///< over ids and contents
   std::size_t missing = 0;  ///< cases without a file, counted as empty
+  bool may_miss = false;    ///< whether --missing empty was given
 };
 
 /// Where the figures come from.
@@ -39,6 +40,9 @@ struct Provenance {
   Lengths lengths{};
   std::string spacing_file{};  ///< sizes of pixels by case; empty: those in `lengths`
   std::string spacing_sha256{};
+  std::string volumes{};  ///< the pattern that found volumes in names; empty: none was given
+  std::string strata_file{};
+  std::string strata_sha256{};
 };
 
 /// A picture for the report.
@@ -71,8 +75,14 @@ std::optional<bool> same_split(const Provenance& provenance);
 std::vector<std::string> provenance_remarks(const Provenance& provenance);
 /// provenance_remarks, then remarks on the figures themselves; on the page and in the text.
 std::vector<std::string> remarks(const Report& report);
-/// "mean Dice" of the constant guess, whether of all classes merged, and over how many cases.
+/// "mean Dice" of the constant guess, what it is a mean of, and over how many cases.
 std::string guess_text(const Report& report);
+
+/// The class of a level, or "any class".
+std::string level_name(const Report& report, const ImageLevel& own);
+
+/// A profile's mean and, in brackets, how many units it is over; a dash where there is none.
+std::string profile_cell(const ProfileTable& table, const ProfileColumn& column, int digits);
 
 /// "px" when all sides are 1, else "spacing units".
 std::string length_unit(const Provenance& provenance);

@@ -7,6 +7,7 @@
 #include "core/model_description.h"
 #include "core/text.h"
 #include "core/version.h"
+#include "judge/report/cells.h"
 #include "judge/report/charts.h"
 #include "judge/report/histogram.h"
 #include "judge/report/page.h"
@@ -15,18 +16,6 @@
 namespace medurwkv::judge {
 
 namespace {
-
-std::string number(const std::optional<double>& value, int digits) {
-  return value ? fixed(*value, digits) : "–";
-}
-
-int digits_of(const MetricInfo& metric) {
-  return metric.kind == MetricKind::length ? 2 : 3;
-}
-
-std::string heading(const MetricInfo& metric, const std::string& unit) {
-  return metric.kind == MetricKind::length ? concat(metric.name, " (", unit, ")") : metric.name;
-}
 
 std::string figures(const Report& report) {
   const Summary& summary = report.evaluation.summary;
@@ -45,7 +34,7 @@ std::string figures(const Report& report) {
        interval ? concat("95 % interval ", fixed(interval->low, 3), " to ",
                          fixed(interval->high, 3), "; ", used)
                 : used},
-      {"Best constant guess", number(guess ? guess->summary.mean : std::nullopt, 3),
+      {"Best constant guess", number(guess ? guess->like().mean : std::nullopt, 3),
        guess_text(report)},
       {"Missed", std::to_string(missed), "in the truth, nothing predicted"},
       {"Hallucinated", std::to_string(hallucinated), "predicted, not in the truth"}};
@@ -58,47 +47,53 @@ std::string notes(const Report& report) {
   return out;
 }
 
-std::vector<std::string> statistic_row(const std::string& name, const Statistic& statistic,
-                                       int digits) {
-  const auto& interval = statistic.interval;
-  return {
-      name,
-      number(statistic.mean, digits),
-      interval ? concat(fixed(interval->low, digits), " to ", fixed(interval->high, digits)) : "–",
-      number(statistic.deviation, digits),
-      number(statistic.median, digits),
-      concat(statistic.used, " of ", statistic.of)};
+/// Of the profile `default`; what was asked for beside stands in more_figures_html.
+void metric_rows(HtmlTable& table, const Report& report, const std::vector<Statistic>& statistics) {
+  for (std::size_t m = 0; m < metric_count; ++m) {
+    const Metric& own = report.evaluation.metrics.at(m);
+    table.row(statistic_cells(metric_heading(own, report), statistics.at(m), digits_of(own)));
+  }
 }
 
-void metric_rows(HtmlTable& table, const std::array<Statistic, metric_count>& statistics,
-                 const std::string& unit) {
-  for (std::size_t m = 0; m < metric_count; ++m) {
-    table.row(statistic_row(heading(metrics[m], unit), statistics[m], digits_of(metrics[m])));
+std::string ellipse_text(const Ellipse& ellipse) {
+  return concat("semi-axes of ", fixed(ellipse.semi_axis_x, 3), " of the width and ",
+                fixed(ellipse.semi_axis_y, 3), " of the height");
+}
+
+void guess_rows(HtmlTable& table, const ConstantGuess& guess, const Report& report) {
+  if (!guess.classes.empty()) {
+    table.group("Best constant guess: an ellipse for each class");
+    table.row(statistic_cells("Dice, mean over classes", guess.class_mean_summary, 3));
+    for (std::size_t c = 0; c < guess.classes.size(); ++c) {
+      const auto& [ellipse, dice] = guess.classes[c];
+      table.row(statistic_cells(
+          concat("Dice of ", report.classes.at(c + 1).name,
+                 ellipse ? concat(", ", ellipse_text(*ellipse)) : ", in no training mask"),
+          statistic(dice), 3));
+    }
   }
+  table.group(concat("Best constant guess: an ellipse with ", ellipse_text(guess.ellipse)));
+  table.row(statistic_cells("Dice, all classes merged", guess.summary, 3));
 }
 
 std::string metrics_table(const Report& report) {
   const Summary& summary = report.evaluation.summary;
-  const std::string unit = length_unit(report.provenance);
   HtmlTable table("Metrics", "Over cases. Used: cases where the metric is defined.",
                   {"Metric", "Mean", "95 % interval", "Standard deviation", "Median", "Used"});
   for (const ClassSummary& own : summary.classes) {
     table.group(concat(report.classes.at(own.label).name, ": in ", own.in_truth, " of ",
                        summary.cases, " cases; ", own.missed, " missed, ", own.hallucinated,
                        " hallucinated"));
-    metric_rows(table, own.metrics, unit);
+    metric_rows(table, report, own.metrics);
   }
   if (summary.classes.size() > 1) {
     table.group("Mean over classes");
-    metric_rows(table, summary.class_mean, unit);
+    metric_rows(table, report, summary.class_mean);
     table.group("All classes merged into one");
-    table.row(statistic_row("Dice", summary.merged_dice, 3));
+    table.row(statistic_cells("Dice", summary.merged_dice, 3));
   }
   if (const auto& guess = report.evaluation.guess) {
-    table.group(concat("Best constant guess: an ellipse with semi-axes of ",
-                       fixed(guess->ellipse.semi_axis_x, 3), " of the width and ",
-                       fixed(guess->ellipse.semi_axis_y, 3), " of the height"));
-    table.row(statistic_row("Dice, all classes merged", guess->summary, 3));
+    guess_rows(table, *guess, report);
   }
   return table.html();
 }
@@ -109,19 +104,19 @@ std::string profiles_table(const Report& report) {
   std::vector<std::string> heads{"Profile"};
   for (const ProfileColumn& column : profile_columns) heads.emplace_back(column.name);
   heads.emplace_back("Over");
-  heads.emplace_back("Dice used");
   HtmlTable table(
       "Profiles",
       "The same predictions by the rules that others publish by; means over units and "
-      "classes. A dash: the profile has no such figure. All digits are in profiles.csv.",
+      "classes, in brackets over how many units. A dash: the profile has no such figure. All "
+      "digits are in profiles.csv.",
       heads);
   for (const ProfileTable& own : tables) {
     std::vector<std::string> cells{own.profile};
     for (const ProfileColumn& column : profile_columns) {
-      cells.push_back(number(own.mean(column.key), column.is_length ? 2 : 3));
+      const std::string cell = profile_cell(own, column, column.is_length ? 2 : 3);
+      cells.push_back(cell.empty() ? "–" : cell);
     }
     cells.push_back(own.unit_count());
-    cells.push_back(concat(own.used("dice"), " of ", own.units.size()));
     table.row(cells);
   }
   return html_heading("Other rules, side by side", "profiles") + table.html();
@@ -154,20 +149,20 @@ std::string failures(const Report& report) {
     table.row({scores.id, missed ? "missed" : "hallucinated", report.classes.at(label).name,
                with_thousands(own.false_negative + own.false_positive)});
   }
-  out += table.html();
+  out += html_folded(concat(failed.size(), " in ", report.evaluation.cases.size(), " cases"),
+                     table.html());
   if (!report.failures.empty()) out += pictures(report.failures);
   return out;
 }
 
 std::string cases_table(const Report& report) {
   const Evaluation& evaluation = report.evaluation;
-  const std::string unit = length_unit(report.provenance);
   constexpr std::size_t most_rows = 4000;
   const std::size_t most =
       std::max<std::size_t>(1, most_rows / std::max<std::size_t>(1, report.classes.size() - 1));
   const std::size_t shown = std::min(most, evaluation.cases.size());
   std::vector<std::string> heads{"Case", "Class"};
-  for (const MetricInfo& metric : metrics) heads.push_back(heading(metric, unit));
+  for (const Metric& metric : evaluation.metrics) heads.push_back(metric_heading(metric, report));
   HtmlTable table(
       "All cases",
       concat(shown < evaluation.cases.size()
@@ -179,13 +174,14 @@ std::string cases_table(const Report& report) {
     const CaseScores& scores = evaluation.cases[i];
     for (const ClassScores& own : scores.classes) {
       std::vector<std::string> cells{scores.id, report.classes.at(own.label).name};
-      for (const MetricInfo& metric : metrics) {
-        cells.push_back(number(own.*metric.value, digits_of(metric)));
+      for (std::size_t m = 0; m < evaluation.metrics.size(); ++m) {
+        cells.push_back(number(value_of(own, m), digits_of(evaluation.metrics[m])));
       }
       table.row(cells);
     }
   }
-  return html_heading("All cases", "cases") + table.html();
+  return html_heading("All cases", "cases") +
+         html_folded(concat("Every figure of ", shown, " cases"), table.html());
 }
 
 constexpr char how_computed[] = R"html(<p>TP, FP, FN and TN are a class's true positive, false
@@ -210,8 +206,9 @@ boundary IoU are 0, HD95 and ASSD are the diagonal of the image.</li>
 <li>An interval is the 2.5th to 97.5th percentile of 2000 means of cases drawn with replacement
 (bootstrap). Where cases have groups (slices of a patient), whole groups are drawn.</li>
 <li>The best constant guess is one ellipse in the middle of the image, its two semi-axes chosen for
-the largest mean Dice of all foreground on the training masks, and judged on the same cases as the
-model, all classes merged. A useful model lies well above it.</li>
+the largest mean Dice on the training masks, and judged on the same cases as the model. With several
+classes each has an ellipse of its own, and the mean over classes is compared with the model's. A
+useful model lies well above it.</li>
 </ul>
 )html";
 
@@ -243,9 +240,15 @@ std::string provenance(const Report& report) {
     const auto same = same_split(from);
     fact("Split of the training", !same ? "unknown" : *same ? "the same" : "another");
   }
+  if (!from.volumes.empty()) fact("Volumes by", from.volumes);
+  if (!from.strata_file.empty()) {
+    fact("Strata", from.strata_file);
+    fact("Strata SHA-256", from.strata_sha256);
+  }
   const Spacing& spacing = from.lengths.spacing;
   fact("Pixel spacing",
-       concat(from.spacing_file.empty() ? concat(spacing.x, " x ", spacing.y)
+       concat(from.spacing_file.empty() ? concat(spacing.x, " x ", spacing.y,
+                                                 spacing.z != 1 ? concat(" x ", spacing.z) : "")
                                         : concat("by case, ", from.spacing_file),
               " (lengths in ", length_unit(from), "); NSD within ", tolerance_text(from)));
   const Summary& summary = report.evaluation.summary;
@@ -264,13 +267,14 @@ std::string distribution(const Report& report) {
   }
   const auto& guess = evaluation.guess;
   histogram.median = evaluation.summary.class_mean[0].median;
-  histogram.reference = guess ? guess->summary.mean : std::nullopt;
+  histogram.reference = guess ? guess->like().mean : std::nullopt;
   histogram.reference_name = "constant guess";
   std::string out =
       concat(html_heading("Distribution of Dice", "distribution"), "<div class=\"pair\">\n<figure>",
-             histogram_svg(histogram),
-             "<figcaption>Cases by their mean Dice over classes. Solid line: median of the cases. "
-             "Dashed line: mean Dice of the best constant guess.</figcaption></figure>\n");
+             histogram_svg(histogram), "<figcaption>Cases by their mean Dice over classes.",
+             histogram.median ? " Solid line: median of the cases." : "",
+             histogram.reference ? " Dashed line: mean Dice of the best constant guess." : "",
+             "</figcaption></figure>\n");
   constexpr std::size_t most_classes = 12;
   const std::size_t classes = evaluation.summary.classes.size();
   for (std::size_t c = 0; classes > 1 && c < std::min(classes, most_classes); ++c) {
@@ -322,6 +326,7 @@ std::string report_html(const Report& report) {
   section("distribution", "Distribution", distribution(report));
   section("metrics", "Metrics", html_heading("Metrics", "metrics") + metrics_table(report));
   section("profiles", "Other rules", profiles_table(report));
+  section("more", "More figures", more_figures_html(report));
   if (!report.examples.empty()) {
     section("examples", "Examples",
             html_heading("Best, median and worst case", "examples") + pictures(report.examples));
