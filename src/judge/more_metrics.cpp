@@ -118,7 +118,9 @@ std::vector<Value> MoreMetrics::values(JudgedCase& judged, std::size_t label) co
       case MetricNeeds::probabilities:
         out.push_back(probability_value(one->key, judged, label));
         break;
-      case MetricNeeds::objects: out.push_back(object_value(one->key, judged.objects(label))); break;
+      case MetricNeeds::objects:
+        out.push_back(object_value(one->key, judged.objects(label)));
+        break;
     }
   }
   return out;

@@ -44,7 +44,7 @@ TEST_F(Judging, MasksSeriesAndComparisonsAgreeWithTheModel) {
   ASSERT_EQ(single.code, 0) << single.err;
   const json summary = json::parse(text("evaluation/summary.json"));
   EXPECT_EQ(summary.at("split").at("same_as_training"), true);
-  EXPECT_EQ(summary.at("profiles").size(), 8U);
+  EXPECT_EQ(summary.at("profiles").size(), 9U);
   EXPECT_GT(summary.at("calibration").at("all").at("pixels").get<int>(), 0);
   const std::string page = text("evaluation/report.html");
   test::expect_good_page(page);
@@ -70,13 +70,15 @@ TEST_F(Judging, MasksSeriesAndComparisonsAgreeWithTheModel) {
   EXPECT_EQ(text("series-evaluation/ensemble/cases.csv"), text("evaluation/cases.csv"));
   EXPECT_EQ(json::parse(text("series-evaluation/ensemble/summary.json")).at("ensemble").size(), 2U);
 
-  const Outcome compared =
-      run_program({"compare", path("evaluation").string(), path("masks").string(),
-                   path("series-evaluation/ensemble").string(), "--out",
-                   path("comparison").string(), "--json"});
+  const Outcome compared = run_program({"compare", path("evaluation").string(),
+                                        path("masks").string(), path("series-evaluation").string(),
+                                        "--out", path("comparison").string(), "--json"});
   ASSERT_EQ(compared.code, 0) << compared.err;
   const json comparison = json::parse(compared.out);
   EXPECT_EQ(comparison.at("pairs").size(), 3U);
+  const json& of_series = comparison.at("evaluations").at(2);
+  EXPECT_EQ(of_series.at("runs"), (json{"seed0", "seed1"}));
+  EXPECT_EQ(of_series.at("between_runs").at("dice").at("deviation"), 0.0);
   EXPECT_EQ(comparison.at("pairs").at(2).at("metrics").at(0).at("wilcoxon").at("p"), 1.0);
   EXPECT_TRUE(comparison.at("pairs").at(0).at("changes").empty());
   test::expect_good_page(text("comparison/comparison.html"));

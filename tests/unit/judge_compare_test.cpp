@@ -14,8 +14,10 @@
 #include "core/error.h"
 #include "core/files.h"
 #include "core/text.h"
+#include "judge/more_metrics.h"
 #include "judge/report/comparison.h"
 #include "judge/report/report.h"
+#include "judge/report/series.h"
 #include "judge/summary.h"
 #include "support/html.h"
 #include "support/paths.h"
@@ -43,9 +45,19 @@ TEST(Wilcoxon, IsSciPys) {
   }
 }
 
+// Ranks 1 and 3 against 2: (4 - 2) / 6. Ties share a rank; zeros have none, or none that counts.
+TEST(Wilcoxon, TellsTheSizeOfTheEffect) {
+  EXPECT_DOUBLE_EQ(wilcoxon(std::vector<double>{1, -2, 3})->rank_biserial, 2.0 / 6);
+  EXPECT_DOUBLE_EQ(wilcoxon(std::vector<double>{-1, 1, 3})->rank_biserial, 3.0 / 6);
+  EXPECT_DOUBLE_EQ(wilcoxon(std::vector<double>{0, -1, 2})->rank_biserial, 1.0 / 3);
+  EXPECT_DOUBLE_EQ(wilcoxon(std::vector<double>{0, -1, 2}, Zeros::pratt)->rank_biserial, 1.0 / 5);
+  EXPECT_EQ(wilcoxon(std::vector<double>{0, 0})->rank_biserial, 0);
+}
+
 // Three positive differences: of 8 signs, one is as extreme on each side.
 TEST(Wilcoxon, ByHand) {
   const auto got = wilcoxon(std::vector<double>{1, 2, 3});
+  EXPECT_EQ(got->rank_biserial, 1);
   EXPECT_DOUBLE_EQ(got->p_value, 0.25);
   EXPECT_EQ(got->statistic, 0);
   EXPECT_EQ(wilcoxon(std::vector<double>{0, 0})->p_value, 1);
@@ -337,6 +349,94 @@ TEST_F(Compare, MagnitudesAreTakenBeforeTheMeanOverClasses) {
   EXPECT_EQ(mean.first.mean, 0.5) << "1/2 too large and 1/2 too small";
   EXPECT_EQ(mean.second.mean, 0.125) << "0 and 1/4 too small";
   EXPECT_EQ(mean.better, 1);
+}
+
+// Two runs a side. First case: 1 and 0.5 against 0.5 and 0.5. The truth of the third is empty: of
+// the first side one run draws, so Dice is 0 and 1; of the other none does: 1 and 1.
+TEST_F(Compare, TakesTheMeanOfTheRunsOfASide) {
+  const auto series = [&](const std::string& name, const std::vector<std::string>& one,
+                          const std::vector<std::string>& other) {
+    const fs::path out = folder.path() / name;
+    make_folder(out);
+    const std::vector<fs::path> runs{evaluated(name + "/seed1", one),
+                                     evaluated(name + "/seed2", other)};
+    std::vector<SeriesRow> rows;
+    for (const auto& [run, seed] : {std::pair{one, "seed1"}, std::pair{other, "seed2"}}) {
+      std::vector<CaseScores> cases;
+      const std::vector<std::string> truths{"1100", "0110", "0000", "1111"};
+      for (std::size_t i = 0; i < truths.size(); ++i) {
+        cases.push_back(score_case(std::to_string(i), row(truths[i]), row(run[i]), 2));
+      }
+      rows.push_back({seed, summarise(cases, 1)});
+    }
+    write_file(out / "series.json", series_json(rows, {}, "").dump());
+    return out;
+  };
+  const fs::path a =
+      series("a", {"1100", "0110", "0000", "1111"}, {"0110", "0110", "0001", "1111"});
+  const fs::path b =
+      series("b", {"0110", "0110", "0000", "1111"}, {"0110", "0110", "0000", "1111"});
+  const Comparison got = compared({a, b});
+  EXPECT_EQ(got.evaluations[0].runs, (std::vector<std::string>{"seed1", "seed2"}));
+  const PairedMetric& dice = got.pairs.at(0).metrics.at(0);
+  EXPECT_NEAR(dice.first.mean.value(), (0.75 + 1 + 0.5 + 1) / 4, 1e-12);
+  EXPECT_NEAR(dice.second.mean.value(), (0.5 + 1 + 1 + 1) / 4, 1e-12);
+  EXPECT_EQ(dice.better, 1);
+  EXPECT_EQ(dice.worse, 1);
+  EXPECT_EQ(dice.equal, 2);
+  EXPECT_EQ(got.pairs.at(0).first_perfect, 1);
+  EXPECT_EQ(got.pairs.at(0).second_perfect, 2);
+  // As evaluated: 1 and (0.5 + 1 + 0 + 1) / 4 = 0.625.
+  const Statistic& between = got.evaluations[0].between.at("dice");
+  EXPECT_NEAR(between.mean.value(), (1 + 0.625) / 2, 1e-12);
+  EXPECT_NEAR(between.deviation.value(), 0.375 / std::sqrt(2.0), 1e-12);
+  EXPECT_NE(comparison_text(got).find("Dice of the 2 models: 0.8125, standard deviation 0.2652"),
+            std::string::npos)
+      << comparison_text(got);
+  const nlohmann::json json = comparison_json(got);
+  EXPECT_EQ(json.at("evaluations").at(0).at("runs").size(), 2U);
+  EXPECT_NEAR(
+      json.at("evaluations").at(0).at("between_runs").at("dice").at("deviation").get<double>(),
+      0.2652, 1e-4);
+  EXPECT_NE(comparison_html(got, {}).find("2 models, 0.812 ± 0.265"), std::string::npos);
+  // A single evaluation against a series, either way round.
+  const fs::path single = evaluated("single", {"1100", "0110", "0000", "1111"});
+  EXPECT_NEAR(compared({single, b}).pairs[0].metrics[0].second.mean.value(), 2.5 / 3, 1e-12);
+  // Whoever leads out of its folder is refused.
+  write_file(a / "series.json",
+             R"({"models":[{"name":"../b/seed1"}],"together":[],"over_models":{}})");
+  EXPECT_NE(refusal([&] { load_evaluation(a, "A"); }).find("which is no folder of it"),
+            std::string::npos);
+  write_file(a / "series.json", "[");
+  EXPECT_NE(refusal([&] { load_evaluation(a, "A"); }).find("series.json: is broken"),
+            std::string::npos);
+}
+
+// Further metrics are compared where both evaluations have them.
+TEST_F(Compare, TakesMetricsThatWereAskedFor) {
+  const auto with_mcc = [](Report& report) {
+    const MoreMetrics more({"mcc"}, {2.5});
+    report.evaluation.metrics.insert(report.evaluation.metrics.end(), more.metrics().begin(),
+                                     more.metrics().end());
+    for (CaseScores& scores : report.evaluation.cases) {
+      for (ClassScores& own : scores.classes) own.more = {0.25, matthews(own)};
+      scores.class_mean.resize(metric_count + 2);
+    }
+  };
+  const std::vector<std::string> same{"1100", "0110", "0000", "1111"};
+  const fs::path a = evaluated("a", same, with_mcc);
+  const fs::path b = evaluated("b", {"1000", "0110", "0000", "1111"}, with_mcc);
+  CompareOptions options;
+  options.metrics = {"mcc", "nsd_at_2.5"};
+  const Comparison got = compared({a, b}, options);
+  EXPECT_EQ(got.pairs[0].metrics[0].name(), "MCC");
+  EXPECT_EQ(got.pairs[0].metrics[0].worse, 1);
+  EXPECT_EQ(got.pairs[0].metrics[1].name(), "NSD at 2.5");
+  EXPECT_EQ(got.pairs[0].metrics[1].first.mean, 0.25);
+  EXPECT_NE(refusal([&] {
+              compared({a, evaluated("plain", same)}, options);
+            }).find("the metric mcc is not in"),
+            std::string::npos);
 }
 
 TEST_F(Compare, CorrectsOverAllPairs) {

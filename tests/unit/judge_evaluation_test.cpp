@@ -77,6 +77,37 @@ std::vector<PredictedCase> two(const data::Case& item, const data::LabelMap& tru
   return out;
 }
 
+// Two classes of one shape each, class 2 in the corner of every case: each has its own ellipse, and
+// what the model's mean over classes is compared with is the mean of theirs.
+TEST_F(Evaluate, GuessesEachClassByItself) {
+  dataset.encoding = data::MaskEncoding::index;
+  dataset.classes = {{"background", {}}, {"disc", {}}, {"corner", {}}, {"never", {}}};
+  data::LabelMap truth = rasterise({0.3, 0.3}, {100, 80});
+  truth.labels[0] = 2;
+  data::Image image{100, 80, 1, data::SampleType::u8, truth.labels, {}};
+  write_file(folder / "a.png", data::encode_png(image));
+  data::Case item;
+  item.id = item.group = "a";
+  item.images = item.masks = {{folder / "a.png"}};
+  dataset.cases = {item};
+  const Evaluation got =
+      evaluate(dataset, dataset.cases, dataset.cases, nothing, options, listener).at(0);
+  ASSERT_TRUE(got.guess);
+  ASSERT_EQ(got.guess->classes.size(), 3U);
+  const auto& [disc, corner, never] =
+      std::tie(got.guess->classes[0], got.guess->classes[1], got.guess->classes[2]);
+  EXPECT_NEAR(disc.ellipse->semi_axis_x, 0.3, 0.02);
+  EXPECT_GT(disc.dice.at(0).value(), 0.97);
+  // The smallest ellipse that holds the corner holds nearly all; its Dice is next to nothing.
+  EXPECT_LT(corner.dice.at(0).value(), 0.01);
+  EXPECT_FALSE(never.ellipse);
+  EXPECT_FALSE(never.dice.at(0)) << "neither in the truth nor guessed";
+  const double mean = (disc.dice[0].value() + corner.dice[0].value()) / 2;
+  EXPECT_DOUBLE_EQ(got.guess->like().mean.value(), mean);
+  EXPECT_GT(got.guess->summary.mean.value(), 0.97) << "all classes merged";
+  EXPECT_EQ(got.confusion.at(2).at(0), 1);
+}
+
 // The guess is fitted on the training masks alone: on cases of the same shape it is as good as
 // perfect, on a narrow one in another place it scores 0.
 TEST_F(Evaluate, ScoresModelAndGuessOnTheSameCases) {

@@ -40,6 +40,10 @@ Report sample_report() {
   guess.fitted_on = 7;
   guess.dice = {0.5, 0.25, std::nullopt};
   guess.summary = statistic(guess.dice);
+  guess.classes = {{Ellipse{0.25, 0.5}, {0.5, 0.5, 0.0}},
+                   {std::nullopt, {0.0, std::nullopt, std::nullopt}}};
+  guess.class_mean = {0.25, 0.5, 0.0};
+  guess.class_mean_summary = statistic(guess.class_mean);
   evaluation.guess = guess;
   Provenance& from = report.provenance;
   from.models.resize(1);
@@ -99,7 +103,9 @@ TEST(SummaryJson, HasTheDocumentedKeys) {
   EXPECT_EQ(json.at("seed"), 9);
   EXPECT_EQ(json.at("cases"), 3);
   EXPECT_DOUBLE_EQ(json.at("mean_dice"), 0.75);
-  EXPECT_DOUBLE_EQ(json.at("constant_guess"), 0.375);
+  EXPECT_DOUBLE_EQ(json.at("constant_guess"), 0.25);
+  EXPECT_DOUBLE_EQ(json.at("constant_guess_details").at("dice").at("mean"), 0.375);
+  EXPECT_TRUE(json.at("constant_guess_details").at("classes").at(1).at("semi_axis_x").is_null());
   EXPECT_EQ(json.at("constant_guess_details").at("dice").at("used"), 2);
   EXPECT_EQ(json.at("model").at("content_sha256"), std::string(64, 'a'));
   EXPECT_EQ(json.at("data").at("sha256"), std::string(64, 'd'));
@@ -136,8 +142,8 @@ TEST(CasesCsv, QuotesAndLeavesUndefinedEmpty) {
   ASSERT_EQ(lines.size(), 8U);  // the header, three cases of two classes, the end
   EXPECT_EQ(lines[3],
             "\"comma,and \"\"quote\"\"\",6,1,1,\"a<b>&\"\"c\"\"\",1,1,1,3,0.5,"
-            "0.3333333333333333,0.5,0.5,0.75,0.95,0.5,1,0.3333333333333333,0,0.25,\r");
-  EXPECT_EQ(lines[6], "empty,6,1,2,\"edge, \"\"quoted\"\"\",0,0,0,6,,,,,1,,,,,,,\r");
+            "0.3333333333333333,0.5,0.5,0.75,0.95,0.5,1,0.3333333333333333,0,0.25,0.5,\r");
+  EXPECT_EQ(lines[6], "empty,6,1,2,\"edge, \"\"quoted\"\"\",0,0,0,6,,,,,1,,,,,,,,\r");
 }
 
 TEST(ReportHtml, IsBalancedEscapedAndSelfContained) {
@@ -154,7 +160,12 @@ TEST(ReportHtml, IsBalancedEscapedAndSelfContained) {
 
 TEST(ReportHtml, WarnsOfAModelNoBetterThanTheGuess) {
   Report report = sample_report();
-  EXPECT_EQ(report_html(report).find("no better than one ellipse"), std::string::npos);
+  EXPECT_EQ(report_html(report).find("no better than"), std::string::npos);
+  report.evaluation.guess->class_mean_summary.mean = 0.99;
+  EXPECT_NE(report_html(report).find("no better than an ellipse for each class"),
+            std::string::npos);
+  report.evaluation.guess->classes.clear();
+  EXPECT_EQ(report_html(report).find("no better than"), std::string::npos);
   report.evaluation.guess->summary.mean = 0.99;
   EXPECT_NE(report_html(report).find("no better than one ellipse"), std::string::npos);
 }
@@ -222,10 +233,11 @@ TEST(ReportText, SaysWhatThePageSays) {
   }
   Report report = sample_report();
   ASSERT_GT(report.classes.size(), 2U);
-  EXPECT_NE(report_text(report).find("mean Dice of all classes merged"), std::string::npos);
-  EXPECT_NE(report_html(report).find("mean Dice of all classes merged"), std::string::npos);
-  report.evaluation.guess->summary.mean = 0.99;
-  EXPECT_NE(report_text(report).find("no better than one ellipse"), std::string::npos);
+  EXPECT_NE(report_text(report).find("mean Dice over classes, 3 of 3 cases"), std::string::npos);
+  EXPECT_NE(report_html(report).find("mean Dice over classes, 3 of 3 cases"), std::string::npos);
+  report.evaluation.guess->class_mean_summary.mean = 0.99;
+  EXPECT_NE(report_text(report).find("no better than an ellipse for each class"),
+            std::string::npos);
   report.evaluation.guess.reset();
   EXPECT_NE(report_text(report).find("no training masks with foreground"), std::string::npos);
 }
@@ -234,7 +246,7 @@ TEST(ReportText, ShowsUsedCounts) {
   const std::string text = report_text(sample_report());
   EXPECT_NE(text.find("2 of 3"), std::string::npos);
   EXPECT_NE(text.find("mean Dice             0.7500"), std::string::npos);
-  EXPECT_NE(text.find("best constant guess   0.3750"), std::string::npos);
+  EXPECT_NE(text.find("best constant guess   0.2500"), std::string::npos);
 }
 
 TEST(WriteReport, WritesTheNamedFiles) {

@@ -75,7 +75,7 @@ struct MaskPixels {
   bool lossy = false;                 ///< JPEG and the like: colours are near what was meant
   /// The largest value of a mask of 16 bits, in which those above 255 became shades.
   std::uint16_t largest = 0;
-  std::vector<std::uint16_t> wide;  ///< those values as they were; empty of 8 bits and of colours
+  std::vector<std::uint16_t> wide{};  ///< those values as they were; empty of 8 bits and of colours
 
   [[nodiscard]] bool colored_palette() const;
 };
