@@ -44,7 +44,7 @@ std::string objects_table(const Report& report) {
              evaluation.predicted_objects_told ? "those that its masks tell apart."
                                                : "the connected parts of a class."),
       {"Class", "In the truth", "Predicted", "Found", "Precision", "Recall", "F1 (DQ)",
-       "F1, mean over IoU 0.5 to 0.95", "SQ", "PQ"});
+       "F1 swept", "SQ", "PQ"});
   HtmlTable sizes("Objects by size",
                   "Objects of the truth, a third each by their pixels. Touched: shares a pixel "
                   "with a predicted object.",
