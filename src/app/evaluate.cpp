@@ -569,12 +569,14 @@ EvaluateResult evaluate_models(const EvaluateRequest& request, Listener& listene
     }
     for (std::size_t i = 0; i < reports.size(); ++i) {
       auto& list = group.is_single(i) ? out.trained : out.together;
-      list.push_back({group.names[i], reports[i].evaluation.summary});
+      const judge::Evaluation& own = reports[i].evaluation;
+      list.push_back({group.names[i], own.summary, own.metrics});
     }
     if (group.fold > 0) folds.push_back(std::move(reports.back()));
   }
   if (folds.size() > 1) {
-    out.together.push_back({"pooled", pooled(folds, request).evaluation.summary});
+    const judge::Evaluation all = pooled(folds, request).evaluation;
+    out.together.push_back({"pooled", all.summary, all.metrics});
   }
   write_file(
       request.out / "series.json",

@@ -145,7 +145,7 @@ std::string result_table(const Report& report, TableFormat format) {
 std::string result_table(const std::vector<SeriesRow>& trained,
                          const std::vector<SeriesRow>& together, TableFormat format) {
   std::vector<Row> rows;
-  const std::vector<Metric> columns = default_metrics();
+  const std::vector<Metric>& columns = trained.front().metrics;
   for (std::size_t m = 0; m < columns.size(); ++m) {
     std::vector<std::optional<double>> means;
     for (const SeriesRow& one : trained) {

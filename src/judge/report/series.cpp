@@ -29,8 +29,8 @@ Json members_json(const std::vector<SeriesRow>& members) {
   Json out = Json::array();
   for (const SeriesRow& one : members) {
     Json means;
-    for (std::size_t m = 0; m < metric_count; ++m) {
-      means[metrics.at(m).key] = to_json(one.summary.class_mean.at(m));
+    for (std::size_t m = 0; m < one.metrics.size(); ++m) {
+      means[one.metrics[m].key] = to_json(one.summary.class_mean.at(m));
     }
     out.push_back({{"name", one.name}, {"cases", one.summary.cases}, {"class_mean", means}});
   }
@@ -71,8 +71,8 @@ std::string series_text(const std::vector<SeriesRow>& trained,
 Json series_json(const std::vector<SeriesRow>& trained, const std::vector<SeriesRow>& together,
                  const std::string& command) {
   Json over;
-  for (std::size_t m = 0; m < metric_count; ++m) {
-    over[metrics.at(m).key] = to_json(spread(trained, m));
+  for (std::size_t m = 0; m < trained.front().metrics.size(); ++m) {
+    over[trained.front().metrics[m].key] = to_json(spread(trained, m));
   }
   return {{"format", 1},
           {"program", "medurwkv"},

@@ -15,6 +15,7 @@ namespace medurwkv::judge {
 struct SeriesRow {
   std::string name;
   Summary summary;
+  std::vector<Metric> metrics = default_metrics();  ///< of its statistics; the same in all lines
 };
 
 /// The trained models one by one, mean and spread over them, then all of them together: ensembles,
