@@ -265,10 +265,14 @@ judge::PredictCase model_predictor(const Models& models, const Group& group,
     }
     std::vector<judge::PredictedCase> answers;
     for (std::size_t i = 0; i < predictions.size(); ++i) {
-      predict::decide(predictions[i], classes.size(), models.post);
+      const double temperature = predict::temperature_of(
+          group.is_single(i) ? predict::Ensemble(*engines[i]) : predict::Ensemble(engines, false));
+      std::vector<float> uncalibrated;
+      if (temperature != 1) uncalibrated = predictions[i].probabilities;
+      predict::decide(predictions[i], classes.size(), temperature, models.post);
       write_mask(out / group.names[i], item, predictions[i].labels, classes);
-      answers.push_back(
-          {std::move(predictions[i].labels), std::move(predictions[i].probabilities)});
+      answers.push_back({std::move(predictions[i].labels), std::move(predictions[i].probabilities),
+                         std::move(uncalibrated)});
     }
     return answers;
   };

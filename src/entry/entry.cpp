@@ -162,6 +162,7 @@ MedurwkvEngine* open_engine(const char* text, const MedurwkvHost* host, Medurwkv
                                    {"split_sha256", model.split_sha256},
                                    {"classes", classes},
                                    {"regions", model.regions},
+                                   {"temperature", model.temperature ? json(*model.temperature) : json()},
                                    {"input", weights::to_json(model.input)}}
                                   .dump()
                                   .c_str());

@@ -35,6 +35,8 @@ struct Evaluation {
   std::optional<ConstantGuess> guess;      ///< absent when no training mask has foreground
   std::vector<ProfileTable> profiles;      ///< as asked for
   std::optional<Calibration> calibration;  ///< absent without probabilities
+  /// Of the same labels with the probabilities before the temperature; absent without one.
+  std::optional<Calibration> uncalibrated{};
 };
 
 /// Sizes of pixels by case id.
@@ -57,6 +59,7 @@ struct EvaluationOptions {
 struct PredictedCase {
   data::LabelMap labels;
   std::vector<float> probabilities{};  ///< classes x height x width, or empty
+  std::vector<float> uncalibrated{};   ///< those before the temperature, or empty
 };
 
 /// One answer per predictor, always in the same order. `truth` may be used for its size alone.

@@ -61,6 +61,7 @@ Json models_json(const std::vector<ModelDescription>& models) {
     out.push_back({{"file", model.file},
                    {"content_sha256", model.content_sha256},
                    {"network", model.network},
+                   {"temperature", model.temperature ? Json(*model.temperature) : Json()},
                    {"split_sha256", text_or_null(model.split_sha256)}});
   }
   return out;
@@ -129,9 +130,25 @@ Json to_json(const Reliability& reliability) {
           {"bins", bins}};
 }
 
-Json calibration_json(const std::optional<Calibration>& calibration) {
-  if (!calibration) return {};
-  return {{"all", to_json(calibration->all)}, {"foreground", to_json(calibration->foreground)}};
+Json to_json(const Calibration& calibration) {
+  return {{"all", to_json(calibration.all)}, {"foreground", to_json(calibration.foreground)}};
+}
+
+double temperature_of(const Report& report) {
+  std::vector<std::optional<double>> temperatures;
+  for (const ModelDescription& model : report.provenance.models) {
+    temperatures.push_back(model.temperature);
+  }
+  return common_temperature(temperatures);
+}
+
+Json calibration_json(const Report& report) {
+  const Evaluation& evaluation = report.evaluation;
+  if (!evaluation.calibration) return {};
+  Json out = to_json(*evaluation.calibration);
+  out["temperature"] = temperature_of(report);
+  out["before"] = evaluation.uncalibrated ? to_json(*evaluation.uncalibrated) : Json();
+  return out;
 }
 
 std::string text_row(const std::string& name, const Statistic& statistic, int digits) {
@@ -158,11 +175,14 @@ std::string text_rows(const std::array<Statistic, metric_count>& statistics,
   return out;
 }
 
-std::string calibration_text(const std::optional<Calibration>& calibration) {
+std::string calibration_text(const Report& report) {
+  const auto& calibration = report.evaluation.calibration;
   if (!calibration) return {};
-  return concat("calibration error     ", number_or_dash(calibration->all.expected_error(), 4),
+  std::string out = concat("calibration error     ", number_or_dash(calibration->all.expected_error(), 4),
                 "  (all pixels; where truth ", "or prediction is foreground ",
                 number_or_dash(calibration->foreground.expected_error(), 4), ")\n");
+  const std::vector<std::string> sentences = temperature_sentences(report);
+  return sentences.empty() ? out : concat(out, join(sentences, " "), "\n");
 }
 
 }  // namespace
@@ -226,6 +246,32 @@ std::string length_unit(const Provenance& provenance) {
              : "spacing units";
 }
 
+std::vector<std::string> temperature_sentences(const Report& report) {
+  const Evaluation& evaluation = report.evaluation;
+  if (!evaluation.calibration || !evaluation.uncalibrated) return {};
+  const auto& before = *evaluation.uncalibrated;
+  const auto& after = *evaluation.calibration;
+  const auto change = [](const Reliability& was, const Reliability& now) {
+    return concat(number_or_dash(was.expected_error(), 4), " before, ",
+                  number_or_dash(now.expected_error(), 4), " after");
+  };
+  std::vector<std::string> out{concat(
+      "With the temperature ", fixed(temperature_of(report), 3), " the calibration error is ",
+      change(before.all, after.all), " (foreground ", change(before.foreground, after.foreground),
+      ").")};
+  const auto rises = [](const Reliability& was, const Reliability& now) {
+    return now.expected_error() > was.expected_error();
+  };
+  std::vector<std::string> where;
+  if (rises(before.all, after.all)) where.emplace_back("over all pixels");
+  if (rises(before.foreground, after.foreground)) where.emplace_back("over foreground pixels");
+  if (!where.empty()) {
+    out.push_back(concat("It rises ", join(where, " and "),
+                         ": there the probabilities were better without the temperature."));
+  }
+  return out;
+}
+
 std::string tolerance_text(const Provenance& provenance) {
   const bool differs = !provenance.spacing_file.empty() && !provenance.lengths.tolerance;
   return differs ? "2 pixels" : concat(provenance.lengths.nsd_tolerance());
@@ -271,7 +317,7 @@ std::string report_text(const Report& report) {
                 number_or_dash(guess ? guess->summary.mean : std::nullopt, 4));
   out += concat("  (", guess_text(report));
   if (guess) out += concat("; one ellipse, fitted on ", guess->fitted_on, " training masks");
-  out += concat(")\n", calibration_text(report.evaluation.calibration));
+  out += concat(")\n", calibration_text(report));
   for (const std::string& remark : remarks(report)) out += concat("\n", remark, "\n");
   return out;
 }
@@ -376,7 +422,7 @@ Json summary_json(const Report& report) {
       {"class_mean", to_json(summary.class_mean)},
       {"classes", classes_json(report)},
       {"profiles", profiles_json(report)},
-      {"calibration", calibration_json(report.evaluation.calibration)},
+      {"calibration", calibration_json(report)},
   };
 }
 

@@ -74,6 +74,10 @@ std::vector<std::string> remarks(const Report& report);
 /// "mean Dice" of the constant guess, whether of all classes merged, and over how many cases.
 std::string guess_text(const Report& report);
 
+/// Calibration errors before and after the temperature, in whole sentences, also where they rise;
+/// empty for a model without one.
+std::vector<std::string> temperature_sentences(const Report& report);
+
 /// "px" when all sides are 1, else "spacing units".
 std::string length_unit(const Provenance& provenance);
 /// The tolerance of NSD: a length, or "2 pixels" where pixel sizes differ from case to case.
