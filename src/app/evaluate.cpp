@@ -487,6 +487,7 @@ EvaluateResult evaluate_models(const EvaluateRequest& request, Listener& listene
   const bool together = !request.how.others.empty();
   if (together) predict::check_same_classes({several, request.how.flips});
   predict::check_tiles({several, request.how.flips, request.how.tile});
+  note_missing_temperatures(several, listener);
   const std::vector<Group> groups = groups_of(models, has_folds && request.part == "val", together);
   check_places(request, groups);
   const auto lock = locked_out(request);

@@ -36,6 +36,7 @@ struct RunResult {
   std::string run;              ///< its folder
   std::string model;            ///< file of its best model; empty while there is none
   std::string model_checksum;   ///< content_sha256 of that file
+  std::optional<double> temperature;  ///< of that model; none: not fitted
   std::string curves;           ///< file of its curves; empty before the first epoch's end
   std::int64_t epochs = 0;      ///< that it has had
   std::int64_t best_epoch = 0;  ///< whose model is kept; 0: none
@@ -50,6 +51,7 @@ struct RunResult {
     visit("run", self.run);
     visit("model", self.model);
     visit("model_checksum", self.model_checksum);
+    visit("temperature", self.temperature);
     visit("curves", self.curves);
     visit("epochs", self.epochs);
     visit("best_epoch", self.best_epoch);

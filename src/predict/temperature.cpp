@@ -37,7 +37,10 @@ void apply_temperature(std::vector<float>& probabilities, std::size_t class_coun
 }
 
 PixelSample::PixelSample(std::size_t class_count, std::size_t most)
-    : class_count_(class_count), most_(most) {}
+    : class_count_(class_count), most_(most) {
+  // At once: a vector that grows holds twice what it needs.
+  probabilities_.reserve(most * class_count);
+}
 
 void PixelSample::add(std::span<const std::uint8_t> truth, std::span<const float> probabilities) {
   const std::size_t pixels = truth.size();

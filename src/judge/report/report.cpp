@@ -252,13 +252,13 @@ std::vector<std::string> temperature_sentences(const Report& report) {
   const auto& before = *evaluation.uncalibrated;
   const auto& after = *evaluation.calibration;
   const auto change = [](const Reliability& was, const Reliability& now) {
-    return concat(number_or_dash(was.expected_error(), 4), " before, ",
-                  number_or_dash(now.expected_error(), 4), " after");
+    return concat("from ", number_or_dash(was.expected_error(), 4), " to ",
+                  number_or_dash(now.expected_error(), 4));
   };
-  std::vector<std::string> out{concat(
-      "With the temperature ", fixed(temperature_of(report), 3), " the calibration error is ",
-      change(before.all, after.all), " (foreground ", change(before.foreground, after.foreground),
-      ").")};
+  std::vector<std::string> out{
+      concat("The temperature ", fixed(temperature_of(report), 3), " takes the calibration error ",
+             change(before.all, after.all), " (foreground: ",
+             change(before.foreground, after.foreground), ").")};
   const auto rises = [](const Reliability& was, const Reliability& now) {
     return now.expected_error() > was.expected_error();
   };
