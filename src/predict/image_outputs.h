@@ -32,8 +32,8 @@ struct Destination {
   double temperature = 1;  ///< that acts on the probabilities (predict/temperature.h)
 };
 
-/// Decides what the prediction comes to (predict/predictor.h) and writes everything. Returns the image's entry of the manifest. Throws
-/// Error naming a file that cannot be written.
+/// Decides what the prediction comes to (predict/predictor.h) and writes everything. Returns the
+/// image's entry of the manifest. Throws Error naming a file that cannot be written.
 nlohmann::json write_outputs(const Destination& to, const data::Image& image,
                              Prediction prediction);
 

@@ -61,8 +61,8 @@ std::vector<float> probabilities_of(NetworkOutput output, const ModelDescription
 std::vector<float> mean_probabilities(const Ensemble& ensemble, const data::Image& image);
 
 /// The same, models that see tiles seeing those (predict/tile_run.h), and the likeliest class per
-/// pixel, the lower one on a tie; no temperature has acted yet (decide). Throws as run_network, and where memory is not left for it
-/// (core/memory.h).
+/// pixel, the lower one on a tie; no temperature has acted yet (decide). Throws as run_network, and
+/// where memory is not left for it (core/memory.h).
 Prediction predict_image(const Ensemble& ensemble, const data::Image& image);
 
 /// predict_image; what it throws begins with `name`, the image's.

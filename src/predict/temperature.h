@@ -59,7 +59,7 @@ class PixelSample {
 /// What fitting a temperature gave.
 struct TemperatureFit {
   double temperature = 1;
-  bool at_bound = false;  ///< the best T lies beyond least_temperature or most_temperature
+  bool at_bound = false;         ///< the best T lies beyond least_temperature or most_temperature
   double likelihood_before = 0;  ///< mean negative log-likelihood per pixel in nats, with T = 1
   double likelihood_after = 0;   ///< with `temperature`
 };

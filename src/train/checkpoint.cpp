@@ -142,8 +142,8 @@ std::string model_problem(const std::filesystem::path& file, const std::string& 
     const auto model = weights::WeightsSource::open(file);
     model.check();
     const std::string stored = weights::stored_checksum(model.metadata());
-    const bool same = checksum.empty() || stored == checksum ||
-                      (!or_checksum.empty() && stored == or_checksum);
+    const bool same =
+        checksum.empty() || stored == checksum || (!or_checksum.empty() && stored == or_checksum);
     return same ? "" : "is not the one that this run wrote";
   } catch (const Error& error) {
     return concat("cannot be read: ", error.what());

@@ -463,8 +463,7 @@ class Run {
   /// resumed with either file. A better model has none until the run ends again.
   void calibrate() {
     const std::filesystem::path file = *folder_ / "best.model";
-    if (!lacks_temperature() &&
-        (!state().fitted || checksum_in(file) == state().fitted->model)) {
+    if (!lacks_temperature() && (!state().fitted || checksum_in(file) == state().fitted->model)) {
       return;
     }
     const Clock::time_point begin = Clock::now();
@@ -595,18 +594,19 @@ class Run {
 
   [[nodiscard]] library::RunResult summary() const {
     const auto file = [&](const char* name) { return (request_.out / name).path().string(); };
-    return {.folder = {},
-            .run = request_.out.path().string(),
-            .model = has_model() ? file("best.model") : "",
-            .model_checksum = state().fitted ? state().fitted->model : state().best_model,
-            .temperature = state().fitted ? std::optional(state().fitted->temperature) : std::nullopt,
-            .curves = has_epoch() ? file("curves.svg") : "",
-            .epochs = std::ssize(state().rows),
-            .best_epoch = state().best_epoch,
-            .figure = columns().chooses().label,
-            .best = std::isfinite(state().best) ? std::optional(state().best) : std::nullopt,
-            .ended = finished(),
-            .seconds = total_seconds()};
+    return {
+        .folder = {},
+        .run = request_.out.path().string(),
+        .model = has_model() ? file("best.model") : "",
+        .model_checksum = state().fitted ? state().fitted->model : state().best_model,
+        .temperature = state().fitted ? std::optional(state().fitted->temperature) : std::nullopt,
+        .curves = has_epoch() ? file("curves.svg") : "",
+        .epochs = std::ssize(state().rows),
+        .best_epoch = state().best_epoch,
+        .figure = columns().chooses().label,
+        .best = std::isfinite(state().best) ? std::optional(state().best) : std::nullopt,
+        .ended = finished(),
+        .seconds = total_seconds()};
   }
 
   /// Seconds of this process.

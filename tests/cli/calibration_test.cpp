@@ -41,17 +41,16 @@ class CalibrationCommands : public test::TrainedWorld {
   static double temperature() { return about(model()).at("temperature").get<double>(); }
   /// Into the folder `out`, with probabilities as arrays.
   static Outcome predict(const std::string& of, const std::string& out, const Words& more = {}) {
-    const Outcome outcome =
-        run_program(Words{"predict", of, (world->data() / "images").string(), "--out", file(out),
-                          "--probabilities", "npy"} +
-                    more);
+    const Outcome outcome = run_program(Words{"predict", of, (world->data() / "images").string(),
+                                              "--out", file(out), "--probabilities", "npy"} +
+                                        more);
     EXPECT_EQ(outcome.code, 0) << outcome.err;
     return outcome;
   }
   /// The same training without a temperature.
   static std::string plain_model(const std::string& run) {
-    const Outcome outcome = run_program(
-        world->training(run, {"--epochs", "2", "--set", "run.calibrate=false"}));
+    const Outcome outcome =
+        run_program(world->training(run, {"--epochs", "2", "--set", "run.calibrate=false"}));
     EXPECT_EQ(outcome.code, 0) << outcome.err;
     EXPECT_FALSE(contains(outcome.err + outcome.out, "temperature")) << outcome.err;
     return file(run + "/best.model");
@@ -82,9 +81,8 @@ TEST_F(CalibrationCommands, ATrainingEndsWithATemperature) {
   const json& likelihood = fitted.at("negative_log_likelihood");
   EXPECT_LT(likelihood.at(1), likelihood.at(0));
 
-  const Outcome judged =
-      run_program({"evaluate", model(), "--data", data(), "--split", split(), "--part", "val",
-                   "--out", file("judged"), "--json"});
+  const Outcome judged = run_program({"evaluate", model(), "--data", data(), "--split", split(),
+                                      "--part", "val", "--out", file("judged"), "--json"});
   ASSERT_EQ(judged.code, 0) << judged.err;
   const json calibration = json::parse(judged.out).at("calibration");
   EXPECT_EQ(calibration.at("temperature"), fitted.at("temperature"));
@@ -208,8 +206,8 @@ TEST_F(CalibrationCommands, AKilledRunGivesItsModelTheTemperatureItHas) {
 }
 
 TEST_F(CalibrationCommands, ARunInTwoPartsGetsTheSameOne) {
-  const Outcome first = run_program(
-      world->training("stopped", {"--epochs", "2", "--max-minutes", "1e-6"}));
+  const Outcome first =
+      run_program(world->training("stopped", {"--epochs", "2", "--max-minutes", "1e-6"}));
   ASSERT_EQ(first.code, 0) << first.err;
   EXPECT_FALSE(fs::exists(path("stopped/best.model"))) << "stopped before the first epoch's end";
   const Outcome ended = run_program(world->training("stopped", {"--epochs", "2", "--resume"}));

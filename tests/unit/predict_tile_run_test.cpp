@@ -359,8 +359,7 @@ TEST_F(TileFiles, ATemperatureChangesProbabilitiesAndNoLikeliestClass) {
   GlobalEngine warm(Fit::tile, 32, 24);
   warm.set_temperature(1.6);
   for (const bool whole : {false, true}) {
-    OutputOptions outputs{
-        .overlay = whole, .probabilities = Probabilities::png, .unsure = true};
+    OutputOptions outputs{.overlay = whole, .probabilities = Probabilities::png, .unsure = true};
     OutputOptions cut = outputs;
     cut.post.threshold = 0.5;
     const fs::path out = folder.path() / (whole ? "whole" : "rows");

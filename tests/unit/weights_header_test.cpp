@@ -339,9 +339,9 @@ TEST_F(ModelMetadata, ATemperatureIsReadAndNeeded) {
   info.input.fit = Fit::tile;
   EXPECT_EQ(to_metadata(info).at("needs"), R"(["input.fit=tile","calibration"])");
   EXPECT_EQ(model_info("m.model", to_metadata(info)).temperature, 1.37);
-  for (const char* bad : {"", "{}", R"({"temperature": 0})", R"({"temperature": -1})",
-                          R"({"temperature": 0.04})", R"({"temperature": 20.5})",
-                          R"({"temperature": "1"})", R"({"temperature": null})"}) {
+  for (const char* bad :
+       {"", "{}", R"({"temperature": 0})", R"({"temperature": -1})", R"({"temperature": 0.04})",
+        R"({"temperature": 20.5})", R"({"temperature": "1"})", R"({"temperature": null})"}) {
     Metadata wrong = good_;
     wrong["calibration"] = bad;
     const auto found = test::refusal_of([&] { return model_info("m.model", wrong); });

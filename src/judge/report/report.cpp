@@ -178,9 +178,10 @@ std::string text_rows(const std::array<Statistic, metric_count>& statistics,
 std::string calibration_text(const Report& report) {
   const auto& calibration = report.evaluation.calibration;
   if (!calibration) return {};
-  std::string out = concat("calibration error     ", number_or_dash(calibration->all.expected_error(), 4),
-                "  (all pixels; where truth ", "or prediction is foreground ",
-                number_or_dash(calibration->foreground.expected_error(), 4), ")\n");
+  std::string out =
+      concat("calibration error     ", number_or_dash(calibration->all.expected_error(), 4),
+             "  (all pixels; where truth ", "or prediction is foreground ",
+             number_or_dash(calibration->foreground.expected_error(), 4), ")\n");
   const std::vector<std::string> sentences = temperature_sentences(report);
   return sentences.empty() ? out : concat(out, join(sentences, " "), "\n");
 }
@@ -257,8 +258,8 @@ std::vector<std::string> temperature_sentences(const Report& report) {
   };
   std::vector<std::string> out{
       concat("The temperature ", fixed(temperature_of(report), 3), " takes the calibration error ",
-             change(before.all, after.all), " (foreground: ",
-             change(before.foreground, after.foreground), ").")};
+             change(before.all, after.all),
+             " (foreground: ", change(before.foreground, after.foreground), ").")};
   const auto rises = [](const Reliability& was, const Reliability& now) {
     return now.expected_error() > was.expected_error();
   };

@@ -30,14 +30,13 @@ void add_case(Engine& engine, const data::LoadedCase& item, predict::PixelSample
   const std::span<const std::uint8_t> truth = item.labels.labels;
   if (const auto tile = predict::tile_of(model.input, 0)) {
     // Row by row: the probabilities of a large image need not fit into memory.
-    predict::predict_rows(engine, *tile, *data::rows_of(item.image),
-                          [&](const predict::PredictedRows& rows) {
-                            const auto width = static_cast<std::size_t>(rows.size.width);
-                            sample.add(truth.subspan(static_cast<std::size_t>(rows.first) * width,
-                                                     static_cast<std::size_t>(rows.size.height) *
-                                                         width),
-                                       rows.probabilities);
-                          });
+    predict::predict_rows(
+        engine, *tile, *data::rows_of(item.image), [&](const predict::PredictedRows& rows) {
+          const auto width = static_cast<std::size_t>(rows.size.width);
+          sample.add(truth.subspan(static_cast<std::size_t>(rows.first) * width,
+                                   static_cast<std::size_t>(rows.size.height) * width),
+                     rows.probabilities);
+        });
     return;
   }
   const data::Image* image = &item.image;
