@@ -20,7 +20,7 @@ namespace medurwkv::train {
 namespace {
 
 /// Pixels of the sample, and its probabilities: at most 16 MB. Samples of so many pixels of 510,080
-/// gave temperatures within 0.3 % of that of all (docs/decisions.md).
+/// gave temperatures within 0.3 % of that of all (docs/performance.md).
 constexpr std::size_t most_pixels = 1 << 18;
 constexpr std::size_t most_numbers = 1 << 22;
 
