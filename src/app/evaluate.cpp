@@ -303,10 +303,14 @@ judge::PredictCase model_predictor(const Models& models, const Group& group,
     }
     std::vector<judge::PredictedCase> answers;
     for (std::size_t i = 0; i < predictions.size(); ++i) {
-      predict::decide(predictions[i], classes.size(), models.post);
+      const double temperature = predict::temperature_of(
+          group.is_single(i) ? predict::Ensemble(*engines[i]) : predict::Ensemble(engines, false));
+      std::vector<float> uncalibrated;
+      if (temperature != 1) uncalibrated = predictions[i].probabilities;
+      predict::decide(predictions[i], classes.size(), temperature, models.post);
       write_mask(out / group.names[i], item, predictions[i].labels, classes);
-      answers.push_back(
-          {std::move(predictions[i].labels), std::move(predictions[i].probabilities)});
+      answers.push_back({std::move(predictions[i].labels), std::move(predictions[i].probabilities),
+                         std::move(uncalibrated)});
     }
     return answers;
   };
@@ -551,6 +555,7 @@ EvaluateResult evaluate_models(const EvaluateRequest& request, Listener& listene
   const bool together = !request.how.others.empty();
   if (together) predict::check_same_classes({several, request.how.flips});
   predict::check_tiles({several, request.how.flips, request.how.tile});
+  note_missing_temperatures(several, listener);
   const std::vector<Group> groups = groups_of(models, has_folds && request.part == "val", together);
   check_places(request, groups);
   const auto lock = locked_out(request);

@@ -58,6 +58,7 @@ void describe_model(const weights::TensorFile& file, Inspected& out) {
   }
   out.about["classes"] = classes;
   out.about["provenance"] = info.provenance;
+  if (info.temperature) out.about["temperature"] = *info.temperature;
   if (!file.metadata().contains("checkpoint")) return;
   const json written = weights::metadata_json(file.file(), file.metadata(), "checkpoint");
   const json::json_pointer step("/state/step");

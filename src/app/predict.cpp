@@ -44,6 +44,7 @@ PredictResult predict_images(const PredictRequest& request, Listener& listener) 
   std::vector<Engine*> several;
   several.reserve(engines.size());
   for (const auto& engine : engines) several.push_back(engine.get());
+  note_missing_temperatures(several, listener);
   const predict::Ensemble ensemble(several, request.how.flips, request.how.tile);
   const ModelDescription& model = several.front()->description();
   const predict::Plan plan = predict::plan_outputs(request.inputs, run.out, run.outputs,

@@ -1,5 +1,6 @@
 #include "app/segmenting.h"
 
+#include <algorithm>
 #include <system_error>
 
 #include "app/training_library.h"
@@ -66,6 +67,16 @@ std::vector<std::unique_ptr<Engine>> open_engines(const Segmenting& request,
                                         .memory = memory_limit()}));
   }
   return out;
+}
+
+void note_missing_temperatures(const std::vector<Engine*>& engines, Listener& listener) {
+  const auto lacks = [](const Engine* engine) { return !engine->description().temperature; };
+  if (std::all_of(engines.begin(), engines.end(), lacks)) return;
+  for (const Engine* engine : engines) {
+    if (!lacks(engine)) continue;
+    listener.line(concat("note: ", engine->description().file,
+                         " has no temperature; it counts as 1 in that of the ensemble"));
+  }
 }
 
 std::string options_text(const Segmenting& request) {

@@ -39,6 +39,9 @@ std::vector<Member> members_of(const Segmenting& request, Listener& listener);
 std::vector<std::unique_ptr<Engine>> open_engines(const Segmenting& request,
                                                   const std::vector<Member>& members);
 
+/// Tells the listener which of several models have no temperature where others have one.
+void note_missing_temperatures(const std::vector<Engine*>& engines, Listener& listener);
+
 /// As options of the commands: " --ensemble b.model --tta --threshold 0.3"; empty for none.
 std::string options_text(const Segmenting& request);
 

@@ -169,6 +169,7 @@ std::unique_ptr<Engine> open_engine(const library::EngineRequest& request) {
   description.file = request.model.string();
   description.content_sha256 = answer.at("content_sha256");
   description.split_sha256 = answer.at("split_sha256");
+  library::take(answer.at("temperature"), description.temperature);
   for (const json& one : answer.at("classes")) {
     description.classes.push_back(
         {one.at(0).get<std::string>(), one.at(1).get<std::array<std::uint8_t, 3>>()});

@@ -34,6 +34,7 @@ int run_convert(ConvertOptions& options) {
     nlohmann::json answer{{"content", done.content},
                           {"tensors", done.tensors},
                           {"left_out", done.left_out},
+                          {"temperature_left_out", done.temperature_left_out},
                           {"file", to},
                           {"sha256", sha256_file(request.to)}};
     if (done.network) answer["network"] = weights::to_json(*done.network);
@@ -48,6 +49,9 @@ int run_convert(ConvertOptions& options) {
   std::cout << "\n" << to << ": " << done.tensors << " tensors written";
   if (done.left_out > 0) std::cout << ", " << done.left_out << " left out";
   std::cout << "\n";
+  if (done.temperature_left_out) {
+    std::cout << "temperature left out: it was fitted with another bi-WKV mode\n";
+  }
   return exit_done;
 }
 

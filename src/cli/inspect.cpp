@@ -143,6 +143,9 @@ void print_file(const app::Inspected& subject) {
   std::cout << "content_sha256 " << about.at("content_sha256").get<std::string>() << "\n";
   print_values(about.at("not_finite"));
   if (about.contains("classes")) std::cout << "classes " << about.at("classes").dump() << "\n";
+  if (about.contains("temperature")) {
+    std::cout << "temperature " << about.at("temperature") << "\n";
+  }
   if (about.contains("provenance")) {
     std::cout << "provenance\n";
     print_entries(about.at("provenance"));

@@ -49,6 +49,7 @@ void print_run(const library::RunResult& run) {
   } else {
     std::cout << "model: " << run.model << " (epoch " << run.best_epoch << " of " << run.epochs;
     if (run.best) std::cout << ", " << run.figure << " " << fixed(*run.best, 4);
+    if (run.temperature) std::cout << ", temperature " << fixed(*run.temperature, 3);
     std::cout << ")\ncurves: " << run.curves << "\n";
   }
   std::cout << "time: " << human_seconds(run.seconds) << "\n";

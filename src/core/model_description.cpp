@@ -1,5 +1,6 @@
 #include "core/model_description.h"
 
+#include <cmath>
 #include <cstddef>
 #include <map>
 #include <utility>
@@ -58,6 +59,14 @@ std::string wrong_class_names(const std::vector<std::string>& names) {
     }
   }
   return "";
+}
+
+double common_temperature(const std::vector<std::optional<double>>& temperatures) {
+  // One model's own is not rounded by exp(log(.)).
+  if (temperatures.size() == 1) return temperatures.front().value_or(1);
+  double sum = 0;
+  for (const std::optional<double>& one : temperatures) sum += std::log(one.value_or(1));
+  return temperatures.empty() ? 1 : std::exp(sum / static_cast<double>(temperatures.size()));
 }
 
 Fit fit_from(const std::string& name) {

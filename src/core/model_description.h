@@ -101,6 +101,15 @@ struct Head {
 /// With regions a sigmoid head.
 Head segmentation_head(std::vector<ClassInfo> classes, Regions regions = {});
 
+/// Bounds of a temperature: probabilities p become p^(1/T), normalised (docs/metrics.md,
+/// "Calibration").
+inline constexpr double least_temperature = 0.05;
+inline constexpr double most_temperature = 20;
+
+/// The one temperature that acts on the mean of several models' probabilities: the geometric mean
+/// of theirs. A model without one counts as 1, so that models of which none has one have 1.
+double common_temperature(const std::vector<std::optional<double>>& temperatures);
+
 /// What a running model tells about itself.
 struct ModelDescription {
   InputContract input;
@@ -111,6 +120,7 @@ struct ModelDescription {
   std::string content_sha256;         ///< that of the model file (docs/formats.md)
   std::string precision = "float32";  ///< of the engine that runs it
   std::string split_sha256;  ///< of the split file the model was trained on; empty if unknown
+  std::optional<double> temperature{};  ///< fitted on the validation part; none: as 1
 
   /// How many logits the network gives per pixel.
   [[nodiscard]] std::int64_t outputs() const {

@@ -157,14 +157,16 @@ MedurwkvEngine* open_engine(const char* text, const MedurwkvHost* host, Medurwkv
     const ModelDescription& model = engine->engine->description();
     json classes = json::array();
     for (const ClassInfo& one : model.classes) classes.push_back({one.name, one.color});
-    host->deliver(host->user, json{{"network", model.network},
-                                   {"content_sha256", model.content_sha256},
-                                   {"split_sha256", model.split_sha256},
-                                   {"classes", classes},
-                                   {"regions", model.regions},
-                                   {"input", weights::to_json(model.input)}}
-                                  .dump()
-                                  .c_str());
+    host->deliver(host->user,
+                  json{{"network", model.network},
+                       {"content_sha256", model.content_sha256},
+                       {"split_sha256", model.split_sha256},
+                       {"classes", classes},
+                       {"regions", model.regions},
+                       {"temperature", model.temperature ? json(*model.temperature) : json()},
+                       {"input", weights::to_json(model.input)}}
+                      .dump()
+                      .c_str());
     out = engine.release();
   });
   return out;

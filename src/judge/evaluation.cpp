@@ -123,6 +123,9 @@ class Scorer {
     if (predicted.probabilities.empty()) return;
     if (!result_.calibration) result_.calibration.emplace();
     result_.calibration->add(truth, predicted.labels, predicted.probabilities);
+    if (predicted.uncalibrated.empty()) return;
+    if (!result_.uncalibrated) result_.uncalibrated.emplace();
+    result_.uncalibrated->add(truth, predicted.labels, predicted.uncalibrated);
   }
 
   Evaluation finish(const std::optional<ConstantGuess>& guess) {

@@ -55,6 +55,8 @@ struct Evaluation {
   std::optional<ConstantGuess> guess;      ///< absent when no training mask has foreground
   std::vector<ProfileTable> profiles;      ///< as asked for
   std::optional<Calibration> calibration;  ///< absent without probabilities
+  /// Of the same labels with the probabilities before the temperature; absent without one.
+  std::optional<Calibration> uncalibrated{};
   Confusion confusion{};
   std::vector<ObjectCounts> objects{};  ///< by class (label - 1) over all cases; empty: not asked
   /// Whether objects are those that the masks tell apart; else connected parts of a class.
@@ -96,6 +98,7 @@ struct EvaluationOptions {
 struct PredictedCase {
   data::LabelMap labels;
   std::vector<float> probabilities{};        ///< classes x height x width, or empty
+  std::vector<float> uncalibrated{};         ///< those before the temperature, or empty
   std::optional<data::ObjectMap> objects{};  ///< where the mask tells them apart
 };
 

@@ -71,5 +71,5 @@ __attribute__((visibility("default"))) const MedurwkvTrainingLibrary* medurwkv_t
 
 }  // extern "C"
 
-inline constexpr int medurwkv_training_abi = 9;
+inline constexpr int medurwkv_training_abi = 10;
 inline constexpr char medurwkv_training_symbol[] = "medurwkv_training_library";

@@ -85,7 +85,7 @@ std::vector<std::string> options_for_whole_images(const OutputOptions& options) 
 }
 
 json write_outputs(const Destination& to, const data::Image& image, Prediction prediction) {
-  decide(prediction, to.classes.size(), to.options.post);
+  decide(prediction, to.classes.size(), to.temperature, to.options.post);
   const data::LabelMap& labels = prediction.labels;
   const std::vector<float> unsure = unsureness(prediction.probabilities, to.classes.size());
   std::vector<std::int64_t> class_pixels(to.classes.size(), 0);
@@ -133,13 +133,14 @@ RowOutputs::RowOutputs(Destination to, data::ImageSize size)
 
 RowOutputs::~RowOutputs() = default;
 
-void RowOutputs::add(const PredictedRows& rows) {
+void RowOutputs::add(PredictedRows rows) {
   const std::size_t classes = to_.classes.size();
-  const data::LabelMap labels =
-      to_.options.post.threshold
-          ? labels_at(rows.probabilities, classes, rows.size, *to_.options.post.threshold)
-          : likeliest_class(rows.probabilities, classes, rows.size);
-  const std::vector<float> unsure = unsureness(rows.probabilities, classes);
+  Prediction decided{.labels = likeliest_class(rows.probabilities, classes, rows.size),
+                     .probabilities = std::move(rows.probabilities)};
+  // No correction is among the options: those need whole images.
+  decide(decided, classes, to_.temperature, to_.options.post);
+  const auto& [labels, probabilities] = decided;
+  const std::vector<float> unsure = unsureness(probabilities, classes);
   count_classes(labels, class_pixels_);
   for (const float one : unsure) unsure_ += one;
   const auto plane = static_cast<std::size_t>(rows.size.width * rows.size.height);
@@ -150,7 +151,7 @@ void RowOutputs::add(const PredictedRows& rows) {
     } else {
       const bool wide = output.what == What::probabilities;
       const float* values =
-          wide ? rows.probabilities.data() + output.class_index * plane : unsure.data();
+          wide ? probabilities.data() + output.class_index * plane : unsure.data();
       file->add(gray_samples({values, plane}, wide), rows.size.height);
     }
   }

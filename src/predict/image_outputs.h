@@ -29,10 +29,11 @@ struct Destination {
   OutputPath out;
   const OutputOptions& options;
   const std::vector<ClassInfo>& classes;
+  double temperature = 1;  ///< that acts on the probabilities (predict/temperature.h)
 };
 
-/// Corrects the label map and writes everything. Returns the image's entry of the manifest. Throws
-/// Error naming a file that cannot be written.
+/// Decides what the prediction comes to (predict/predictor.h) and writes everything. Returns the
+/// image's entry of the manifest. Throws Error naming a file that cannot be written.
 nlohmann::json write_outputs(const Destination& to, const data::Image& image,
                              Prediction prediction);
 
@@ -49,7 +50,7 @@ class RowOutputs {
   ~RowOutputs();
 
   /// Throws Error naming a file that cannot be written.
-  void add(const PredictedRows& rows);
+  void add(PredictedRows rows);
   /// To be called once, after the last row. Returns the image's entry of the manifest.
   nlohmann::json finish();
 

@@ -198,10 +198,12 @@ Job distinct(const Found& found, const OutputOptions& options, std::size_t class
 }
 
 Json to_json(const ModelDescription& model) {
-  return {{"file", model.file},
-          {"content_sha256", model.content_sha256},
-          {"network", model.network},
-          {"input", weights::to_json(model.input)}};
+  Json out{{"file", model.file},
+           {"content_sha256", model.content_sha256},
+           {"network", model.network},
+           {"input", weights::to_json(model.input)}};
+  if (model.temperature) out["temperature"] = *model.temperature;
+  return out;
 }
 
 Json options_json(const RunDescription& run) {
@@ -325,6 +327,9 @@ Manifest::Manifest(const RunDescription& run, const std::vector<Job>& jobs) {
            {"classes", classes},      {"options", options_json(run)},
            {"images", Json::array()}, {"failed", Json::array()},
            {"planned", planned}};
+  std::vector<std::optional<double>> temperatures;
+  for (const ModelDescription& model : run.models) temperatures.push_back(model.temperature);
+  json_["temperature"] = common_temperature(temperatures);
 }
 
 void Manifest::add_image(Json entry) {

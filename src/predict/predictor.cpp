@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <optional>
 #include <string>
 
 #include "core/error.h"
@@ -11,6 +12,7 @@
 #include "core/threads.h"
 #include "predict/average.h"
 #include "predict/regions.h"
+#include "predict/temperature.h"
 #include "predict/tile_run.h"
 
 namespace medurwkv::predict {
@@ -267,7 +269,18 @@ Prediction predict_named(const Ensemble& ensemble, const data::Image& image,
   }
 }
 
-void decide(Prediction& prediction, std::size_t class_count, const PostOptions& options) {
+double temperature_of(const Ensemble& ensemble) {
+  std::vector<std::optional<double>> temperatures;
+  for (const Engine* engine : ensemble.engines) {
+    temperatures.push_back(engine->description().temperature);
+  }
+  return common_temperature(temperatures);
+}
+
+void decide(Prediction& prediction, std::size_t class_count, double temperature,
+            const PostOptions& options) {
+  // After the likeliest classes were found: two probabilities that differ may be rounded to one.
+  apply_temperature(prediction.probabilities, class_count, temperature);
   data::LabelMap& labels = prediction.labels;
   if (options.threshold) {
     labels = labels_at(prediction.probabilities, class_count, {labels.width, labels.height},

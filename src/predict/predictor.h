@@ -61,16 +61,22 @@ std::vector<float> probabilities_of(NetworkOutput output, const ModelDescription
 std::vector<float> mean_probabilities(const Ensemble& ensemble, const data::Image& image);
 
 /// The same, models that see tiles seeing those (predict/tile_run.h), and the likeliest class per
-/// pixel, the lower one on a tie. Throws as run_network, and where memory is not left for it
-/// (core/memory.h).
+/// pixel, the lower one on a tie; no temperature has acted yet (decide). Throws as run_network, and
+/// where memory is not left for it (core/memory.h).
 Prediction predict_image(const Ensemble& ensemble, const data::Image& image);
 
 /// predict_image; what it throws begins with `name`, the image's.
 Prediction predict_named(const Ensemble& ensemble, const data::Image& image,
                          const std::string& name);
 
-/// Makes the labels what the options ask for: at their threshold, then corrected.
-void decide(Prediction& prediction, std::size_t class_count, const PostOptions& options);
+/// The temperature that acts on the mean of their probabilities (core/model_description.h).
+double temperature_of(const Ensemble& ensemble);
+
+/// All that is made of mean probabilities and their likeliest classes, in this order: the
+/// temperature acts on the probabilities, and the labels become what the options ask for: at their
+/// threshold, then corrected. Without a threshold the labels do not depend on the temperature.
+void decide(Prediction& prediction, std::size_t class_count, double temperature,
+            const PostOptions& options);
 
 /// How far from sure each pixel is: 1 - (largest - second largest probability), 0..1.
 std::vector<float> unsureness(const std::vector<float>& probabilities, std::size_t class_count);

@@ -115,6 +115,7 @@ class Run {
       Listener& listener)
       : ensemble_(ensemble),
         classes_(ensemble.engines.front()->description().classes),
+        temperature_(temperature_of(ensemble)),
         jobs_(jobs),
         options_(options),
         listener_(listener),
@@ -337,7 +338,7 @@ class Run {
   }
 
   [[nodiscard]] Destination destination(const Job& job, const Decoded& decoded) const {
-    return {job, decoded.sha256, options_.out, options_.outputs, classes_};
+    return {job, decoded.sha256, options_.out, options_.outputs, classes_, temperature_};
   }
 
   /// Reads, predicts and writes rows by turns. `unwritten`: what a file threw that could not be
@@ -356,9 +357,9 @@ class Run {
     };
     std::optional<RowOutputs> outputs;
     writing([&] { outputs.emplace(destination(job, decoded), size); });
-    const auto take_rows = [&](const PredictedRows& rows) {
-      writing([&] { outputs->add(rows); });
+    const auto take_rows = [&](PredictedRows rows) {
       const std::int64_t done = rows.first + rows.size.height;
+      writing([&] { outputs->add(std::move(rows)); });
       if (done == size.height) return;
       listener_.progress(
           "predicting", result_.done + result_.kept + result_.failed, std::ssize(jobs_),
@@ -418,6 +419,7 @@ class Run {
   std::vector<Ensemble> lanes_;  ///< that compute side by side; the first is ensemble_
   std::shared_mutex alone_;      ///< held by each of them while it computes
   const std::vector<ClassInfo>& classes_;
+  double temperature_;  ///< of the ensemble
   const std::vector<Job>& jobs_;
   const RunOptions& options_;
   Listener& listener_;

@@ -21,7 +21,7 @@ std::ptrdiff_t class_count(const Ensemble& ensemble) {
 class TileRun {
  public:
   TileRun(const Ensemble& ensemble, data::ImageSize tile, data::ImageRows& image,
-          const std::function<void(const PredictedRows&)>& take, const Listener& listener)
+          const std::function<void(PredictedRows)>& take, const Listener& listener)
       : ensemble_(ensemble),
         image_(image),
         take_(take),
@@ -101,7 +101,7 @@ class TileRun {
         rows.probabilities.insert(rows.probabilities.end(), begin,
                                   begin + rows.size.height * width);
       }
-      take_(rows);
+      take_(std::move(rows));
     }
   }
 
@@ -120,7 +120,7 @@ class TileRun {
 
   const Ensemble& ensemble_;
   data::ImageRows& image_;
-  const std::function<void(const PredictedRows&)>& take_;
+  const std::function<void(PredictedRows)>& take_;
   const Listener& listener_;
   TileAxis across_, down_;
   std::ptrdiff_t classes_;
@@ -183,7 +183,7 @@ std::int64_t tiles_memory(const Ensemble& ensemble, data::ImageSize tile,
 }
 
 void predict_rows(const Ensemble& ensemble, data::ImageSize tile, data::ImageRows& image,
-                  const std::function<void(const PredictedRows&)>& take, const Listener& listener) {
+                  const std::function<void(PredictedRows)>& take, const Listener& listener) {
   TileRun(ensemble, tile, image, take, listener).go();
 }
 

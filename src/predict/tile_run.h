@@ -45,7 +45,7 @@ std::int64_t tiles_memory(const Ensemble& ensemble, data::ImageSize tile,
 /// tile, as predict_image of it does; where tiles overlap, their weighted mean. Throws as
 /// predict_image, what `take` throws, and Stopped between two tiles when the listener asks to stop.
 void predict_rows(const Ensemble& ensemble, data::ImageSize tile, data::ImageRows& image,
-                  const std::function<void(const PredictedRows&)>& take,
+                  const std::function<void(PredictedRows)>& take,
                   const Listener& listener = silence());
 
 }  // namespace medurwkv::predict

@@ -118,13 +118,32 @@ void write_model(const OutputPath& file, PreparedModel model) {
   weights::write_model_file(file, model.tensors, std::move(model.metadata));
 }
 
-std::string model_problem(const std::filesystem::path& file, const std::string& checksum) {
+CalibratedModel::CalibratedModel(const std::filesystem::path& file, FittedTemperature& fitted)
+    : file_(weights::read_checked(file)) {
+  weights::ModelInfo info = weights::model_info(file.string(), file_.metadata());
+  info.temperature = fitted.temperature;
+  info.provenance["calibration"] = to_json(fitted);
+  metadata_ = weights::to_metadata(info);
+  for (const weights::TensorInfo& tensor : file_.tensors()) {
+    tensors_.push_back({tensor.name, tensor.type, tensor.shape, file_.data(tensor)});
+  }
+  fitted.model = weights::content_sha256(metadata_, tensors_);
+}
+
+void CalibratedModel::write(const OutputPath& file) {
+  weights::write_model_file(file, tensors_, std::move(metadata_));
+}
+
+std::string model_problem(const std::filesystem::path& file, const std::string& checksum,
+                          const std::string& or_checksum) {
   std::error_code ignored;
   if (!std::filesystem::exists(file, ignored)) return "is gone";
   try {
     const auto model = weights::WeightsSource::open(file);
     model.check();
-    const bool same = checksum.empty() || weights::stored_checksum(model.metadata()) == checksum;
+    const std::string stored = weights::stored_checksum(model.metadata());
+    const bool same =
+        checksum.empty() || stored == checksum || (!or_checksum.empty() && stored == or_checksum);
     return same ? "" : "is not the one that this run wrote";
   } catch (const Error& error) {
     return concat("cannot be read: ", error.what());

@@ -43,8 +43,22 @@ struct PreparedModel {
 PreparedModel prepare_model(const weights::ModelInfo& info, const Learner& learner);
 void write_model(const OutputPath& file, PreparedModel model);
 
-/// Why the file is not the model of this checksum (empty: any that opens): "is gone", "cannot be
-/// read: ..."; empty when it is.
-std::string model_problem(const std::filesystem::path& file, const std::string& checksum);
+/// Why the file is none of the models of these checksums (empty: any that opens): "is gone",
+/// "cannot be read: ..."; empty when it is.
+std::string model_problem(const std::filesystem::path& file, const std::string& checksum,
+                          const std::string& or_checksum = "");
+
+/// A model file with a temperature, before it is written over it: `fitted.model` is set to the
+/// checksum that it will have. Throws Error naming the file.
+class CalibratedModel {
+ public:
+  CalibratedModel(const std::filesystem::path& file, FittedTemperature& fitted);
+  void write(const OutputPath& file);
+
+ private:
+  weights::TensorFile file_;
+  std::vector<weights::TensorView> tensors_;
+  weights::Metadata metadata_;
+};
 
 }  // namespace medurwkv::train

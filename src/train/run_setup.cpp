@@ -61,7 +61,7 @@ Config configuration_of(const TrainRequest& request, const std::optional<Initial
 std::unique_ptr<Task> task_of(const TrainRequest& request, Config& config,
                               const at::Device& device) {
   switch (config.task) {
-    case TaskKind::segmentation: return segmentation_task(request, config);
+    case TaskKind::segmentation: return segmentation_task(request, config, device);
     case TaskKind::classify: return classify_task(request, config);
     case TaskKind::simmim: return simmim_task(request, config);
     case TaskKind::distill: return distill_task(request, config, device);

@@ -131,11 +131,17 @@ json begin_series(const TrainRequest& request) {
 
 /// A run on record. One of version 0.1 says "best_validation_dice".
 RunResult ended_run(const json& record) {
-  if (record.contains("best")) return library::from_value<RunResult>(record);
+  if (record.contains("temperature")) return library::from_value<RunResult>(record);
+  if (record.contains("best")) {  // before there were temperatures
+    json now = record;
+    now["temperature"] = json();
+    return library::from_value<RunResult>(now);
+  }
   RunResult out{.folder = record.value("folder", ""),
                 .run = record.value("run", ""),
                 .model = record.value("model", ""),
                 .model_checksum = record.value("model_checksum", ""),
+                .temperature = {},
                 .curves = record.value("curves", ""),
                 .epochs = record.value("epochs", std::int64_t{0}),
                 .best_epoch = record.value("best_epoch", std::int64_t{0}),

@@ -110,6 +110,7 @@ class Run {
     if (meeting_.leads()) {
       write_curves();
       check_best();
+      calibrate();
     }
     return summary();
   }
@@ -139,8 +140,10 @@ class Run {
       if (beginning_.resumed) {
         listener_.line(
             state().step >= schedule_.total_steps()
-                ? concat("the run has had its ", config_.run.epochs,
-                         " epochs: nothing is left to do; --epochs gives it more")
+                ? concat("the run has had its ", config_.run.epochs, " epochs: ",
+                         lacks_temperature() ? "its model's temperature is left to fit"
+                                             : "nothing is left to do",
+                         "; --epochs gives it more")
                 : concat("resuming after step ", state().step, " of ", schedule_.total_steps()));
       }
     } else {
@@ -214,10 +217,11 @@ class Run {
   void settle_best() {
     if (state().best_epoch == 0) return;
     const std::filesystem::path file = *folder_ / "best.model";
-    const std::string problem = model_problem(file, state().best_model);
+    const std::string problem = model_problem(file, state().best_model, calibrated_checksum());
     if (problem.empty()) {
-      // Earlier versions did not note it.
-      state().best_model = weights::stored_checksum(weights::WeightsSource::open(file).metadata());
+      if (state().best_model.empty()) {  // earlier versions did not note it
+        state().best_model = checksum_in(file);
+      }
       return;
     }
     const bool at_hand = is_between_epochs() && state().best_epoch == epochs_of_steps() &&
@@ -225,6 +229,7 @@ class Run {
     if (at_hand) {
       PreparedModel model = model_of_epoch();
       state().best_model = model.checksum;
+      state().fitted.reset();
       write_model(folder_->to("best.model"), std::move(model));
       listener_.line(concat("note: ", best_text(problem), "; written again from last.ckpt"));
       return;
@@ -238,8 +243,22 @@ class Run {
   /// No model is named that is not there.
   void check_best() const {
     if (!has_model()) return;
-    const std::string problem = model_problem(*folder_ / "best.model", state().best_model);
+    const std::string problem =
+        model_problem(*folder_ / "best.model", state().best_model, calibrated_checksum());
     if (!problem.empty()) refuse_best(problem);
+  }
+
+  /// That of best.model with its temperature; empty while none is fitted.
+  [[nodiscard]] std::string calibrated_checksum() const {
+    return state().fitted ? state().fitted->model : "";
+  }
+  static std::string checksum_in(const std::filesystem::path& file) {
+    return weights::stored_checksum(weights::WeightsSource::open(file).metadata());
+  }
+
+  [[nodiscard]] bool lacks_temperature() const {
+    return config_.run.calibrate && config_.task == TaskKind::segmentation && has_model() &&
+           !state().fitted;
   }
 
   [[noreturn]] void refuse_best(const std::string& problem) const {
@@ -432,10 +451,51 @@ class Run {
   void save_best() {
     PreparedModel model = model_of_epoch();
     state().best_model = model.checksum;
+    state().fitted.reset();
     save();
     const Clock::time_point begin = Clock::now();
     write_model(folder_->to("best.model"), std::move(model));
     seconds_.saving += seconds_since(begin);
+  }
+
+  /// Gives best.model its temperature, at the end of the last epoch or of the time for the run. The
+  /// checkpoint knows the new checksum before the file has it, so that a run killed in between is
+  /// resumed with either file. A better model has none until the run ends again.
+  void calibrate() {
+    const std::filesystem::path file = *folder_ / "best.model";
+    if (!lacks_temperature() && (!state().fitted || checksum_in(file) == state().fitted->model)) {
+      return;
+    }
+    const Clock::time_point begin = Clock::now();
+    std::optional<FittedTemperature> fitted = state().fitted;
+    if (!fitted) fitted = reading([&] { return task_->fit(file, listener_); });
+    seconds_.validation += seconds_since(begin);
+    if (!fitted) {
+      listener_.line("note: no temperature is fitted: the validation part has no pixels for it");
+      return;
+    }
+    CalibratedModel model(file, *fitted);
+    state().fitted = fitted;
+    save();
+    model.write(folder_->to("best.model"));
+    tell_of_temperature(*fitted);
+  }
+
+  void tell_of_temperature(const FittedTemperature& fitted) const {
+    const auto change = [](double before, double after) {
+      return concat(" from ", fixed(before, 4), " to ", fixed(after, 4));
+    };
+    listener_.line(concat("temperature ", fixed(fitted.temperature, 3), ", fitted on ",
+                          with_thousands(fitted.used), " of ", with_thousands(fitted.pixels),
+                          " validation pixels: it takes the negative log-likelihood",
+                          change(fitted.likelihood_before, fitted.likelihood_after),
+                          ", the calibration error",
+                          change(fitted.error_before, fitted.error_after)));
+    if (fitted.at_bound) {
+      listener_.line(concat("note: this temperature is a bound of what is tried (",
+                            least_temperature, " to ", most_temperature,
+                            "); the best one lies beyond it"));
+    }
   }
 
   /// Those of the last epoch, unless they are written. Packing them takes longer than a small
@@ -519,6 +579,7 @@ class Run {
     run["seconds_in"] = seconds_by_part();
     run["expected_memory_bytes"] = memory_.total();
     run["peak_memory_bytes"] = peak_memory();
+    if (state().fitted) run["calibration"] = to_json(*state().fitted);
     run["finished_steps"] = state().step;
     run["total_steps"] = schedule_.total_steps();
     write_file(folder_->to("run.json"), run.dump(2) + "\n");
@@ -533,17 +594,19 @@ class Run {
 
   [[nodiscard]] library::RunResult summary() const {
     const auto file = [&](const char* name) { return (request_.out / name).path().string(); };
-    return {.folder = {},
-            .run = request_.out.path().string(),
-            .model = has_model() ? file("best.model") : "",
-            .model_checksum = state().best_model,
-            .curves = has_epoch() ? file("curves.svg") : "",
-            .epochs = std::ssize(state().rows),
-            .best_epoch = state().best_epoch,
-            .figure = columns().chooses().label,
-            .best = std::isfinite(state().best) ? std::optional(state().best) : std::nullopt,
-            .ended = finished(),
-            .seconds = total_seconds()};
+    return {
+        .folder = {},
+        .run = request_.out.path().string(),
+        .model = has_model() ? file("best.model") : "",
+        .model_checksum = state().fitted ? state().fitted->model : state().best_model,
+        .temperature = state().fitted ? std::optional(state().fitted->temperature) : std::nullopt,
+        .curves = has_epoch() ? file("curves.svg") : "",
+        .epochs = std::ssize(state().rows),
+        .best_epoch = state().best_epoch,
+        .figure = columns().chooses().label,
+        .best = std::isfinite(state().best) ? std::optional(state().best) : std::nullopt,
+        .ended = finished(),
+        .seconds = total_seconds()};
   }
 
   /// Seconds of this process.

@@ -142,7 +142,11 @@ void add_model(const TensorFile& file, const Conversion& conversion, Converted& 
                Output& out) {
   ModelInfo info = model_info(file.file(), file.metadata());
   const net::WkvMode mode = conversion.wkv.value_or(info.network.wkv);
-  if (mode != info.network.wkv) info.int8_ranges.clear();
+  if (mode != info.network.wkv) {  // what was measured on another network
+    info.int8_ranges.clear();
+    result.temperature_left_out = info.temperature.has_value();
+    info.temperature.reset();
+  }
   info.network.wkv = mode;
   if (!conversion.int8_ranges.empty()) info.int8_ranges = conversion.int8_ranges;
   out.metadata = to_metadata(info);

@@ -41,6 +41,8 @@ struct Converted {
   std::optional<net::NetworkConfig> network;  ///< as written; none for unknown tensors
   std::size_t tensors = 0;                    ///< written
   std::size_t left_out = 0;  ///< moments of an optimiser, moving averages, other parts
+  /// The model's temperature was fitted with another bi-WKV mode than is written.
+  bool temperature_left_out = false;
 };
 
 /// Bare tensors keep their names but for wrappers (state_dict., model., module.), and their types;

@@ -26,6 +26,9 @@ constexpr const char* int8_key = "int8";
 /// What a file may need beside what every reader of its format knows. A program without tiles would
 /// else complain of a word that it does not know.
 constexpr const char* tiles_need = "input.fit=tile";
+/// A key of the metadata and a need at once: a program that passed over it would write other masks
+/// with --threshold, and say nothing.
+constexpr const char* calibration_key = "calibration";
 
 json encoder_to_json(const net::EncoderConfig& encoder) {
   return {{"width", encoder.width},
@@ -193,6 +196,10 @@ std::map<std::string, double> ranges_from_json(const json& from) {
   return out;
 }
 
+double temperature_from_json(const json& from) {
+  return number(from.at("temperature"), "temperature", least_temperature, most_temperature);
+}
+
 /// Heads give what the network gives: classes of images, pixels, or nothing.
 void check_heads(const std::string& file, const ModelInfo& info) {
   std::int64_t outputs = 0;
@@ -270,8 +277,9 @@ void refuse_unknown_needs(const std::string& file, const Metadata& metadata) {
   if (found == metadata.end()) return;
   const auto needs = parsed(file, "needs", found->second,
                             [](const json& all) { return all.get<std::vector<std::string>>(); });
-  const auto unknown = std::find_if(needs.begin(), needs.end(),
-                                    [](const std::string& need) { return need != tiles_need; });
+  const auto unknown = std::find_if(needs.begin(), needs.end(), [](const std::string& need) {
+    return need != tiles_need && need != calibration_key;
+  });
   if (unknown == needs.end()) return;
   throw_failure(concat(file, ": needs ", shown(*unknown), ", which medurwkv ", medurwkv::version,
                        " does not know; use a newer medurwkv"));
@@ -394,7 +402,13 @@ Metadata to_metadata(const ModelInfo& info) {
                {"input", to_json(info.input).dump()},
                {"heads", heads.dump()},
                {"provenance", info.provenance.dump()}};
-  if (info.input.fit == Fit::tile) out["needs"] = json{tiles_need}.dump();
+  json needs = json::array();
+  if (info.input.fit == Fit::tile) needs.push_back(tiles_need);
+  if (info.temperature) {
+    needs.push_back(calibration_key);
+    out[calibration_key] = json{{"temperature", *info.temperature}}.dump();
+  }
+  if (!needs.empty()) out["needs"] = needs.dump();
   if (!info.int8_ranges.empty()) out[int8_key] = json{{"ranges", info.int8_ranges}}.dump();
   return out;
 }
@@ -442,6 +456,9 @@ ModelInfo model_info(const std::string& file, const Metadata& metadata) {
     throw_failure(concat(file, ": its metadata 'provenance' are not an object"));
   }
   if (metadata.contains(int8_key)) out.int8_ranges = read(int8_key, ranges_from_json);
+  if (metadata.contains(calibration_key)) {
+    out.temperature = read(calibration_key, temperature_from_json);
+  }
   check_heads(file, out);
   if (out.input.channels != out.network.channels) {
     throw_failure(concat(file, ": its input has ", out.input.channels, " channels, its network ",

@@ -35,6 +35,8 @@ struct ModelInfo {
   /// For int8: the largest |x| that a product reads, by its weight's name (native/precision.h).
   /// Empty in a model that was not quantized.
   std::map<std::string, double> int8_ranges = {};
+  /// That acts on the probabilities of a segmentation (docs/metrics.md, "Calibration").
+  std::optional<double> temperature = {};
 };
 
 Metadata to_metadata(const ModelInfo& info);

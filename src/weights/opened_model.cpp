@@ -39,7 +39,8 @@ ModelDescription OpenedModel::description(const std::string& content) const {
           .network = info.network.preset,
           .file = file.file(),
           .content_sha256 = content,
-          .split_sha256 = info.provenance.value("split_sha256", "")};
+          .split_sha256 = info.provenance.value("split_sha256", ""),
+          .temperature = info.temperature};
 }
 
 OpenedModel open_segmentation(const std::filesystem::path& path) {

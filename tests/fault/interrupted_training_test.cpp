@@ -321,7 +321,8 @@ TEST_F(InterruptedTraining, AFileSystemWithoutRoomKeepsTheFormerCheckpoint) {
     Process process(words);
     ASSERT_TRUE(process.until([&] { return contains(process.err(), "epoch 2/"); }));
     process.send(SIGINT);
-    ASSERT_EQ(process.wait().code, 130);
+    const Outcome stopped = process.wait();
+    ASSERT_EQ(stopped.code, 130) << "signal " << stopped.signal << "\n" << stopped.err;
   }
   const std::string before = sha256_file(disk / "run/last.ckpt");
   const fs::path ballast = disk / "ballast";

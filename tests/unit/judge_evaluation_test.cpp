@@ -143,6 +143,19 @@ TEST_F(Evaluate, ScoresSeveralPredictorsAndProfiles) {
   ASSERT_TRUE(both[0].calibration);
   EXPECT_EQ(both[0].calibration->all.expected_error(), 0.0);
   EXPECT_FALSE(both[1].calibration);
+  EXPECT_FALSE(both[0].uncalibrated);
+}
+
+// The probabilities before the temperature are judged beside those after it, on the same labels.
+TEST_F(Evaluate, JudgesProbabilitiesBeforeAndAfterATemperature) {
+  const std::vector<data::Case> cases{add("a", {2, 1, {0, 1}})};
+  const PredictCase predict = [](const data::Case&, const data::LabelMap& truth) {
+    PredictedCase answer{truth, {0.9F, 0.1F, 0.1F, 0.9F}, {0.6F, 0.4F, 0.4F, 0.6F}};
+    return std::vector<PredictedCase>{answer};
+  };
+  const Evaluation got = evaluate(dataset, {}, cases, predict, options, listener).at(0);
+  EXPECT_NEAR(got.calibration.value().all.expected_error().value(), 0.1, 1e-7);
+  EXPECT_NEAR(got.uncalibrated.value().all.expected_error().value(), 0.4, 1e-7);
 }
 
 // The same pair with pixels of 1 and of 3: a missed object costs the image's diagonal.

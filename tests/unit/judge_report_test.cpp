@@ -128,6 +128,42 @@ TEST(SummaryJson, HasTheDocumentedKeys) {
   EXPECT_EQ(json.at("calibration").at("foreground").at("pixels"), 1);
 }
 
+// One pixel of the background, right with 0.9, and one of the foreground, right with 0.8: the error
+// over both is 0.15, of the foreground 0.2. Before, 0.7 and 0.95: 0.175 and 0.05.
+TEST(Temperature, ReportsCalibrationBeforeAndAfter) {
+  Report report = sample_report();
+  EXPECT_TRUE(temperature_sentences(report).empty());
+  nlohmann::json json = summary_json(report).at("calibration");
+  EXPECT_TRUE(json.at("before").is_null());
+  EXPECT_EQ(json.at("temperature"), 1);
+  report.provenance.models[0].temperature = 1.5;
+  report.evaluation.uncalibrated.emplace();
+  report.evaluation.uncalibrated->add(row("01"), row("01"),
+                                      std::vector<float>{0.7F, 0.05F, 0.3F, 0.95F});
+  json = summary_json(report).at("calibration");
+  EXPECT_EQ(json.at("temperature"), 1.5);
+  EXPECT_NEAR(json.at("before").at("all").at("ece").get<double>(), 0.175, 1e-7);
+  EXPECT_NEAR(json.at("before").at("foreground").at("ece").get<double>(), 0.05, 1e-7);
+  EXPECT_NEAR(json.at("all").at("ece").get<double>(), 0.15, 1e-7);
+  const std::vector<std::string> expected{
+      "The temperature 1.500 takes the calibration error from 0.1750 to 0.1500 (foreground: from "
+      "0.0500 to 0.2000).",
+      "It rises over foreground pixels: there the probabilities were better without the "
+      "temperature."};
+  EXPECT_EQ(temperature_sentences(report), expected);
+  for (const std::string& sentence : expected) {
+    EXPECT_NE(report_html(report).find(sentence), std::string::npos);
+  }
+  EXPECT_NE(report_text(report).find(expected[0] + " " + expected[1] + "\n"), std::string::npos);
+  std::swap(report.evaluation.calibration, report.evaluation.uncalibrated);
+  EXPECT_NE(report_text(report).find("It rises over all pixels: "), std::string::npos);
+  // An ensemble's is the geometric mean.
+  report.provenance.models.resize(2);
+  report.provenance.models[0].temperature = 2;
+  report.provenance.models[1].temperature = 8;
+  EXPECT_DOUBLE_EQ(summary_json(report).at("calibration").at("temperature"), 4);
+}
+
 TEST(SummaryJson, TellsWhetherTheSplitIsTheTrainings) {
   Report report = sample_report();
   report.provenance.models[0].split_sha256 = report.provenance.split_sha256;

@@ -66,6 +66,8 @@ class GlobalEngine : public Engine {
     }
   }
 
+  void set_temperature(double temperature) { description_.temperature = temperature; }
+
   std::vector<BatchShape> shapes;
   std::atomic<int>* stop = nullptr;  ///< set in the second run, as a signal would
 
@@ -300,6 +302,7 @@ TEST_F(TileFiles, RowsAndWholeImagesGiveTheSameFiles) {
   add("a.png", data::encode_png(picture(90, 150)));
   add("b.png", data::encode_png(picture(20, 10)));
   GlobalEngine engine(Fit::tile, 32, 24);
+  engine.set_temperature(1.6);
   for (const bool threshold : {false, true}) {
     OutputOptions outputs{.probabilities = Probabilities::png, .unsure = true};
     if (threshold) outputs.post.threshold = 0.4;
@@ -346,6 +349,37 @@ TEST_F(TileFiles, ABrokenImageLeavesNothingAndTheRestGoesOn) {
   }
   std::sort(names.begin(), names.end());
   EXPECT_EQ(names, (std::vector<std::string>{"b.png", "manifest.json"}));
+}
+
+// The masks are those without a temperature, byte for byte; a threshold, unsureness and
+// probabilities are others.
+TEST_F(TileFiles, ATemperatureChangesProbabilitiesAndNoLikeliestClass) {
+  add("a.png", data::encode_png(picture(90, 150)));
+  GlobalEngine plain(Fit::tile, 32, 24);
+  GlobalEngine warm(Fit::tile, 32, 24);
+  warm.set_temperature(1.6);
+  for (const bool whole : {false, true}) {
+    OutputOptions outputs{.overlay = whole, .probabilities = Probabilities::png, .unsure = true};
+    OutputOptions cut = outputs;
+    cut.post.threshold = 0.5;
+    const fs::path out = folder.path() / (whole ? "whole" : "rows");
+    for (const bool is_warm : {false, true}) {
+      GlobalEngine& engine = is_warm ? warm : plain;
+      run(out / (is_warm ? "warm" : "plain"), outputs, engine);
+      run(out / (is_warm ? "warm cut" : "plain cut"), cut, engine);
+    }
+    const auto same = [&](const char* end, const std::string& kind) {
+      return read_file(out / ("plain" + kind) / end) == read_file(out / ("warm" + kind) / end);
+    };
+    EXPECT_TRUE(same("a.png", ""));
+    EXPECT_FALSE(same("a.png", " cut"));
+    EXPECT_FALSE(same("a_probabilities_1.png", ""));
+    EXPECT_FALSE(same("a_unsure.png", ""));
+    EXPECT_EQ(manifest(out / "warm").at("temperature"), 1.6);
+    EXPECT_EQ(manifest(out / "plain").at("temperature"), 1);
+    EXPECT_LT(manifest(out / "plain").at("images").at(0).at("unsure"),
+              manifest(out / "warm").at("images").at(0).at("unsure"));
+  }
 }
 
 // --continue keeps what was done with the same tiles; other tiles are other options.

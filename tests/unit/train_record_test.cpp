@@ -87,6 +87,27 @@ TEST(RunRecord, StateReadsBack) {
   EXPECT_TRUE(std::isnan(back.rows.back().figures.front()));
 }
 
+TEST(RunRecord, AFittedTemperatureReadsBackAndGoesWithItsModel) {
+  RunState state = three_epochs();
+  EXPECT_FALSE(train::state_from(train::to_json(state)).fitted);
+  state.best_model = "before";
+  state.fitted = {.temperature = 1.25,
+                  .at_bound = true,
+                  .pixels = 900,
+                  .used = 450,
+                  .likelihood_before = 0.5,
+                  .likelihood_after = 0.25,
+                  .error_before = 0.125,
+                  .error_after = 0.0625,
+                  .model = "after"};
+  EXPECT_EQ(train::state_from(train::to_json(state)).fitted, state.fitted);
+  const nlohmann::json told = train::to_json(*state.fitted);
+  EXPECT_EQ(told.at("negative_log_likelihood"), (std::vector<double>{0.5, 0.25}));
+  EXPECT_FALSE(told.contains("model")) << "the provenance of a model cannot hold its own checksum";
+  train::forget_best(state);
+  EXPECT_FALSE(state.fitted);
+}
+
 // As written by the first versions, whose loss had two parts.
 TEST(RunRecord, AStateOfTwoPartsIsRead) {
   const RunState state = train::state_from(nlohmann::json::parse(R"({

@@ -326,6 +326,30 @@ TEST_F(ModelMetadata, WhatIsNotKnownIsPassedOverUnlessItIsNeeded) {
   }
 }
 
+// A program that knows no temperatures would give other probabilities: so it is told to refuse.
+TEST_F(ModelMetadata, ATemperatureIsReadAndNeeded) {
+  ModelInfo info = model_info("m.model", good_);
+  EXPECT_FALSE(info.temperature);
+  EXPECT_FALSE(to_metadata(info).contains("needs"));
+  info.temperature = 1.37;
+  const Metadata metadata = to_metadata(info);
+  EXPECT_EQ(metadata.at("needs"), R"(["calibration"])");
+  EXPECT_EQ(model_info("m.model", metadata).temperature, 1.37);
+  EXPECT_NE(content_sha256(metadata, {}), content_sha256(good_, {}));
+  info.input.fit = Fit::tile;
+  EXPECT_EQ(to_metadata(info).at("needs"), R"(["input.fit=tile","calibration"])");
+  EXPECT_EQ(model_info("m.model", to_metadata(info)).temperature, 1.37);
+  for (const char* bad :
+       {"", "{}", R"({"temperature": 0})", R"({"temperature": -1})", R"({"temperature": 0.04})",
+        R"({"temperature": 20.5})", R"({"temperature": "1"})", R"({"temperature": null})"}) {
+    Metadata wrong = good_;
+    wrong["calibration"] = bad;
+    const auto found = test::refusal_of([&] { return model_info("m.model", wrong); });
+    ASSERT_TRUE(found) << bad;
+    EXPECT_TRUE(found->names("m.model") && found->names("calibration")) << found->message;
+  }
+}
+
 // Readers that know no tiles refuse such a model for what it needs; all others are as before.
 TEST_F(ModelMetadata, AModelOfTilesSaysThatItNeedsThem) {
   for (const Fit fit : all_fits) {

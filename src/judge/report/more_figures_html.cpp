@@ -43,8 +43,8 @@ std::string objects_table(const Report& report) {
              ", in the prediction ",
              evaluation.predicted_objects_told ? "those that its masks tell apart."
                                                : "the connected parts of a class."),
-      {"Class", "In the truth", "Predicted", "Found", "Precision", "Recall", "F1 (DQ)",
-       "F1 swept", "SQ", "PQ"});
+      {"Class", "In the truth", "Predicted", "Found", "Precision", "Recall", "F1 (DQ)", "F1 swept",
+       "SQ", "PQ"});
   HtmlTable sizes("Objects by size",
                   "Objects of the truth, a third each by their pixels. Touched: shares a pixel "
                   "with a predicted object.",

@@ -112,6 +112,42 @@ std::vector<std::string> remarks(const Report& report) {
   return out;
 }
 
+double temperature_of(const Provenance& provenance) {
+  std::vector<std::optional<double>> temperatures;
+  for (const ModelDescription& model : provenance.models) {
+    temperatures.push_back(model.temperature);
+  }
+  return common_temperature(temperatures);
+}
+
+std::vector<std::string> temperature_sentences(const Report& report) {
+  const Evaluation& evaluation = report.evaluation;
+  if (!evaluation.calibration || !evaluation.uncalibrated) return {};
+  const auto& before = *evaluation.uncalibrated;
+  const auto& after = *evaluation.calibration;
+  const auto text = [](const std::optional<double>& error, int digits) {
+    return error ? fixed(*error, digits) : "-";
+  };
+  const auto change = [&](const Reliability& was, const Reliability& now) {
+    return concat("from ", text(was.expected_error(), 4), " to ", text(now.expected_error(), 4));
+  };
+  std::vector<std::string> out{
+      concat("The temperature ", fixed(temperature_of(report.provenance), 3),
+             " takes the calibration error ", change(before.all, after.all),
+             " (foreground: ", change(before.foreground, after.foreground), ").")};
+  const auto rises = [](const Reliability& was, const Reliability& now) {
+    return now.expected_error() > was.expected_error();
+  };
+  std::vector<std::string> where;
+  if (rises(before.all, after.all)) where.emplace_back("over all pixels");
+  if (rises(before.foreground, after.foreground)) where.emplace_back("over foreground pixels");
+  if (!where.empty()) {
+    out.push_back(concat("It rises ", join(where, " and "),
+                         ": there the probabilities were better without the temperature."));
+  }
+  return out;
+}
+
 std::string guess_text(const Report& report) {
   const auto& guess = report.evaluation.guess;
   if (!guess) return "no training masks with foreground";

@@ -84,6 +84,12 @@ std::string level_name(const Report& report, const ImageLevel& own);
 /// A profile's mean and, in brackets, how many units it is over; a dash where there is none.
 std::string profile_cell(const ProfileTable& table, const ProfileColumn& column, int digits);
 
+/// The temperature that acted on the probabilities of the models; 1 without one.
+double temperature_of(const Provenance& provenance);
+/// Calibration errors before and after the temperature, in whole sentences, also where they rise;
+/// empty for a model without one.
+std::vector<std::string> temperature_sentences(const Report& report);
+
 /// "px" when all sides are 1, else "spacing units".
 std::string length_unit(const Provenance& provenance);
 /// The tolerance of NSD: a length, or "2 pixels" where pixel sizes differ from case to case.

@@ -301,7 +301,11 @@ std::string calibration(const Report& report) {
                   html_escape(what), ": expected calibration error ",
                   number(reliability.expected_error(), 4), ".</figcaption></figure>\n");
   };
-  return concat(html_heading("Calibration", "calibration"),
+  std::string sentences;
+  for (const std::string& one : temperature_sentences(report)) {
+    sentences += concat("<p>", html_escape(one), "</p>\n");
+  }
+  return concat(html_heading("Calibration", "calibration"), sentences,
                 "<p>Blue: how often the predicted class is right, by the probability the model "
                 "gives it. On the dashed line the two agree. Gray: how the pixels spread over the "
                 "bins.</p>\n<div class=\"pair\">\n",

@@ -56,11 +56,15 @@ std::string objects_text(const Report& report) {
   return out.empty() ? out : concat("\nobjects of all cases together, IoU above 0.5\n", out);
 }
 
-std::string calibration_text(const std::optional<Calibration>& calibration) {
+std::string calibration_text(const Report& report) {
+  const auto& calibration = report.evaluation.calibration;
   if (!calibration) return {};
-  return concat("calibration error     ", number_or_dash(calibration->all.expected_error(), 4),
-                "  (all pixels; where truth ", "or prediction is foreground ",
-                number_or_dash(calibration->foreground.expected_error(), 4), ")\n");
+  std::string out =
+      concat("calibration error     ", number_or_dash(calibration->all.expected_error(), 4),
+             "  (all pixels; where truth ", "or prediction is foreground ",
+             number_or_dash(calibration->foreground.expected_error(), 4), ")\n");
+  const std::vector<std::string> sentences = temperature_sentences(report);
+  return sentences.empty() ? out : concat(out, join(sentences, " "), "\n");
 }
 
 /// What cases without a mask count as, where they may lack one.
@@ -106,7 +110,7 @@ std::string report_text(const Report& report) {
     out += concat(guess->classes.empty() ? "; one ellipse" : "; an ellipse for each class",
                   ", fitted on ", guess->fitted_on, " training masks");
   }
-  out += concat(")\n", calibration_text(report.evaluation.calibration));
+  out += concat(")\n", calibration_text(report));
   for (const std::string& remark : remarks(report)) out += concat("\n", remark, "\n");
   return out;
 }

@@ -160,6 +160,7 @@ Json models_json(const std::vector<ModelDescription>& models) {
     out.push_back({{"file", model.file},
                    {"content_sha256", model.content_sha256},
                    {"network", model.network},
+                   {"temperature", model.temperature ? Json(*model.temperature) : Json()},
                    {"split_sha256", text_or_null(model.split_sha256)}});
   }
   return out;
@@ -229,9 +230,17 @@ Json to_json(const Reliability& reliability) {
           {"bins", bins}};
 }
 
-Json calibration_json(const std::optional<Calibration>& calibration) {
-  if (!calibration) return {};
-  return {{"all", to_json(calibration->all)}, {"foreground", to_json(calibration->foreground)}};
+Json to_json(const Calibration& calibration) {
+  return {{"all", to_json(calibration.all)}, {"foreground", to_json(calibration.foreground)}};
+}
+
+Json calibration_json(const Report& report) {
+  const Evaluation& evaluation = report.evaluation;
+  if (!evaluation.calibration) return {};
+  Json out = to_json(*evaluation.calibration);
+  out["temperature"] = temperature_of(report.provenance);
+  out["before"] = evaluation.uncalibrated ? to_json(*evaluation.uncalibrated) : Json();
+  return out;
 }
 
 }  // namespace
@@ -289,7 +298,7 @@ Json summary_json(const Report& report) {
       {"by_size", sizes_json(report)},
       {"profiles", profiles_json(report)},
       {"incomplete_volumes", incomplete_json(report.evaluation.incomplete)},
-      {"calibration", calibration_json(report.evaluation.calibration)},
+      {"calibration", calibration_json(report)},
   };
 }
 

@@ -90,6 +90,7 @@ std::vector<Field> all_fields_of(Config& c) {
       {"run.patience", &c.run.patience, 0, 1e6},
       {"run.pictures", &c.run.pictures, 0, 64},
       {"run.precision", &c.run.precision},
+      {"run.calibrate", &c.run.calibrate},
       {"run.fold", &c.run.fold, 0, 1000},
       {"run.validation", &c.run.validation, 0, 0.9},
   };
@@ -106,7 +107,7 @@ std::vector<Field> all_fields_of(Config& c) {
 bool belongs_to(const std::string& key, TaskKind task) {
   const bool pretraining = task != TaskKind::segmentation;
   for (const char* own : {"loss.", "augment.", "input.augment", "input.fit", "run.fold",
-                          "encoder.frozen_epochs", "encoder.rate_decay"}) {
+                          "run.calibrate", "encoder.frozen_epochs", "encoder.rate_decay"}) {
     if (key.starts_with(own)) return !pretraining;
   }
   if (key.starts_with("view.") || key == "run.validation") return pretraining;

@@ -106,6 +106,7 @@ struct Config {
     std::int64_t patience = 0;  ///< epochs without a better validation Dice that end it; 0: any
     std::int64_t pictures = 4;  ///< validation cases in an epoch's pictures
     std::string precision = "float32";  ///< or bfloat16: of linear maps and convolutions
+    bool calibrate = true;              ///< fit a temperature on the validation part at the end
     std::int64_t fold = 0;     ///< of a split with folds the one that is val, from 1; else 0
     double validation = 0.05;  ///< share of the pictures of a pretraining that are judged alone
   } run;

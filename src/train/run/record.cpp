@@ -50,6 +50,20 @@ EpochRow row_from(const json& one) {
           .figures = numbers_from(one.at(4))};
 }
 
+FittedTemperature fitted_from(const json& from) {
+  const json& likelihood = from.at("negative_log_likelihood");
+  const json& error = from.at("calibration_error");
+  return {.temperature = from.at("temperature").get<double>(),
+          .at_bound = from.at("at_bound").get<bool>(),
+          .pixels = from.at("pixels").get<std::int64_t>(),
+          .used = from.at("used_pixels").get<std::int64_t>(),
+          .likelihood_before = likelihood.at(0).get<double>(),
+          .likelihood_after = likelihood.at(1).get<double>(),
+          .error_before = error.at(0).get<double>(),
+          .error_after = error.at(1).get<double>(),
+          .model = from.at("model").get<std::string>()};
+}
+
 }  // namespace
 
 void add_batch(RunState& state, double loss, const std::vector<double>& parts) {
@@ -62,9 +76,24 @@ void forget_best(RunState& state) {
   state.best = RunState::none;
   state.best_epoch = std::ssize(state.rows);
   state.best_model.clear();
+  state.fitted.reset();
+}
+
+json to_json(const FittedTemperature& fitted) {
+  return {{"temperature", fitted.temperature},
+          {"at_bound", fitted.at_bound},
+          {"pixels", fitted.pixels},
+          {"used_pixels", fitted.used},
+          {"negative_log_likelihood", {fitted.likelihood_before, fitted.likelihood_after}},
+          {"calibration_error", {fitted.error_before, fitted.error_after}}};
 }
 
 json to_json(const RunState& state) {
+  json fitted;
+  if (state.fitted) {
+    fitted = to_json(*state.fitted);
+    fitted["model"] = state.fitted->model;
+  }
   json rows = json::array();
   for (const EpochRow& row : state.rows) {
     rows.push_back({row.epoch, row.rate, number_or_null(row.loss), numbers_or_null(row.parts),
@@ -76,6 +105,7 @@ json to_json(const RunState& state) {
           {"best", number_or_null(state.best)},
           {"best_epoch", state.best_epoch},
           {"best_model", state.best_model},
+          {"fitted", fitted},
           {"rows", rows}};
 }
 
@@ -97,6 +127,9 @@ RunState state_from(const json& from) {
   }
   from.at("best_epoch").get_to(state.best_epoch);
   state.best_model = from.value("best_model", "");
+  if (from.contains("fitted") && !from.at("fitted").is_null()) {
+    state.fitted = fitted_from(from.at("fitted"));
+  }
   for (const json& one : from.at("rows")) {
     state.rows.push_back(earlier ? earlier_row(one) : row_from(one));
   }

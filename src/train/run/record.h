@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <limits>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -43,6 +44,24 @@ struct EpochRow {
   std::vector<double> figures;  ///< NaN without validation cases
 };
 
+/// What was fitted on the validation part at a run's end (predict/temperature.h).
+struct FittedTemperature {
+  double temperature = 1;
+  bool at_bound = false;         ///< the best one lies beyond the bounds
+  std::int64_t pixels = 0;       ///< of the validation part, without those that it ignores
+  std::int64_t used = 0;         ///< of them; a sample
+  double likelihood_before = 0;  ///< mean negative log-likelihood of those, with temperature 1
+  double likelihood_after = 0;
+  double error_before = 0;  ///< expected calibration error of those
+  double error_after = 0;
+  std::string model = {};  ///< checksum of best.model with this temperature
+
+  bool operator==(const FittedTemperature&) const = default;
+};
+
+/// As run.json and the model's provenance have it: all but the checksum.
+nlohmann::json to_json(const FittedTemperature& fitted);
+
 /// Where a run stands, beside its tensors. Everything random is a function of (seed, batch), so
 /// this is all the state there is.
 struct RunState {
@@ -53,7 +72,10 @@ struct RunState {
   std::vector<double> sums;  ///< of the parts; empty before the epoch's first batch
   double best = none;        ///< the choosing figure of best_epoch; NaN: not judged
   std::int64_t best_epoch = 0;
-  std::string best_model;  ///< checksum of best.model; empty: there is none
+  /// Checksum of best.model as it is before it gets a temperature; empty: there is none.
+  std::string best_model;
+  /// Of that model. It is in the checkpoint before it is in best.model.
+  std::optional<FittedTemperature> fitted = {};
   std::vector<EpochRow> rows;
 };
 

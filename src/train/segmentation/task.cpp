@@ -21,6 +21,7 @@
 #include "engine/torch_engine.h"
 #include "native/engine.h"
 #include "train/run/input.h"
+#include "train/segmentation/calibration.h"
 #include "train/segmentation/objective.h"
 #include "train/segmentation/samples.h"
 #include "train/segmentation/strip.h"
@@ -101,8 +102,9 @@ Columns columns_of(const Config& config, std::int64_t classes) {
 
 class SegmentationTask : public Task {
  public:
-  SegmentationTask(const TrainRequest& request, Config& config)
+  SegmentationTask(const TrainRequest& request, Config& config, const at::Device& device)
       : config_(config),
+        device_(device),
         dataset_(data::open_dataset(request.data, split_options_of(request))),
         split_(data::read_split(request.split, dataset_, fold_of(config))),
         source_{read_file(request.split), sha256_file(request.split), request.split,
@@ -170,6 +172,14 @@ class SegmentationTask : public Task {
     return {{{.sum = out.sum, .count = static_cast<double>(out.used)}}, strip_.sheet()};
   }
 
+  std::optional<FittedTemperature> fit(const std::filesystem::path& model,
+                                       Listener& listener) override {
+    // As predict opens it where the run computes.
+    const std::unique_ptr<Engine> engine =
+        device_.is_cpu() ? native::open_model(model) : engine::open_model(model, device_);
+    return calibrate(*engine, *cache_, cases_.train, cases_.val, listener);
+  }
+
  private:
   /// The native engine where it computes in what the weights are held in.
   [[nodiscard]] std::unique_ptr<Engine> engine_for(
@@ -192,6 +202,7 @@ class SegmentationTask : public Task {
   }
 
   const Config& config_;
+  at::Device device_;
   data::Dataset dataset_;
   data::Split split_;
   Source source_;
@@ -208,8 +219,9 @@ class SegmentationTask : public Task {
 
 }  // namespace
 
-std::unique_ptr<Task> segmentation_task(const TrainRequest& request, Config& config) {
-  return std::make_unique<SegmentationTask>(request, config);
+std::unique_ptr<Task> segmentation_task(const TrainRequest& request, Config& config,
+                                        const at::Device& device) {
+  return std::make_unique<SegmentationTask>(request, config, device);
 }
 
 }  // namespace medurwkv::train

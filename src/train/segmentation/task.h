@@ -2,6 +2,8 @@
 // validation part. Relies on data, train/segmentation and train/task/task.h.
 #pragma once
 
+#include "torch/aten.h"
+
 #include <memory>
 
 #include "library/requests.h"
@@ -12,7 +14,8 @@ namespace medurwkv::train {
 
 /// Reads the data set and the split; resolves the network's settings in `config`, which outlives
 /// the task. Throws Error, also where the training part is empty or has an image that the network
-/// does not take.
-std::unique_ptr<Task> segmentation_task(const library::TrainRequest& request, Config& config);
+/// does not take. `device`: where the network computes.
+std::unique_ptr<Task> segmentation_task(const library::TrainRequest& request, Config& config,
+                                        const at::Device& device);
 
 }  // namespace medurwkv::train

@@ -5,9 +5,11 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <vector>
 
+#include "core/listener.h"
 #include "data/image/image.h"
 #include "torch/parameter_store.h"
 #include "train/run/record.h"
@@ -86,6 +88,13 @@ class Task {
   /// tensors in `trained`; this process judges its share.
   virtual Judgement judge(const torch_backend::ParameterStore& weights,
                           const torch_backend::ParameterStore& trained) = 0;
+  /// The temperature of a model file's probabilities on all validation cases; its `model` is left
+  /// empty. None where no pixel says anything of it, and for a task without probabilities of
+  /// pixels. Throws Stopped when the listener asks to stop.
+  virtual std::optional<FittedTemperature> fit(const std::filesystem::path& /*model*/,
+                                               Listener& /*listener*/) {
+    return std::nullopt;
+  }
 };
 
 }  // namespace medurwkv::train
