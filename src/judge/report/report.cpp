@@ -206,8 +206,8 @@ std::string cases_csv(const Report& report) {
       for (std::size_t m = 0; m < evaluation.metrics.size(); ++m) {
         out += concat(",", exact(value_of(own, m)));
       }
-      out += guess_cells(evaluation.guess, i, own.label) + "," + csv_field(scores.group);
-      for (const std::string& kind : scores.strata) out += "," + csv_field(kind);
+      out += concat(guess_cells(evaluation.guess, i, own.label), ",", csv_field(scores.group));
+      for (const std::string& kind : scores.strata) out += concat(",", csv_field(kind));
       out += "\r\n";
     }
   }
