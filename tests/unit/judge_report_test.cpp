@@ -148,7 +148,7 @@ TEST(Temperature, ReportsCalibrationBeforeAndAfter) {
   const std::vector<std::string> expected{
       "The temperature 1.500 takes the calibration error from 0.1750 to 0.1500 (foreground: from "
       "0.0500 to 0.2000).",
-      "It rises over foreground pixels: there the probabilities were better without the "
+      "It rises over foreground pixels: by this figure the probabilities were better without the "
       "temperature."};
   EXPECT_EQ(temperature_sentences(report), expected);
   for (const std::string& sentence : expected) {

@@ -142,8 +142,9 @@ std::vector<std::string> temperature_sentences(const Report& report) {
   if (rises(before.all, after.all)) where.emplace_back("over all pixels");
   if (rises(before.foreground, after.foreground)) where.emplace_back("over foreground pixels");
   if (!where.empty()) {
-    out.push_back(concat("It rises ", join(where, " and "),
-                         ": there the probabilities were better without the temperature."));
+    out.push_back(
+        concat("It rises ", join(where, " and "),
+               ": by this figure the probabilities were better without the temperature."));
   }
   return out;
 }
