@@ -30,7 +30,7 @@ struct TruePixels {
 /// on their number and order alone.
 class PixelSample {
  public:
-  /// Holds more than half of `most` pixels once so many were added; all of fewer.
+  /// Holds all of up to `most` pixels; of more, `most` or down to about half as many.
   PixelSample(std::size_t class_count, std::size_t most);
 
   /// `probabilities`: classes x pixels. Pixels that the truth ignores, or whose truth is no class,

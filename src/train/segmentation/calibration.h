@@ -13,9 +13,9 @@
 namespace medurwkv::train {
 
 /// Runs `count` cases of the cache, from `first` on, as predict does, and fits the temperature
-/// (predict/temperature.h) on a sample of their pixels: all of up to 262,144, and of more at least
-/// half as many; fewer with more than 16 classes. None without a pixel that is not ignored. Throws
-/// Error naming the case, and Stopped when the listener asks to stop.
+/// (predict/temperature.h) on a sample of their pixels: all of up to 262,144, and of more as many
+/// or down to about half; fewer with more than 16 classes. None without a pixel that is not
+/// ignored. Throws Error naming the case, and Stopped when the listener asks to stop.
 std::optional<FittedTemperature> calibrate(Engine& engine, data::CaseCache& cases,
                                            std::size_t first, std::size_t count,
                                            Listener& listener);
