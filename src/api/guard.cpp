@@ -41,12 +41,9 @@ medurwkv_code code_of_exception() {
   } catch (const Error& error) {
     say(error.what());
     switch (error.kind()) {
-      case ErrorKind::usage:
-        return MEDURWKV_USAGE;
-      case ErrorKind::failure:
-        return MEDURWKV_FAILED;
-      case ErrorKind::internal:
-        return MEDURWKV_INTERNAL;
+      case ErrorKind::usage: return MEDURWKV_USAGE;
+      case ErrorKind::failure: return MEDURWKV_FAILED;
+      case ErrorKind::internal: return MEDURWKV_INTERNAL;
     }
     return MEDURWKV_INTERNAL;
   } catch (const Stopped&) {

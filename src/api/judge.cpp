@@ -114,17 +114,17 @@ medurwkv_code medurwkv_judge(const medurwkv_labels* truth, const medurwkv_labels
     if (of_truth.width != predicted.width || of_truth.height != predicted.height ||
         of_truth.depth != predicted.depth) {
       throw_usage(concat("the prediction is of ", predicted.width, " x ", predicted.height, " x ",
-                         predicted.depth, ", the truth of ", of_truth.width, " x ",
-                         of_truth.height, " x ", of_truth.depth));
+                         predicted.depth, ", the truth of ", of_truth.width, " x ", of_truth.height,
+                         " x ", of_truth.depth));
     }
     if (how.class_count < 0 || how.class_count == 1 || how.class_count > 255) {
       throw_usage(concat("options.class_count is ", how.class_count, "; it is 2 to 255"));
     }
     const std::size_t class_count =
         how.class_count == 0 ? 2 : static_cast<std::size_t>(how.class_count);
-    const std::string wanted = how.profile != nullptr   ? how.profile
-                               : of_truth.depth > 0 ? "volumes"
-                                                    : "default";
+    const std::string wanted = how.profile != nullptr ? how.profile
+                               : of_truth.depth > 0   ? "volumes"
+                                                      : "default";
     const std::string profile = judge::profile_names({wanted}).front();
     if (of_truth.depth > 0 && !judge::judges_volumes(profile)) {
       throw_usage(concat("the profile ", profile,

@@ -79,26 +79,19 @@ medurwkv_model* opened(const std::string& path, std::shared_ptr<const MemoryFile
 
 std::int64_t sample_bytes(data::SampleType type) {
   switch (type) {
-    case data::SampleType::u8:
-      return 1;
-    case data::SampleType::u16:
-      return 2;
-    case data::SampleType::f32:
-      return 4;
+    case data::SampleType::u8: return 1;
+    case data::SampleType::u16: return 2;
+    case data::SampleType::f32: return 4;
   }
   throw_internal("an unknown type of samples");
 }
 
 data::SampleType sample_type(std::int32_t sample, const std::string& name) {
   switch (sample) {
-    case MEDURWKV_UINT8:
-      return data::SampleType::u8;
-    case MEDURWKV_UINT16:
-      return data::SampleType::u16;
-    case MEDURWKV_FLOAT32:
-      return data::SampleType::f32;
-    default:
-      throw_usage(concat(name, ".sample is ", sample, ", which is no medurwkv_sample"));
+    case MEDURWKV_UINT8: return data::SampleType::u8;
+    case MEDURWKV_UINT16: return data::SampleType::u16;
+    case MEDURWKV_FLOAT32: return data::SampleType::f32;
+    default: throw_usage(concat(name, ".sample is ", sample, ", which is no medurwkv_sample"));
   }
 }
 
@@ -110,7 +103,7 @@ data::Image image_of(const medurwkv_image& from, const std::string& name) {
     throw_usage(concat(name, " is of ", from.width, " x ", from.height, " pixels with ",
                        from.channels, " channels"));
   }
-  api::given(from.data, "the data of an image");
+  if (from.data == nullptr) throw_usage(concat(name, ".data is NULL"));
   data::Image out{.width = from.width,
                   .height = from.height,
                   .channels = from.channels,

@@ -67,8 +67,8 @@ class Keys {
     try {
       library::take(*found, value);
     } catch (const json::exception& error) {
-      throw_usage(concat("the request of ", command_, ": ", key, " has a wrong type: ",
-                         shown(found->dump())));
+      throw_usage(concat("the request of ", command_, ": ", key,
+                         " has a wrong type: ", shown(found->dump())));
     }
     left_.erase(found);
     return *this;
@@ -76,8 +76,8 @@ class Keys {
   void finish() const {
     if (left_.empty()) return;
     const std::string key = left_.begin().key();
-    throw_usage(concat("the request of ", command_, " has no key ", shown(key),
-                       suggestion(key, known_)));
+    throw_usage(
+        concat("the request of ", command_, " has no key ", shown(key), suggestion(key, known_)));
   }
 
  private:
@@ -175,7 +175,7 @@ json train(Keys& keys, Listener& listener) {
   library::TrainRequest::fields(request,
                                 [&](const char* name, auto& field) { keys.take(name, field); });
   keys.finish();
-  return library::to_value(app::run_training(request, listener));
+  return library::to_value(app::train_network(request, listener));
 }
 
 json evaluate(Keys& keys, Listener& listener) {

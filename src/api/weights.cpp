@@ -33,8 +33,7 @@ void read_all(const medurwkv_weights& weights) {
     weights.file.read(
         [&](const weights::TensorInfo& tensor, std::uint64_t at, std::string_view piece) {
           const auto size = static_cast<std::uint64_t>(weights::size_of(tensor.type));
-          weights::to_floats(tensor.type, piece,
-                             values[places.at(tensor.name)].data() + at / size);
+          weights::to_floats(tensor.type, piece, values[places.at(tensor.name)].data() + at / size);
         });
     weights.values = std::move(values);
   });
@@ -66,14 +65,13 @@ medurwkv_code medurwkv_weights_tensor(const medurwkv_weights* weights, size_t in
                                       medurwkv_tensor* out) {
   return api::guarded([&] {
     const weights::TensorInfo& own = tensor_at(weights, index);
-    api::hand_out(
-        medurwkv_tensor{.struct_size = 0,
-                        .name = own.name.c_str(),
-                        .type = weights::to_string(own.type),
-                        .shape = own.shape.data(),
-                        .dimensions = own.shape.size(),
-                        .elements = static_cast<std::uint64_t>(element_count(own.shape))},
-        out, "out");
+    api::hand_out(medurwkv_tensor{.struct_size = 0,
+                                  .name = own.name.c_str(),
+                                  .type = weights::to_string(own.type),
+                                  .shape = own.shape.data(),
+                                  .dimensions = own.shape.size(),
+                                  .elements = static_cast<std::uint64_t>(element_count(own.shape))},
+                  out, "out");
   });
 }
 
@@ -83,8 +81,8 @@ medurwkv_code medurwkv_weights_read(const medurwkv_weights* weights, size_t inde
     const weights::TensorInfo& own = tensor_at(weights, index);
     const auto count = static_cast<std::uint64_t>(element_count(own.shape));
     if (elements != count) {
-      throw_usage(concat("tensor ", own.name, " has ", count, " elements, there is room for ",
-                         elements));
+      throw_usage(
+          concat("tensor ", own.name, " has ", count, " elements, there is room for ", elements));
     }
     if (count == 0) return;
     api::given(out, "out");

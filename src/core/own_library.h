@@ -7,8 +7,8 @@
 namespace medurwkv {
 
 /// What the environment variable names; else beside the program as in a build folder, or in
-/// ../lib/medurwkv as installed. Nothing where it is in none of them, or where the system does not
-/// say where the program lies (no /proc).
+/// ../lib/medurwkv as installed; else beside the shared library that this code is part of, or in
+/// medurwkv/ there. Nothing where it is in none of them.
 std::optional<std::filesystem::path> own_library(const char* variable, const char* name);
 
 }  // namespace medurwkv

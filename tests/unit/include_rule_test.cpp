@@ -72,6 +72,7 @@ const std::map<std::string, std::set<std::string>>& named_folders() {
        {"library", "native", "measure", "judge/report", "predict", "maps", "data/check",
         "data/feed"}},
       {"cli", {"app"}},
+      {"api", {"app"}},
   };
   return table;
 }
