@@ -6,7 +6,7 @@ PREFIX ?= /usr/local
 DEMO_OUT ?= demo-out
 export JOBS
 
-.PHONY: help packages build build-tests runtime demo test test-long test-peers conformance bench bench-peers lint install clean
+.PHONY: help packages build build-tests runtime demo wheel test test-long test-peers conformance bench bench-peers lint install clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -38,6 +38,9 @@ test-peers: packages  ## the tests that compute, against a recent LibTorch from 
 
 conformance: packages  ## docs/conformance.md: the judge's profiles beside the packages of their names
 	@scripts/test-peers conformance
+
+wheel: packages  ## a Python wheel with every library inside, in build-wheel/dist, tested in an empty environment
+	@scripts/build-wheel
 
 bench: packages  ## kernels and networks against their peers, about an hour; BENCH_ARGS narrows it
 	@scripts/build release -DMEDURWKV_BENCH=ON

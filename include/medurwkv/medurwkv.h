@@ -134,6 +134,17 @@ typedef struct medurwkv_image {
   int32_t sample;                                   /* medurwkv_sample */
 } medurwkv_image;
 
+/* An image file of any format that is read (docs/read-data.md), decoded. */
+typedef struct medurwkv_picture medurwkv_picture;
+MEDURWKV_API medurwkv_code medurwkv_picture_read(const char* path, medurwkv_picture** out);
+
+/* The picture as an image; its data live as long as the picture. NULL pointers are refused. */
+MEDURWKV_API medurwkv_code medurwkv_picture_image(const medurwkv_picture* picture,
+                                                  medurwkv_image* out);
+
+/* NULL is allowed. */
+MEDURWKV_API void medurwkv_picture_free(medurwkv_picture* picture);
+
 /* Where the answer goes: memory of the caller, at the image's own size. NULL: not wanted. */
 typedef struct medurwkv_result {
   size_t struct_size;

@@ -49,6 +49,7 @@ struct Free {
   void operator()(medurwkv_model* model) const { medurwkv_close(model); }
   void operator()(medurwkv_scores* scores) const { medurwkv_scores_free(scores); }
   void operator()(medurwkv_weights* weights) const { medurwkv_weights_close(weights); }
+  void operator()(medurwkv_picture* picture) const { medurwkv_picture_free(picture); }
   void operator()(char* text) const { medurwkv_free(text); }
 };
 template <class T>
@@ -112,6 +113,22 @@ class Image {
   [[nodiscard]] const medurwkv_image& c() const { return image_; }
 
  private:
+  medurwkv_image image_ = detail::sized<medurwkv_image>();
+};
+
+/// An image file of any format that is read, decoded.
+class Picture {
+ public:
+  explicit Picture(const std::string& path) {
+    medurwkv_picture* out = nullptr;
+    detail::check(medurwkv_picture_read(path.c_str(), &out));
+    picture_.reset(out);
+    detail::check(medurwkv_picture_image(picture_.get(), &image_));
+  }
+  [[nodiscard]] const medurwkv_image& c() const { return image_; }
+
+ private:
+  detail::Owner<medurwkv_picture> picture_;
   medurwkv_image image_ = detail::sized<medurwkv_image>();
 };
 
@@ -189,15 +206,17 @@ class Model {
     return out;
   }
 
-  template <class Sample>
-  [[nodiscard]] Segmentation segment(const Image<Sample>& image,
+  /// An Image or a Picture.
+  template <class OneImage>
+  requires requires(const OneImage& image) { image.c().sample; }
+  [[nodiscard]] Segmentation segment(const OneImage& image,
                                      const SegmentOptions& options = {}) const {
-    return std::move(segment(std::span<const Image<Sample>>(&image, 1), options).front());
+    return std::move(segment(std::span<const OneImage>(&image, 1), options).front());
   }
 
   /// Each image of any size.
-  template <class Sample>
-  [[nodiscard]] std::vector<Segmentation> segment(std::span<const Image<Sample>> images,
+  template <class OneImage>
+  [[nodiscard]] std::vector<Segmentation> segment(std::span<const OneImage> images,
                                                   const SegmentOptions& options = {}) const {
     const auto classes = static_cast<std::size_t>(description().class_count);
     std::vector<medurwkv_image> from;

@@ -15,6 +15,7 @@
 
 #include "api/guard.h"
 #include "core/threads.h"
+#include "data/codecs/read.h"
 #include "native/engine.h"
 #include "predict/predictor.h"
 #include "predict/tile_run.h"
@@ -235,6 +236,39 @@ medurwkv_code medurwkv_class_color(const medurwkv_model* model, int32_t label, u
     const auto& color = classes[static_cast<std::size_t>(label)].color;
     std::copy(color.begin(), color.end(), rgb);
   });
+}
+
+struct medurwkv_picture {
+  data::Image image;
+};
+
+medurwkv_code medurwkv_picture_read(const char* path, medurwkv_picture** out) {
+  return api::guarded([&] {
+    api::given(out, "out") = nullptr;
+    *out = new medurwkv_picture{data::read_image(&api::given(path, "path"))};
+  });
+}
+
+medurwkv_code medurwkv_picture_image(const medurwkv_picture* picture, medurwkv_image* out) {
+  return api::guarded([&] {
+    const data::Image& own = api::given(picture, "picture").image;
+    api::hand_out(medurwkv_image{.struct_size = 0,
+                                 .data = own.bytes.data(),
+                                 .width = own.width,
+                                 .height = own.height,
+                                 .channels = own.channels,
+                                 .row_stride = 0,
+                                 .pixel_stride = 0,
+                                 .channel_stride = 0,
+                                 .sample = own.type == data::SampleType::u8    ? MEDURWKV_UINT8
+                                           : own.type == data::SampleType::u16 ? MEDURWKV_UINT16
+                                                                               : MEDURWKV_FLOAT32},
+                  out, "out");
+  });
+}
+
+void medurwkv_picture_free(medurwkv_picture* picture) {
+  delete picture;
 }
 
 medurwkv_code medurwkv_segment(medurwkv_model* model, const medurwkv_image* images, size_t count,

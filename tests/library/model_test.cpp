@@ -152,6 +152,24 @@ TEST(LibraryModel, DecidesAsAsked) {
   EXPECT_TRUE(model.segment(image_of(from), {.with_probabilities = false}).probabilities.empty());
 }
 
+TEST(LibraryModel, ReadsImageFiles) {
+  const Picture from = picture(70, 50, 3);
+  const medurwkv::test::TemporaryFolder folder;
+  const std::string file = (folder.path() / "image.ppm").string();
+  {
+    std::ofstream out(file, std::ios::binary);
+    out << "P6\n70 50\n255\n";
+    out.write(reinterpret_cast<const char*>(from.samples.data()),
+              static_cast<std::streamsize>(from.samples.size()));
+  }
+  const medurwkv::Picture read(file);
+  EXPECT_EQ(read.c().width, 70);
+  EXPECT_EQ(read.c().channels, 3);
+  const medurwkv::Model model(model_file());
+  EXPECT_EQ(model.segment(read).probabilities, model.segment(image_of(from)).probabilities);
+  EXPECT_THROW(medurwkv::Picture("nowhere.png"), medurwkv::Failure);
+}
+
 TEST(LibraryModel, SegmentsABatchReportsAndStops) {
   const medurwkv::Model model(model_file());
   const std::vector<Picture> pictures{picture(30, 20, 3), picture(20, 40, 1), picture(64, 64, 3)};
