@@ -15,6 +15,8 @@
 #ifndef MEDURWKV_MEDURWKV_H
 #define MEDURWKV_MEDURWKV_H
 
+/* C, not C++: NOLINTBEGIN(readability-identifier-naming,modernize-*) */
+
 #include <stddef.h>
 #include <stdint.h>
 
@@ -269,5 +271,7 @@ MEDURWKV_API medurwkv_code medurwkv_run(const char* command, const char* request
 #ifdef __cplusplus
 }
 #endif
+
+/* NOLINTEND(readability-identifier-naming,modernize-*) */
 
 #endif

@@ -19,7 +19,8 @@
 
 // The inner namespace changes with the interface's major number, so that programs of two of them
 // can be linked together.
-namespace medurwkv::inline v0 {
+namespace medurwkv {
+inline namespace v0 {
 
 /// What every call throws that fails. what() says why.
 class Failure : public std::runtime_error {
@@ -435,4 +436,5 @@ struct Listener {
   return answer.get();
 }
 
-}  // namespace medurwkv::inline v0
+}  // namespace v0
+}  // namespace medurwkv

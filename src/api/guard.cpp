@@ -1,6 +1,5 @@
 #include "api/guard.h"
 
-#include <cstdlib>
 #include <exception>
 #include <new>
 
@@ -62,8 +61,7 @@ medurwkv_code code_of_exception() {
 }
 
 char* text_for_caller(const std::string& text) {
-  auto* const out = static_cast<char*>(std::malloc(text.size() + 1));
-  if (out == nullptr) throw std::bad_alloc();
+  auto* const out = new char[text.size() + 1];
   std::memcpy(out, text.c_str(), text.size() + 1);
   return out;
 }
@@ -86,6 +84,6 @@ int medurwkv_api_minor(void) {
   return MEDURWKV_API_MINOR;
 }
 
-void medurwkv_free(char* text) {
-  std::free(text);
+void medurwkv_free(char* text) {  // NOLINT(readability-non-const-parameter): it is freed
+  delete[] text;
 }

@@ -19,7 +19,8 @@ struct medurwkv_scores {
 
 namespace {
 
-using namespace medurwkv;
+// The functions of the C interface stand outside the namespace.
+using namespace medurwkv;  // NOLINT(google-build-using-namespace)
 
 /// One slice of the caller's labels, without gaps.
 data::LabelMap slice_of(const medurwkv_labels& from, std::int64_t z) {

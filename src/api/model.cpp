@@ -22,7 +22,8 @@
 
 namespace {
 
-using namespace medurwkv;
+// The functions of the C interface stand outside the namespace.
+using namespace medurwkv;  // NOLINT(google-build-using-namespace)
 
 /// A file of memory, which lives as long as a model may read it again.
 class MemoryFile {

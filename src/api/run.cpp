@@ -23,7 +23,8 @@
 
 namespace {
 
-using namespace medurwkv;
+// The functions of the C interface stand outside the namespace.
+using namespace medurwkv;  // NOLINT(google-build-using-namespace)
 using nlohmann::json;
 
 /// Passes the work's reports on to the caller's functions.
@@ -40,12 +41,12 @@ class CallerListener : public Listener {
   void progress(const std::string& what, std::int64_t done, std::int64_t total,
                 const std::string& detail) override {
     if (to_.progress == nullptr) return;
-    if (to_.progress(to_.user, what.c_str(), done, total, detail.c_str()) != 0) stop_ = SIGINT_;
+    if (to_.progress(to_.user, what.c_str(), done, total, detail.c_str()) != 0) stop_ = ctrl_c;
   }
   [[nodiscard]] int stop_signal() const override { return stop_.load(std::memory_order_relaxed); }
 
  private:
-  static constexpr int SIGINT_ = 2;  // as if a user had pressed Ctrl-C
+  static constexpr int ctrl_c = 2;  ///< SIGINT
 
   medurwkv_listener to_;
   StopSignal stop_{0};

@@ -18,7 +18,8 @@ struct medurwkv_weights {
 
 namespace {
 
-using namespace medurwkv;
+// The functions of the C interface stand outside the namespace.
+using namespace medurwkv;  // NOLINT(google-build-using-namespace)
 
 /// Reads all tensors, so that what is given is checked against the file's checksum.
 void read_all(const medurwkv_weights& weights) {
