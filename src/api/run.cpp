@@ -15,11 +15,9 @@
 #include "app/evaluate.h"
 #include "app/inspect.h"
 #include "app/train.h"
-#include "core/files.h"
 #include "core/text.h"
 #include "core/threads.h"
 #include "library/json.h"
-#include "weights/model_file.h"
 
 namespace {
 
@@ -104,15 +102,7 @@ json inspect(Keys& keys, Listener& /*listener*/) {
       .take("size", request.size)
       .take("names", names)
       .finish();
-  const app::Inspected subject = app::inspect(request);
-  json out = subject.plan ? app::to_json(plan::count(*subject.plan)) : json::object();
-  out["about"] = subject.about;
-  if (subject.plan) {
-    out["network"] = weights::to_json(*subject.network);
-    out["size"] = {subject.input.height, subject.input.width};
-  }
-  if (names) out["tensors"] = app::tensor_list(subject);
-  return out;
+  return app::answer_of(app::inspect(request), names);
 }
 
 json convert(Keys& keys, Listener& /*listener*/) {
@@ -127,14 +117,7 @@ json convert(Keys& keys, Listener& /*listener*/) {
       .take("encoder", request.encoder)
       .take("force", request.force)
       .finish();
-  const weights::Converted done = app::convert(request);
-  json out{{"content", done.content},
-           {"tensors", done.tensors},
-           {"left_out", done.left_out},
-           {"file", request.to.string()},
-           {"sha256", sha256_file(request.to)}};
-  if (done.network) out["network"] = weights::to_json(*done.network);
-  return out;
+  return app::answer_of(request, app::convert(request));
 }
 
 json check(Keys& keys, Listener& listener) {
@@ -144,16 +127,7 @@ json check(Keys& keys, Listener& listener) {
       .take("against", request.against)
       .take("fix", request.fix)
       .finish();
-  const app::CheckResult result = app::check_data(request, listener);
-  json out = data::to_json(result.report);
-  out["sound"] = result.is_sound();
-  if (result.repaired) {
-    out["fixed"] = {{"folder", request.fix.string()},
-                    {"pairs", result.repaired->written},
-                    {"repairs", result.repaired->repairs},
-                    {"errors", result.repaired->report.errors()}};
-  }
-  return out;
+  return app::answer_of(request, app::check_data(request, listener));
 }
 
 json split(Keys& keys, Listener& listener) {

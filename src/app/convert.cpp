@@ -1,11 +1,15 @@
 #include "app/convert.h"
 
+#include <nlohmann/json.hpp>
+
 #include "app/places.h"
 #include "core/error.h"
+#include "core/files.h"
 #include "core/output.h"
 #include "core/text.h"
 #include "net/config.h"
 #include "plan/plan.h"
+#include "weights/model_file.h"
 
 namespace medurwkv::app {
 namespace {
@@ -46,6 +50,15 @@ weights::Converted convert(const ConvertRequest& request) {
   }
   remove_leftovers(request.to.parent_path(), {request.to.filename().string()});
   return weights::convert(conversion);
+}
+
+nlohmann::json answer_of(const ConvertRequest& request, const weights::Converted& done) {
+  nlohmann::json out{
+      {"content", done.content},     {"tensors", done.tensors},
+      {"left_out", done.left_out},   {"temperature_left_out", done.temperature_left_out},
+      {"file", request.to.string()}, {"sha256", sha256_file(request.to)}};
+  if (done.network) out["network"] = weights::to_json(*done.network);
+  return out;
 }
 
 }  // namespace medurwkv::app

@@ -7,6 +7,8 @@
 #include <string>
 #include <vector>
 
+#include <nlohmann/json_fwd.hpp>
+
 #include "weights/convert.h"
 
 namespace medurwkv::app {
@@ -23,5 +25,8 @@ struct ConvertRequest {
 
 /// Throws Error.
 weights::Converted convert(const ConvertRequest& request);
+
+/// The answer of --json, and of the library's command.
+nlohmann::json answer_of(const ConvertRequest& request, const weights::Converted& done);
 
 }  // namespace medurwkv::app

@@ -1,5 +1,7 @@
 #include "app/data_check.h"
 
+#include <nlohmann/json.hpp>
+
 #include "app/places.h"
 #include "core/output.h"
 #include "data/check/repair.h"
@@ -24,6 +26,18 @@ CheckResult check_data(const CheckRequest& request, Listener& listener) {
     out.repaired = Repaired{.written = repaired.written,
                             .repairs = repaired.repairs.size(),
                             .report = data::check_dataset(request.fix, {}, listener)};
+  }
+  return out;
+}
+
+nlohmann::json answer_of(const CheckRequest& request, const CheckResult& result) {
+  nlohmann::json out = data::to_json(result.report);
+  out["sound"] = result.is_sound();
+  if (result.repaired) {
+    out["fixed"] = {{"folder", request.fix.string()},
+                    {"pairs", result.repaired->written},
+                    {"repairs", result.repaired->repairs},
+                    {"errors", result.repaired->report.errors()}};
   }
   return out;
 }

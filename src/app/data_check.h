@@ -5,6 +5,8 @@
 #include <filesystem>
 #include <optional>
 
+#include <nlohmann/json_fwd.hpp>
+
 #include "app/set.h"
 #include "core/listener.h"
 #include "data/check/faults.h"
@@ -38,5 +40,8 @@ struct CheckResult {
 /// Reads every file. Throws Error for a root that cannot be opened, for options that do not fit and
 /// for a copy that cannot be written, and Stopped.
 CheckResult check_data(const CheckRequest& request, Listener& listener);
+
+/// The answer of --json, and of the library's command.
+nlohmann::json answer_of(const CheckRequest& request, const CheckResult& result);
 
 }  // namespace medurwkv::app

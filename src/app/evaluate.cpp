@@ -180,6 +180,11 @@ void refuse_without_groups(const EvaluateRequest& request, const std::vector<dat
 judge::Lengths lengths_of(const EvaluateRequest& request) {
   judge::Lengths out{.spacing = {request.spacing[0], request.spacing[1], request.spacing[2]}};
   if (request.tolerances.empty()) return out;
+  std::vector<double> sorted = request.tolerances;
+  std::sort(sorted.begin(), sorted.end());
+  if (const auto twice = std::adjacent_find(sorted.begin(), sorted.end()); twice != sorted.end()) {
+    throw_usage(concat("--tolerance: ", *twice, " stands twice"));
+  }
   out.tolerance = request.tolerances.front();
   out.more_tolerances.assign(request.tolerances.begin() + 1, request.tolerances.end());
   return out;

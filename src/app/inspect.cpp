@@ -147,4 +147,16 @@ json to_json(const plan::Cost& cost) {
           {"stages", stages}};
 }
 
+json answer_of(const Inspected& inspected, bool names) {
+  const auto& plan = inspected.plan;
+  json out = plan ? to_json(plan::count(*plan)) : json::object();
+  out["about"] = inspected.about;
+  if (plan) {
+    out["network"] = weights::to_json(*inspected.network);
+    out["size"] = {inspected.input.height, inspected.input.width};
+  }
+  if (names) out["tensors"] = tensor_list(inspected);
+  return out;
+}
+
 }  // namespace medurwkv::app

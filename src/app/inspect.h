@@ -41,4 +41,8 @@ nlohmann::json tensor_list(const Inspected& inspected);
 
 nlohmann::json to_json(const plan::Cost& cost);
 
+/// The answer of --json, and of the library's command: cost, about, network, size and, with
+/// `names`, tensors.
+nlohmann::json answer_of(const Inspected& inspected, bool names);
+
 }  // namespace medurwkv::app

@@ -102,5 +102,6 @@ void add_bench(CLI::App& root);
 void add_convert(CLI::App& root);
 void add_features(CLI::App& root);
 void add_quantize(CLI::App& root);
+void add_manuals(CLI::App& root);
 
 }  // namespace medurwkv::cli

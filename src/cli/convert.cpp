@@ -31,14 +31,7 @@ int run_convert(ConvertOptions& options) {
   const weights::Converted done = app::convert(request);
   const std::string to = request.to.string();
   if (options.common.json) {
-    nlohmann::json answer{{"content", done.content},
-                          {"tensors", done.tensors},
-                          {"left_out", done.left_out},
-                          {"temperature_left_out", done.temperature_left_out},
-                          {"file", to},
-                          {"sha256", sha256_file(request.to)}};
-    if (done.network) answer["network"] = weights::to_json(*done.network);
-    print_json(answer);
+    print_json(app::answer_of(request, done));
     return exit_done;
   }
   std::cout << request.from.string() << ": " << done.content;

@@ -104,14 +104,7 @@ int run(const CheckCommand& command) {
   const app::CheckResult result = app::check_data(command.request, listener);
   const std::filesystem::path& folder = command.request.fix;
   if (command.common.json) {
-    nlohmann::json out = data::to_json(result.report);
-    if (result.repaired) {
-      out["fixed"] = {{"folder", folder.string()},
-                      {"pairs", result.repaired->written},
-                      {"repairs", result.repaired->repairs},
-                      {"errors", result.repaired->report.errors()}};
-    }
-    print_json(out);
+    print_json(app::answer_of(command.request, result));
   } else {
     print(result.report);
     if (result.repaired) print(*result.repaired, folder);

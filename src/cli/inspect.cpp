@@ -169,16 +169,8 @@ void print_tensors(const json& tensors) {
 int run_inspect(const InspectOptions& options) {
   const app::Inspected subject = app::inspect(options.request);
   const std::optional<plan::Plan>& plan = subject.plan;
-  const json tensors = options.names ? app::tensor_list(subject) : json::array();
   if (options.common.json) {
-    json out = plan ? app::to_json(plan::count(*plan)) : json::object();
-    out["about"] = subject.about;
-    if (plan) {
-      out["network"] = weights::to_json(*subject.network);
-      out["size"] = {subject.input.height, subject.input.width};
-    }
-    if (options.names) out["tensors"] = tensors;
-    print_json(out);
+    print_json(app::answer_of(subject, options.names));
     return exit_done;
   }
   if (options.request.file.empty()) {
@@ -191,7 +183,7 @@ int run_inspect(const InspectOptions& options) {
     std::cout << "\n";
     print_table(plan::count(*plan));
   }
-  if (options.names) print_tensors(tensors);
+  if (options.names) print_tensors(app::tensor_list(subject));
   return exit_done;
 }
 

@@ -217,6 +217,7 @@ int run(int count, char** arguments) {
   add_features(root);
   add_quantize(root);
   add_bench(root);
+  add_manuals(root);
   try {
     refuse_empty_words(count, arguments);
     root.parse(count, arguments);

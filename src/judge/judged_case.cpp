@@ -26,8 +26,11 @@ void check_lengths(const Lengths& lengths) {
   if (!usable(spacing.x) || !usable(spacing.y) || !usable(spacing.z)) {
     throw_usage(concat("pixel spacing ", spacing.x, ",", spacing.y, ": expected positive lengths"));
   }
-  if (lengths.tolerance && !(std::isfinite(*lengths.tolerance) && *lengths.tolerance >= 0)) {
-    throw_usage(concat("tolerance ", *lengths.tolerance, ": expected a length from 0 on"));
+  std::vector<double> tolerances = lengths.more_tolerances;
+  if (lengths.tolerance) tolerances.push_back(*lengths.tolerance);
+  for (const double tolerance : tolerances) {
+    if (std::isfinite(tolerance) && tolerance >= 0) continue;
+    throw_usage(concat("tolerance ", tolerance, ": expected a length from 0 on"));
   }
 }
 

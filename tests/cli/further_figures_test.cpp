@@ -154,6 +154,7 @@ TEST_F(FurtherFigures, FurtherMetricsAndTablesArePrinted) {
   EXPECT_TRUE(
       contains(told.at("command").get<std::string>(), "--tolerance 0.5,1 --metrics mcc,cldice"));
   EXPECT_EQ(told.at("more_tolerances"), json{1.0});
+  EXPECT_TRUE(contains(evaluate({"--tolerance", "1,2,1"}).err, "1 stands twice"));
   const Outcome unknown = evaluate({"--metrics", "mmc"});
   EXPECT_EQ(unknown.code, 2);
   EXPECT_TRUE(contains(unknown.err, "did you mean mcc")) << unknown.err;

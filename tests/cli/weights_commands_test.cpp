@@ -195,7 +195,7 @@ TEST_F(WeightsCommands, ARunThatStartsOverAsksForItsFile) {
   std::vector<std::string> with = words;
   with.emplace_back("--resume");
   const std::string other = path("other.safetensors").string();
-  ASSERT_EQ(run_program({"convert", model(), other, "--encoder"}).code, 0);
+  ASSERT_EQ(run_program({"convert", model(), other, "--encoder", "--force"}).code, 0);
   std::vector<std::string> with_other = with;
   std::replace(with_other.begin(), with_other.end(), adapter(), other);
   with_other.insert(with_other.end(), {"--wkv", "released32"});

@@ -191,6 +191,8 @@ TEST(ReportHtml, IsBalancedEscapedAndSelfContained) {
   EXPECT_NE(html.find("alt=\"alt &quot;text&quot;\" src=\"data:image/png;base64,iVBORw==\""),
             std::string::npos);
   EXPECT_NE(html.find("2 of 3"), std::string::npos);
+  // A picture of 2 x 480 pixels is not drawn as wide as its column.
+  EXPECT_NE(html.find("max-height: 30rem"), std::string::npos);
   EXPECT_NE(html.find("medurwkv evaluate &#39;a &amp; b&#39;"), std::string::npos);
 }
 
