@@ -51,8 +51,11 @@ void ensure_environment(char** arguments) {
     need("ONEDNN_MAX_CPU_ISA", isa->onednn);
     need("ATEN_CPU_CAPABILITY", isa->libtorch);
   }
+  if (!missing) return;
+  // Started by a loader of its own (packaging/launcher.c), the loader is what runs.
+  const char* const launcher = std::getenv("MEDURWKV_LAUNCHER");
   // When this fails the program still works, only slower on a busy machine.
-  if (missing) ::execv("/proc/self/exe", arguments);
+  ::execv(launcher != nullptr ? launcher : "/proc/self/exe", arguments);
 }
 
 /// Opens the standard streams that are closed. Else the next file that is opened would get such a
