@@ -1,5 +1,6 @@
-/* What is called in the tarball: starts the program by the loader and with the libraries that lie beside this file, so that it
- * needs nothing of the system but its kernel, no shell either. Linked statically. */
+/* What is called in the tarball: starts the program by the loader and with the libraries that lie
+ * beside this file, so that it needs nothing of the system but its kernel, no shell either. Linked
+ * statically. */
 #include <errno.h>
 #include <limits.h>
 #include <stdio.h>
