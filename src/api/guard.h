@@ -42,19 +42,29 @@ T& given(T* pointer, const char* name) {
 /// Throws a usage Error where the caller did not set struct_size.
 template <class Struct>
 void check_size(const Struct& from, const char* name) {
-  if (from.struct_size < sizeof(std::size_t)) {
+  // No version has a struct so large: it was not set at all.
+  constexpr std::size_t most = 4096;
+  if (from.struct_size < sizeof(std::size_t) || from.struct_size > most) {
     throw_usage(concat(name, ".struct_size is ", from.struct_size,
                        "; set it to sizeof of the struct, as MEDURWKV_NEW does"));
   }
 }
 
-/// A struct as its caller knows it: fields beyond its size are 0. Null gives the defaults.
+/// A struct as its caller knows it: fields beyond its size are 0. Null gives the defaults. Throws a
+/// usage Error for what a later caller asks for in fields that are not known here: passing them
+/// over would answer another question.
 template <class Struct>
 Struct taken(const Struct* from, const char* name) {
   Struct out{};
   if (from == nullptr) return out;
   check_size(*from, name);
   std::memcpy(&out, from, std::min(from->struct_size, sizeof(Struct)));
+  const char* const bytes = reinterpret_cast<const char*>(from);
+  for (std::size_t i = sizeof(Struct); i < from->struct_size; ++i) {
+    if (bytes[i] == 0) continue;
+    throw_usage(concat(name, " has a field set that this library (", medurwkv_version(),
+                       ") does not know; it needs a later one"));
+  }
   return out;
 }
 

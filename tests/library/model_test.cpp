@@ -248,6 +248,8 @@ TEST(LibraryModel, RefusesWrongArguments) {
   bad.struct_size = 0;
   EXPECT_EQ(code_of(bad), MEDURWKV_USAGE);
   EXPECT_NE(std::string(medurwkv_message()).find("struct_size is 0"), std::string::npos);
+  bad.struct_size = std::size_t{1} << 40;
+  EXPECT_EQ(code_of(bad), MEDURWKV_USAGE);
   bad = good;
   bad.width = 0;
   EXPECT_EQ(code_of(bad), MEDURWKV_USAGE);
@@ -283,7 +285,7 @@ TEST(LibraryModel, KnowsOlderAndNewerCallers) {
     medurwkv_image known;
     double unknown;
   };
-  LaterImage images[2]{{image_of(from).c(), 1.5}, {image_of(from).c(), 2.5}};
+  LaterImage images[2]{{image_of(from).c(), 0}, {image_of(from).c(), 0}};
   images[0].known.struct_size = images[1].known.struct_size = sizeof(LaterImage);
   struct EarlierResult {
     std::size_t struct_size;
@@ -299,6 +301,12 @@ TEST(LibraryModel, KnowsOlderAndNewerCallers) {
       << medurwkv_message();
   EXPECT_TRUE(
       std::all_of(labels.begin(), labels.end(), [](std::uint8_t label) { return label < 2; }));
+  // What a later program asks for beyond is refused, not passed over.
+  images[1].unknown = 2.5;
+  EXPECT_EQ(medurwkv_segment(model.c(), &images[0].known, 2, nullptr,
+                             reinterpret_cast<medurwkv_result*>(results)),
+            MEDURWKV_USAGE);
+  EXPECT_NE(std::string(medurwkv_message()).find("needs a later one"), std::string::npos);
   // What is written is not more than the caller has room for.
   struct {
     std::size_t struct_size = sizeof(std::size_t) + 2 * sizeof(std::int32_t);
