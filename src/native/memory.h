@@ -1,5 +1,6 @@
-// Memory of programs: what they run over lies in huge pages where the system gives them, so that
-// running does not wait for the page tables. Relies on the standard library and Linux's madvise.
+// Memory that a program keeps: large pieces, in huge pages where the system has them, so that
+// neither reading weights nor running over them waits for the page tables. Relies on the standard
+// library, Linux's madvise and /proc/buddyinfo.
 #pragma once
 
 #include <cstddef>
@@ -17,13 +18,13 @@ struct FreeMemory {
 /// Aligned to 64 bytes at least.
 using Memory = std::unique_ptr<std::byte, FreeMemory>;
 
-/// Huge pages are worth it where memory is run over again and again. Getting them is not free: on a
-/// machine whose memory is full of the files' cache the system first makes room for them, which
-/// doubled the time of reading 800 MB.
-enum class Pages { ordinary, huge };
+/// Not zeroed. Throws std::bad_alloc. Huge pages are asked for where enough of them lie free: on a
+/// machine whose memory is full of the files' cache the kernel would make room for each first,
+/// which doubled the time of reading 800 MB.
+Memory memory_of(std::int64_t bytes);
 
-/// Not zeroed. Throws std::bad_alloc.
-Memory memory_of(std::int64_t bytes, Pages pages);
+/// Bytes that lie free in pieces of a huge page at least; 0 where the kernel does not say.
+std::int64_t free_in_huge_pages();
 
 /// Pieces that live as long as all of them.
 class Arena {

@@ -199,7 +199,7 @@ void Program::run(const float* input, std::span<float* const> outputs, std::byte
 }
 
 Memory workspace_for(const Program& program) {
-  return memory_of(program.workspace_bytes(), Pages::huge);
+  return memory_of(program.workspace_bytes());
 }
 
 std::int64_t program_memory(const plan::Plan& recorded, Precision precision, const Ranges& ranges) {

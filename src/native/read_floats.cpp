@@ -32,7 +32,7 @@ std::int64_t bytes_of(const net::ParameterSpec& spec) {
 }  // namespace
 
 Tensors::Tensors(const std::vector<net::ParameterSpec>& specs)
-    : memory_(memory_of(float_bytes(specs), Pages::ordinary)) {
+    : memory_(memory_of(float_bytes(specs))) {
   std::byte* next = memory_.get();
   for (const net::ParameterSpec& spec : specs) {
     if (spec.integer) continue;
