@@ -10,23 +10,28 @@ namespace medurwkv::judge {
 namespace {
 
 constexpr double infinity = std::numeric_limits<double>::infinity();
-constexpr std::uint32_t no_site = std::uint32_t{1} << 31;
+// Above every height that Length is used for.
+template <typename Length>
+constexpr Length no_site = std::numeric_limits<Length>::max() / 2 + 1;
 
 // Pixels to the nearest site of the same column and slice; no_site or more where there is none.
-std::vector<std::uint32_t> along_columns(const Mask& sites) {
+template <typename Length>
+std::vector<Length> along_columns(const Mask& sites) {
   const std::size_t width = sites.width;
-  std::vector<std::uint32_t> distance(sites.inside.size());
+  std::vector<Length> distance(sites.inside.size());
   for (std::size_t z = 0; z < sites.depth; ++z) {
     const std::uint8_t* inside = sites.inside.data() + z * width * sites.height;
-    std::uint32_t* slice = distance.data() + z * width * sites.height;
-    for (std::size_t x = 0; x < width; ++x) slice[x] = inside[x] != 0 ? 0 : no_site;
+    Length* slice = distance.data() + z * width * sites.height;
+    for (std::size_t x = 0; x < width; ++x) slice[x] = inside[x] != 0 ? 0 : no_site<Length>;
     for (std::size_t i = width; i < width * sites.height; ++i) {
-      slice[i] = inside[i] != 0 ? 0 : slice[i - width] + 1;
+      slice[i] = inside[i] != 0 ? Length{0} : static_cast<Length>(slice[i - width] + 1);
     }
     for (std::size_t y = sites.height; y-- > 1;) {
-      const std::uint32_t* below = slice + y * width;
-      std::uint32_t* row = slice + (y - 1) * width;
-      for (std::size_t x = 0; x < width; ++x) row[x] = std::min(row[x], below[x] + 1);
+      const Length* below = slice + y * width;
+      Length* row = slice + (y - 1) * width;
+      for (std::size_t x = 0; x < width; ++x) {
+        row[x] = std::min(row[x], static_cast<Length>(below[x] + 1));
+      }
     }
   }
   return distance;
@@ -129,10 +134,11 @@ class RowSearch {
 
 // All columns and slices at one height: the squared distance to the nearest site of the same column
 // and slice, at any height; then, in a volume, of the same column in any slice.
+template <typename Length>
 class CrossSection {
  public:
   CrossSection(const Mask& sites, Spacing spacing)
-      : columns_(along_columns(sites)),
+      : columns_(along_columns<Length>(sites)),
         spacing_(spacing),
         width_(sites.width),
         height_(sites.height),
@@ -141,10 +147,10 @@ class CrossSection {
 
   void load(std::size_t y) {
     for (std::size_t z = 0; z < rows_.size(); ++z) {
-      const std::uint32_t* from = columns_.data() + (z * height_ + y) * width_;
+      const Length* from = columns_.data() + (z * height_ + y) * width_;
       for (std::size_t x = 0; x < width_; ++x) {
         const double length = static_cast<double>(from[x]) * spacing_.y;
-        rows_[z][x] = from[x] >= no_site ? infinity : length * length;
+        rows_[z][x] = from[x] >= no_site<Length> ? infinity : length * length;
       }
     }
     if (rows_.size() == 1) return;
@@ -157,7 +163,7 @@ class CrossSection {
   [[nodiscard]] const std::vector<double>& row(std::size_t z) const { return rows_[z]; }
 
  private:
-  std::vector<std::uint32_t> columns_;
+  std::vector<Length> columns_;
   Spacing spacing_;
   std::size_t width_;
   std::size_t height_;
@@ -168,6 +174,36 @@ class CrossSection {
 
 bool has_inside(const std::uint8_t* row, std::size_t width) {
   return std::find(row, row + width, 1) != row + width;
+}
+
+// For each site of `from`, in their order, the squared distance to the nearest one of `to`.
+template <typename Length>
+void answer(const Mask& from, const Mask& to, Spacing spacing, std::vector<double>& out) {
+  // In a volume rows are visited height by height, but answered slice by slice.
+  std::vector<std::size_t> place(from.depth * from.height);
+  std::size_t count = 0;
+  for (std::size_t r = 0; r < place.size(); ++r) {
+    place[r] = count;
+    const std::uint8_t* row = from.inside.data() + r * from.width;
+    count += static_cast<std::size_t>(std::count(row, row + from.width, 1));
+  }
+  CrossSection<Length> section(to, spacing);
+  RowSearch search;
+  for (std::size_t y = 0; y < from.height; ++y) {
+    bool loaded = false;
+    for (std::size_t z = 0; z < from.depth; ++z) {
+      const std::size_t r = z * from.height + y;
+      const std::uint8_t* row = from.inside.data() + r * from.width;
+      if (!has_inside(row, from.width)) continue;
+      if (!loaded) section.load(y);
+      loaded = true;
+      search.start(section.row(z), spacing.x);
+      std::size_t at = place[r];
+      for (std::size_t x = 0; x < from.width; ++x) {
+        if (row[x] != 0) out[at++] = search.value(x);
+      }
+    }
+  }
 }
 
 }  // namespace
@@ -211,30 +247,11 @@ std::vector<double> squared_distances(const Mask& from, const Mask& to, Spacing 
   std::vector<double> out(
       static_cast<std::size_t>(std::count(from.inside.begin(), from.inside.end(), 1)));
   if (out.empty()) return out;
-  // In a volume rows are visited height by height, but answered slice by slice.
-  std::vector<std::size_t> place(from.depth * from.height);
-  std::size_t count = 0;
-  for (std::size_t r = 0; r < place.size(); ++r) {
-    place[r] = count;
-    const std::uint8_t* row = from.inside.data() + r * from.width;
-    count += static_cast<std::size_t>(std::count(row, row + from.width, 1));
-  }
-  CrossSection section(to, spacing);
-  RowSearch search;
-  for (std::size_t y = 0; y < from.height; ++y) {
-    bool loaded = false;
-    for (std::size_t z = 0; z < from.depth; ++z) {
-      const std::size_t r = z * from.height + y;
-      const std::uint8_t* row = from.inside.data() + r * from.width;
-      if (!has_inside(row, from.width)) continue;
-      if (!loaded) section.load(y);
-      loaded = true;
-      search.start(section.row(z), spacing.x);
-      std::size_t at = place[r];
-      for (std::size_t x = 0; x < from.width; ++x) {
-        if (row[x] != 0) out[at++] = search.value(x);
-      }
-    }
+  // Half the memory, for all but the tallest masks.
+  if (to.height < no_site<std::uint16_t>) {
+    answer<std::uint16_t>(from, to, spacing, out);
+  } else {
+    answer<std::uint32_t>(from, to, spacing, out);
   }
   return out;
 }

@@ -88,6 +88,20 @@ TEST(SquaredDistances, HonoursAnisotropicSpacing) {
 }
 
 // By hand, in the order of the pixels asked for.
+// On both sides of the height where lengths no longer fit 16 bits; the column beside has no site.
+TEST(SquaredDistances, OfTallMasksAreExact) {
+  for (const std::size_t height : {32767U, 32768U, 32769U, 70000U}) {
+    Mask site{2, height, std::vector<std::uint8_t>(2 * height, 0)};
+    site.inside[0] = 1;
+    const auto distances = squared_distances(whole(site), site, {});
+    for (std::size_t y = 0; y < height; y += height - 1) {
+      const auto squared = static_cast<double>(y) * static_cast<double>(y);
+      EXPECT_EQ(distances[2 * y], squared) << height;
+      EXPECT_EQ(distances[2 * y + 1], squared + 1) << height;
+    }
+  }
+}
+
 TEST(SquaredDistances, AreOfThePixelsAskedFor) {
   EXPECT_EQ(squared_distances(mask_of({"..#", "#.."}), mask_of({"#..", "..."}), {}),
             (std::vector<double>{4, 1}));
