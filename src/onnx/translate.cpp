@@ -4,7 +4,6 @@
 #include <cstddef>
 #include <limits>
 #include <map>
-#include <numbers>
 #include <optional>
 
 #include "core/error.h"
@@ -135,8 +134,7 @@ std::vector<Name> tanh(const Step& step) {
 
 /// x / 2 (1 + erf(x / sqrt 2)): opset 17 has no Gelu.
 std::vector<Name> gelu(const Step& step) {
-  const Name scaled = step.node(
-      "Mul", {step.in(0), step.graph.number(static_cast<float>(1 / std::numbers::sqrt2))});
+  const Name scaled = step.node("Div", {step.in(0), step.node("Sqrt", {step.graph.number(2)})});
   const Name share = step.node("Add", {step.node("Erf", {scaled}), step.graph.number(1)});
   const Name half = step.node("Mul", {step.in(0), step.graph.number(0.5F)});
   return {step.node("Mul", {half, share})};

@@ -19,6 +19,11 @@ REAL = np.dtype(sys.argv[2])
 TYPES = {onnx.TensorProto.FLOAT: REAL, onnx.TensorProto.UINT8: np.dtype("uint8"), onnx.TensorProto.INT64: np.dtype("int64")}
 
 
+def decimal(number):
+    """The number that its author wrote: an attribute is float32."""
+    return REAL.type(str(np.float32(number)))
+
+
 def divided(a, b):
     return a // b if a.dtype.kind == "i" else a / b  # of whole numbers that are not negative
 
@@ -83,12 +88,12 @@ def max_pool(x, kernel_shape, strides, pads):
 def layer_norm(x, scale, bias, axis, epsilon):
     assert axis == -1
     y = x - x.mean(-1, keepdims=True)
-    return y / np.sqrt((y * y).mean(-1, keepdims=True) + REAL.type(epsilon)) * scale + bias
+    return y / np.sqrt((y * y).mean(-1, keepdims=True) + decimal(epsilon)) * scale + bias
 
 
 def batch_norm(x, scale, bias, mean, variance, epsilon):
     wide = lambda v: v[:, None, None]
-    return (x - wide(mean)) / np.sqrt(wide(variance) + REAL.type(epsilon)) * wide(scale) + wide(bias)
+    return (x - wide(mean)) / np.sqrt(wide(variance) + decimal(epsilon)) * wide(scale) + wide(bias)
 
 
 def grid_sample(x, grid, mode, padding_mode, align_corners):
@@ -134,7 +139,7 @@ def resize(x, roi, scales, sizes, mode, cubic_coeff_a, coordinate_transformation
 
 
 OPERATORS = {
-    "Add": np.add, "Sub": np.subtract, "Mul": np.multiply, "Div": divided, "Neg": np.negative, "Exp": np.exp,
+    "Add": np.add, "Sub": np.subtract, "Mul": np.multiply, "Div": divided, "Neg": np.negative, "Sqrt": np.sqrt, "Exp": np.exp,
     "Erf": lambda x: np.vectorize(erf, otypes=[REAL])(x), "Relu": lambda x: np.maximum(x, 0), "Tanh": np.tanh,
     "Sigmoid": lambda x: 1 / (1 + np.exp(-x)), "Softplus": lambda x: np.logaddexp(x, 0), "Softmax": softmax,
     "Clip": np.clip, "Identity": lambda x: x, "Cast": lambda x, to: x.astype(TYPES[to]),
