@@ -1,15 +1,19 @@
 #include "app/export.h"
 
+#include <cstdint>
 #include <map>
 #include <string>
+#include <vector>
 
 #include <nlohmann/json.hpp>
 
 #include "app/places.h"
 #include "core/error.h"
 #include "core/files.h"
+#include "core/memory.h"
 #include "core/text.h"
 #include "native/read_floats.h"
+#include "plan/plan.h"
 #include "weights/model_file.h"
 #include "weights/weights_source.h"
 
@@ -43,7 +47,14 @@ onnx::Written export_onnx(const ExportRequest& request) {
   const weights::WeightsSource file = weights::WeightsSource::open(request.model);
   const weights::ModelInfo info =
       file.understood([&] { return weights::model_info(request.model.string(), file.metadata()); });
-  const native::ReadTensors read = native::read_floats(file, plan::parameters_of(info.network));
+  const std::vector<net::ParameterSpec> parameters = plan::parameters_of(info.network);
+  if (const std::int64_t needed = native::float_bytes(parameters), left = memory_left();
+      needed > left) {
+    throw_failure(concat(request.model.string(), ": its weights take ",
+                         human_bytes(static_cast<double>(needed)), " of memory, ",
+                         memory_left_text(left), "; allow more memory"));
+  }
+  const native::ReadTensors read = native::read_floats(file, parameters);
   prepare_file(request.onnx);
   return onnx::write(request.onnx,
                      {.network = info.network,
