@@ -26,21 +26,21 @@ enum { side = 1, type = 2, name = 8, raw = 9 };
 
 Message as_message(const Attribute& attribute) {
   enum : std::int64_t { real_type = 1, number_type = 2, text_type = 3, numbers_type = 7 };
-  using namespace attribute_field;
+  namespace field = attribute_field;
   Message out;
-  out.text(name, attribute.name);
+  out.text(field::name, attribute.name);
   std::visit(
       [&](const auto& value) {
         using Value = std::decay_t<decltype(value)>;
         if constexpr (std::is_same_v<Value, std::int64_t>) {
-          out.number(number, value).number(type, number_type);
+          out.number(field::number, value).number(field::type, number_type);
         } else if constexpr (std::is_same_v<Value, float>) {
-          out.real(real, value).number(type, real_type);
+          out.real(field::real, value).number(field::type, real_type);
         } else if constexpr (std::is_same_v<Value, std::string>) {
-          out.text(text, value).number(type, text_type);
+          out.text(field::text, value).number(field::type, text_type);
         } else {
-          for (const std::int64_t one : value) out.number(numbers, one);
-          out.number(type, numbers_type);
+          for (const std::int64_t one : value) out.number(field::numbers, one);
+          out.number(field::type, numbers_type);
         }
       },
       attribute.value);
