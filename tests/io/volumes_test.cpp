@@ -10,11 +10,11 @@
 #include <cstdint>
 #include <cstring>
 #include <filesystem>
+#include <fstream>
 #include <string>
 #include <vector>
 
 #include "core/files.h"
-#include "core/output.h"
 #include "core/text.h"
 #include "data/codecs/read.h"
 #include "data/layout/layout.h"
@@ -70,7 +70,8 @@ class Volumes : public ::testing::Test {
   fs::path write(const std::string& name, const std::string& bytes) {
     const fs::path file = folder_.path() / name;
     fs::create_directories(file.parent_path());
-    write_file(file, bytes);
+    // Not write_file, which waits for the disk.
+    std::ofstream(file, std::ios::binary).write(bytes.data(), std::ssize(bytes));
     return file;
   }
   [[nodiscard]] fs::path path() const { return folder_.path(); }
