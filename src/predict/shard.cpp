@@ -97,7 +97,7 @@ void refuse_missing_shards(const fs::path& out, const std::map<int, Part>& parts
     const std::string name = to_string(Shard{index, count});
     if (part == parts.end()) {
       missing.push_back(name);
-    } else if (part->second.manifest.value("complete", false) != true) {
+    } else if (!part->second.manifest.at("complete").get<bool>()) {
       begun.push_back(name);
     }
   }
@@ -317,9 +317,9 @@ Merged merge_shards(const fs::path& out, bool force, Listener& listener) {
   const FolderLock lock(out);
   const std::map<int, Part> parts = read_parts(out);
   const Part& first = parts.begin()->second;
-  refuse_missing_shards(out, parts);
   const fs::path file = out / manifest_name;
   try {
+    refuse_missing_shards(out, parts);
     refuse_other_runs(parts);
     Places places(first.images);
     for (const auto& [index, part] : parts) places.add(part);

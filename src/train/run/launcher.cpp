@@ -279,25 +279,25 @@ int port_of(const std::string& text) {
   return first + static_cast<int>(std::stoul(sha256(text).substr(0, 8), nullptr, 16) % count);
 }
 
-std::optional<LaunchedRank> launched_rank(const Environment& environment,
+std::optional<LaunchedRank> launched_rank(const Environment& variables,
                                           const std::string& rendezvous) {
-  const Variables variables(environment);
-  const Names* names = launcher_of(variables);
+  const Variables checked(variables);
+  const Names* names = launcher_of(checked);
   if (names == nullptr) {
-    refuse_variables_without_rank(variables);
+    refuse_variables_without_rank(checked);
     return std::nullopt;
   }
-  if (names != &pytorch) refuse_another_world(variables, *names);
-  LaunchedRank out = names == &pytorch ? by_pytorch(variables)
-                     : names == &slurm ? by_slurm(variables)
-                                       : read(variables, open_mpi);
+  if (names != &pytorch) refuse_another_world(checked, *names);
+  LaunchedRank out = names == &pytorch ? by_pytorch(checked)
+                     : names == &slurm ? by_slurm(checked)
+                                       : read(checked, open_mpi);
   if (out.world == 1) return out;
   if (!rendezvous.empty()) {
     out.rendezvous = rendezvous;
-  } else if (names == &pytorch && variables.text("TORCHELASTIC_USE_AGENT_STORE") == "True") {
-    out.rendezvous = beside_agent(variables);
+  } else if (names == &pytorch && checked.text("TORCHELASTIC_USE_AGENT_STORE") == "True") {
+    out.rendezvous = beside_agent(checked);
   } else {
-    out.rendezvous = meeting_place(variables, *names, out);
+    out.rendezvous = meeting_place(checked, *names, out);
   }
   return out;
 }
