@@ -16,7 +16,7 @@ inline constexpr std::int64_t panel_gap = 4;
 data::ImageSize panel_size(const data::Image& image);
 
 /// 8-bit RGB at another size.
-data::Image resized(const data::Image& image, data::ImageSize to);
+data::Image resized(const data::Image& stored, data::ImageSize to);
 
 /// 8-bit RGB images of a size of panel_size() next to each other, each in the middle of a white
 /// square of panel_side.
