@@ -1,9 +1,6 @@
 // Volumes as their slices: NIfTI, NRRD and MetaImage in folders of images and masks.
 #include <algorithm>
-#include <array>
-#include <cmath>
 #include <cstdint>
-#include <map>
 #include <optional>
 #include <string>
 #include <utility>
@@ -24,30 +21,9 @@ std::string sides_of(const Volume& volume) {
   return concat(volume.columns, " x ", volume.rows, " x ", volume.slices);
 }
 
-/// The largest distance between a corner of one volume and that of the other, in mm.
-double apart(const Volume& a, const Volume& b) {
-  double worst = 0;
-  const std::array<double, 3> last{static_cast<double>(a.columns - 1),
-                                   static_cast<double>(a.rows - 1),
-                                   static_cast<double>(a.slices - 1)};
-  for (unsigned corner = 0; corner < 8; ++corner) {
-    std::array<double, 3> between{};
-    for (std::size_t i = 0; i < 3; ++i) {
-      between.at(i) = a.placing.origin.at(i) - b.placing.origin.at(i);
-      for (std::size_t axis = 0; axis < 3; ++axis) {
-        if ((corner >> axis & 1U) == 0) continue;
-        between.at(i) +=
-            last.at(axis) * (a.placing.step.at(axis).at(i) - b.placing.step.at(axis).at(i));
-      }
-    }
-    worst = std::max(worst, std::hypot(between[0], between[1], between[2]));
-  }
-  return worst;
-}
-
 /// Why the second does not lie where the first does; empty where it does.
 std::string why_apart(const Volume& image, const Volume& other) {
-  if (image.columns != other.columns || image.rows != other.rows || image.slices != other.slices) {
+  if (image.sides() != other.sides()) {
     return concat("has ", sides_of(other), " voxels, its image ", image.file.string(), " ",
                   sides_of(image), "; resample it to its image");
   }
@@ -58,7 +34,7 @@ std::string why_apart(const Volume& image, const Volume& other) {
                       other.misplaced.starts_with("it does not say");
   if (silent) return "";
   const double least = *std::min_element(own->spacing.begin(), own->spacing.end());
-  const double distance = apart(image, other);
+  const double distance = farthest_apart(image.placing, other.placing, image.sides());
   if (distance <= least / 2) return "";
   return concat("lies up to ", fixed(distance, 1), " mm from its image ", image.file.string(),
                 " in the patient: origin, direction or spacing differ; resample it to its image, "

@@ -49,47 +49,62 @@ struct Said {
   std::array<std::array<double, 4>, 3> rows{};
 };
 
-Said said_by_first(const Fields& fields) {
-  Said out;
-  for (std::size_t i = 0; i < 8; ++i) {
-    out.sides.at(i) = fields.at<std::int16_t>(40 + 2 * i);
-    out.pixel.at(i) = fields.at<float>(76 + 4 * i);
-  }
-  out.type = fields.at<std::int16_t>(70);
-  out.start = fields.at<float>(108);
-  out.slope = fields.at<float>(112);
-  out.intercept = fields.at<float>(116);
-  out.units = fields.at<std::int8_t>(123);
-  out.qform = fields.at<std::int16_t>(252);
-  out.sform = fields.at<std::int16_t>(254);
-  for (std::size_t i = 0; i < 3; ++i) {
-    out.quaternion.at(i) = fields.at<float>(256 + 4 * i);
-    out.offset.at(i) = fields.at<float>(268 + 4 * i);
-    for (std::size_t j = 0; j < 4; ++j) {
-      out.rows.at(i).at(j) = fields.at<float>(280 + 16 * i + 4 * j);
-    }
-  }
-  return out;
-}
+/// Where the fields of a version stand, and the types of its numbers.
+template <class Whole, class Real, class Code>
+struct Places {
+  std::size_t sides, type, pixel, start, slope, intercept, units, qform, sform, quaternion, offset,
+      rows;
+};
+constexpr Places<std::int16_t, float, std::int16_t> first_version{.sides = 40,
+                                                                  .type = 70,
+                                                                  .pixel = 76,
+                                                                  .start = 108,
+                                                                  .slope = 112,
+                                                                  .intercept = 116,
+                                                                  .units = 123,
+                                                                  .qform = 252,
+                                                                  .sform = 254,
+                                                                  .quaternion = 256,
+                                                                  .offset = 268,
+                                                                  .rows = 280};
+constexpr Places<std::int64_t, double, std::int32_t> second_version{.sides = 16,
+                                                                    .type = 12,
+                                                                    .pixel = 104,
+                                                                    .start = 168,
+                                                                    .slope = 176,
+                                                                    .intercept = 184,
+                                                                    .units = 500,
+                                                                    .qform = 344,
+                                                                    .sform = 348,
+                                                                    .quaternion = 352,
+                                                                    .offset = 376,
+                                                                    .rows = 400};
 
-Said said_by_second(const Fields& fields) {
+template <class Whole, class Real, class Code>
+Said said_by(const Fields& fields, const Places<Whole, Real, Code>& places) {
   Said out;
   for (std::size_t i = 0; i < 8; ++i) {
-    out.sides.at(i) = fields.at<std::int64_t>(16 + 8 * i);
-    out.pixel.at(i) = fields.at<double>(104 + 8 * i);
+    out.sides.at(i) = fields.at<Whole>(places.sides + sizeof(Whole) * i);
+    out.pixel.at(i) = fields.at<Real>(places.pixel + sizeof(Real) * i);
   }
-  out.type = fields.at<std::int16_t>(12);
-  out.start = static_cast<double>(fields.at<std::int64_t>(168));
-  out.slope = fields.at<double>(176);
-  out.intercept = fields.at<double>(184);
-  out.units = fields.at<std::int32_t>(500);
-  out.qform = fields.at<std::int32_t>(344);
-  out.sform = fields.at<std::int32_t>(348);
+  out.type = fields.at<std::int16_t>(places.type);
+  // Of the second version a whole number.
+  if constexpr (sizeof(Real) == 8) {
+    out.start = static_cast<double>(fields.at<std::int64_t>(places.start));
+  } else {
+    out.start = fields.at<Real>(places.start);
+  }
+  out.slope = fields.at<Real>(places.slope);
+  out.intercept = fields.at<Real>(places.intercept);
+  out.units = sizeof(Real) == 8 ? fields.at<std::int32_t>(places.units)
+                                : fields.at<std::int8_t>(places.units);
+  out.qform = fields.at<Code>(places.qform);
+  out.sform = fields.at<Code>(places.sform);
   for (std::size_t i = 0; i < 3; ++i) {
-    out.quaternion.at(i) = fields.at<double>(352 + 8 * i);
-    out.offset.at(i) = fields.at<double>(376 + 8 * i);
+    out.quaternion.at(i) = fields.at<Real>(places.quaternion + sizeof(Real) * i);
+    out.offset.at(i) = fields.at<Real>(places.offset + sizeof(Real) * i);
     for (std::size_t j = 0; j < 4; ++j) {
-      out.rows.at(i).at(j) = fields.at<double>(400 + 32 * i + 8 * j);
+      out.rows.at(i).at(j) = fields.at<Real>(places.rows + sizeof(Real) * (4 * i + j));
     }
   }
   return out;
@@ -168,25 +183,11 @@ Placing in_our_axes(Placing placing, double unit) {
   return placing;
 }
 
-/// Whether the placings put the corners of the volume farther than half a voxel apart.
+/// Whether the placings put a corner of the volume farther apart than half a voxel.
 bool differ(const Placing& a, const Placing& b, const Volume& volume) {
   double least = INFINITY;
   for (const auto& step : a.step) least = std::min(least, std::hypot(step[0], step[1], step[2]));
-  const std::array<double, 3> last{static_cast<double>(volume.columns - 1),
-                                   static_cast<double>(volume.rows - 1),
-                                   static_cast<double>(volume.slices - 1)};
-  for (unsigned corner = 0; corner < 8; ++corner) {
-    std::array<double, 3> apart{};
-    for (std::size_t i = 0; i < 3; ++i) {
-      apart.at(i) = a.origin.at(i) - b.origin.at(i);
-      for (std::size_t axis = 0; axis < 3; ++axis) {
-        if ((corner >> axis & 1U) == 0) continue;
-        apart.at(i) += last.at(axis) * (a.step.at(axis).at(i) - b.step.at(axis).at(i));
-      }
-    }
-    if (!(std::hypot(apart[0], apart[1], apart[2]) <= least / 2)) return true;
-  }
-  return false;
+  return !(farthest_apart(a, b, volume.sides()) <= least / 2);
 }
 
 /// The sides of the standard's dim: their number first. 4 and more are channels.
@@ -242,7 +243,7 @@ Volume nifti_volume(const fs::path& file, std::string_view start, bool gzip) {
     throw_failure(concat(name, ": is no sound NIfTI: its header says that it has ",
                          as_is.at<std::int32_t>(0), " bytes"));
   }
-  const Said said = second ? said_by_second(fields) : said_by_first(fields);
+  const Said said = second ? said_by(fields, second_version) : said_by(fields, first_version);
   Volume out{.format = second ? "NIfTI-2" : "NIfTI-1", .file = file};
   const auto* const kind = std::find_if(kinds.begin(), kinds.end(),
                                         [&](const Kind& one) { return one.number == said.type; });

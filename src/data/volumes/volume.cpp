@@ -80,6 +80,26 @@ std::optional<Geometry> geometry_of(const Placing& placing) {
   return out;
 }
 
+double farthest_apart(const Placing& a, const Placing& b,
+                      const std::array<std::int64_t, 3>& sides) {
+  double worst = 0;
+  for (unsigned corner = 0; corner < 8; ++corner) {
+    std::array<double, 3> between{};
+    for (std::size_t i = 0; i < 3; ++i) {
+      between.at(i) = a.origin.at(i) - b.origin.at(i);
+      for (std::size_t axis = 0; axis < 3; ++axis) {
+        if ((corner >> axis & 1U) == 0) continue;
+        between.at(i) += static_cast<double>(sides.at(axis) - 1) *
+                         (a.step.at(axis).at(i) - b.step.at(axis).at(i));
+      }
+    }
+    const double distance = std::hypot(between[0], between[1], between[2]);
+    if (!std::isfinite(distance)) return distance;
+    worst = std::max(worst, distance);
+  }
+  return worst;
+}
+
 std::optional<double> number_in(std::string_view text) {
   return parsed<double>(text);
 }

@@ -26,6 +26,10 @@ struct Placing {
 /// Spacing and axes. None where a step is 0 or not finite.
 std::optional<Geometry> geometry_of(const Placing& placing);
 
+/// The largest distance, in mm, between where two placings put a corner of a volume of so many
+/// columns, rows and slices. Not finite where a placing is not.
+double farthest_apart(const Placing& a, const Placing& b, const std::array<std::int64_t, 3>& sides);
+
 /// How the voxels' bytes are packed.
 enum class VoxelPacking {
   raw,
@@ -54,6 +58,7 @@ struct Volume {
   std::uint64_t start = 0;  ///< their first byte: of the file, or of what is unpacked
   bool at_the_end = false;  ///< `start` is not known: they are the file's last bytes
 
+  [[nodiscard]] std::array<std::int64_t, 3> sides() const { return {columns, rows, slices}; }
   [[nodiscard]] std::int64_t voxels() const { return columns * rows * slices; }
   [[nodiscard]] bool scaled() const { return slope != 1 || intercept != 0; }
 };
