@@ -22,9 +22,9 @@ struct Isa {
   const char* libtorch;          ///< what ATEN_CPU_CAPABILITY calls it
 };
 
-/// All rows, weakest first, whether the machine has them or not. `ref` is the plain loops. `sse` (on
-/// aarch64 `neon`, elsewhere `baseline`) is what every processor of its kind has. `vnni`, `amx` and
-/// `sve` are about oneDNN: our float kernels run as on the row before.
+/// All rows, weakest first, whether the machine has them or not. `ref` is the plain loops. `sse`
+/// (on aarch64 `neon`, elsewhere `baseline`) is what every processor of its kind has. `vnni`, `amx`
+/// and `sve` are about oneDNN: our float kernels run as on the row before.
 const std::vector<Isa>& isas();
 
 /// The row of this name; null where there is none.
