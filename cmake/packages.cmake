@@ -6,9 +6,7 @@ set(CPACK_PACKAGE_CONTACT "the medurwkv authors <medurwkv@invalid>")
 set(CPACK_PACKAGE_DESCRIPTION_SUMMARY "segments 2D medical images by Med-URWKV, and judges masks")
 set(CPACK_PACKAGING_INSTALL_PREFIX /usr)
 set(CPACK_STRIP_FILES ON)
-# The same sources give the same bytes, whatever the umask and the clock.
-set(CPACK_INSTALL_DEFAULT_DIRECTORY_PERMISSIONS OWNER_READ OWNER_WRITE OWNER_EXECUTE GROUP_READ GROUP_EXECUTE
-  WORLD_READ WORLD_EXECUTE)
+# The same sources give the same bytes, whatever the clock.
 set(CPACK_PRE_BUILD_SCRIPTS ${PROJECT_SOURCE_DIR}/cmake/package-times.cmake)
 set(CPACK_COMPONENTS_ALL runtime)
 set(CPACK_DEB_COMPONENT_INSTALL ON)
