@@ -62,6 +62,7 @@ lint: packages  ## clang-format and clang-tidy, warnings as errors; the pages of
 	@scripts/lint
 	@scripts/results-page --check
 	@scripts/pretraining-page --check
+	@scripts/scale check
 
 install: build  ## program and training library into PREFIX (default /usr/local)
 	@cmake --install build --prefix "$(PREFIX)"

@@ -13,9 +13,9 @@ Arrays are NumPy's. Images are read where they lie, whatever their strides; call
 from ._library import Error, Stopped, UsageError, version
 from ._model import Model, Segmentation, read_image
 from ._judge import Scores, evaluate
-from ._commands import check, convert, evaluate_folder, inspect, run, split, train
+from ._commands import check, convert, evaluate_folder, export, inspect, run, split, train
 from ._weights import weights
 
 __version__ = version()
 __all__ = ["Error", "Model", "Scores", "Segmentation", "Stopped", "UsageError", "check", "convert", "evaluate",
-           "evaluate_folder", "inspect", "read_image", "run", "split", "train", "weights"]
+           "evaluate_folder", "export", "inspect", "read_image", "run", "split", "train", "weights"]

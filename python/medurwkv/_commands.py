@@ -84,3 +84,8 @@ def inspect(file: str | os.PathLike | None = None, **request: Any) -> dict[str, 
 def convert(source: str | os.PathLike, to: str | os.PathLike, **request: Any) -> dict[str, Any]:
     """Turns .pth, safetensors and model files into each other."""
     return run("convert", {"from": source, "to": to, **request})
+
+
+def export(model: str | os.PathLike, onnx: str | os.PathLike, **request: Any) -> dict[str, Any]:
+    """Writes a model as an ONNX file; `pixels` and `labels` as the command's options. What the file takes and gives."""
+    return run("export", {"model": model, "onnx": onnx, **request})

@@ -193,6 +193,8 @@ def test_runs_commands(tmp_path):
     assert medurwkv.inspect(MODEL)["about"]["kind"] == "model"
     medurwkv.convert(MODEL, tmp_path / "encoder.safetensors", encoder=True)
     assert len(medurwkv.weights(tmp_path / "encoder.safetensors")) > 100
+    written = medurwkv.export(MODEL, tmp_path / "model.onnx", pixels=True)
+    assert (written["input_type"], written["outputs"]) == ("uint8", ["logits"])
     summary = medurwkv.evaluate_folder(DEMO, tmp_path / "out", model=MODEL, split=tmp_path / "split.json", metrics=["mcc"])
     assert 0 < summary["mean_dice"] < 1 and (tmp_path / "out/report.html").exists()
     with pytest.raises(medurwkv.UsageError, match="did you mean seed"):

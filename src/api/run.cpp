@@ -13,6 +13,7 @@
 #include "app/data_check.h"
 #include "app/data_split.h"
 #include "app/evaluate.h"
+#include "app/export.h"
 #include "app/inspect.h"
 #include "app/train.h"
 #include "core/text.h"
@@ -120,6 +121,17 @@ json convert(Keys& keys, Listener& /*listener*/) {
   return app::answer_of(request, app::convert(request));
 }
 
+json export_onnx(Keys& keys, Listener& /*listener*/) {
+  app::ExportRequest request;
+  keys.take("model", request.model)
+      .take("onnx", request.onnx)
+      .take("pixels", request.options.pixels)
+      .take("labels", request.options.labels)
+      .take("force", request.force)
+      .finish();
+  return app::answer_of(request, app::export_onnx(request));
+}
+
 json check(Keys& keys, Listener& listener) {
   app::CheckRequest request;
   take_set(keys, request.set);
@@ -197,9 +209,9 @@ json evaluate(Keys& keys, Listener& listener) {
 
 using Command = json (*)(Keys& keys, Listener& listener);
 const std::map<std::string, Command>& commands() {
-  static const std::map<std::string, Command> all{{"inspect", inspect}, {"convert", convert},
-                                                  {"check", check},     {"split", split},
-                                                  {"train", train},     {"evaluate", evaluate}};
+  static const std::map<std::string, Command> all{
+      {"inspect", inspect}, {"convert", convert}, {"export", export_onnx}, {"check", check},
+      {"split", split},     {"train", train},     {"evaluate", evaluate}};
   return all;
 }
 

@@ -38,7 +38,7 @@ void refuse_inputs_without_images(const PredictRequest& request, const predict::
 }  // namespace
 
 PredictResult predict_images(const PredictRequest& request, Listener& listener) {
-  const predict::RunOptions run = run_options(request);
+  predict::RunOptions run = run_options(request);
   refuse_inputs_without_images(request, run);
   const auto engines = open_engines(request.how, members_of(request.how, listener));
   std::vector<Engine*> several;
@@ -47,8 +47,9 @@ PredictResult predict_images(const PredictRequest& request, Listener& listener) 
   note_missing_temperatures(several, listener);
   const predict::Ensemble ensemble(several, request.how.flips, request.how.tile);
   const ModelDescription& model = several.front()->description();
-  const predict::Plan plan = predict::plan_outputs(request.inputs, run.out, run.outputs,
-                                                   model.classes.size(), model.input);
+  predict::Plan plan = predict::plan_outputs(request.inputs, run.out, run.outputs,
+                                             model.classes.size(), model.input);
+  if (request.shard) run.part = predict::take_shard(plan.jobs, *request.shard);
   if (const std::size_t count = plan.masks_left_out; count > 0) {
     listener.line(
         concat("note: ", count, count == 1 ? " mask" : " masks",
@@ -56,7 +57,13 @@ PredictResult predict_images(const PredictRequest& request, Listener& listener) 
   }
   return {.images = plan.jobs.size(),
           .run = predict::run_jobs(ensemble, plan.jobs, run, listener),
-          .manifest = request.out / predict::manifest_name};
+          .manifest = request.out / (request.shard ? predict::manifest_name_of(*request.shard)
+                                                   : std::string(predict::manifest_name))};
+}
+
+predict::Merged merge_predictions(const std::filesystem::path& out, bool force,
+                                  Listener& listener) {
+  return predict::merge_shards(out, force, listener);
 }
 
 }  // namespace medurwkv::app

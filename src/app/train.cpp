@@ -24,6 +24,12 @@ void refuse_wrong_ranks(const library::TrainRequest& request) {
 
 }  // namespace
 
+bool holds_training(const OutputPath& out) {
+  const auto lies_in_out = [&](const char* name) { return is_there((out / name).path()); };
+  return lies_in_out("config.toml") || lies_in_out("last.ckpt") || lies_in_out("run.json") ||
+         lies_in_out("series.json");
+}
+
 void refuse_series_of_ranks(const library::TrainRequest& request) {
   if (request.folds.empty() && request.seeds <= 1) return;
   throw_usage(
@@ -33,12 +39,10 @@ void refuse_series_of_ranks(const library::TrainRequest& request) {
 
 library::TrainResult train_network(library::TrainRequest request, Listener& listener) {
   refuse_wrong_ranks(request);
-  const auto lies_in_out = [&](const char* name) { return is_there((request.out / name).path()); };
-  const std::string out = request.out.path().string();
-  if (request.rank == 0 && request.resume && !lies_in_out("config.toml") &&
-      !lies_in_out("last.ckpt") && !lies_in_out("run.json") && !lies_in_out("series.json")) {
-    throw_failure(
-        concat(out, ": nothing to resume (no training run in it); name its folder with --out"));
+  if (request.rank == 0 && request.resume && !holds_training(request.out)) {
+    throw_failure(concat(request.out.path().string(),
+                         ": nothing to resume (no training run in it); name its folder with "
+                         "--out"));
   }
   // A resumed run takes its configuration and its split from its own folder unless the request
   // names others.

@@ -8,6 +8,9 @@
 
 namespace medurwkv::app {
 
+/// Whether the folder holds a run, or a series of them, that can be resumed.
+bool holds_training(const OutputPath& out);
+
 /// Throws a usage Error where processes that train together would make a series of runs.
 void refuse_series_of_ranks(const library::TrainRequest& request);
 

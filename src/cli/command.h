@@ -100,6 +100,7 @@ void add_inspect(CLI::App& root);
 void add_doctor(CLI::App& root);
 void add_bench(CLI::App& root);
 void add_convert(CLI::App& root);
+void add_export(CLI::App& root);
 void add_features(CLI::App& root);
 void add_quantize(CLI::App& root);
 void add_manuals(CLI::App& root);

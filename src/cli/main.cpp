@@ -217,6 +217,7 @@ int run(int count, char** arguments) {
   add_predict(root);
   add_inspect(root);
   add_convert(root);
+  add_export(root);
   add_features(root);
   add_quantize(root);
   add_bench(root);

@@ -21,6 +21,8 @@ struct PredictOptions {
   app::PredictRequest request;
   std::vector<std::string> inputs;
   std::string probabilities;
+  std::string shard;
+  bool merge = false;
 };
 
 void report(const PredictOptions& options, const app::PredictResult& predicted) {
@@ -44,11 +46,33 @@ void report(const PredictOptions& options, const app::PredictResult& predicted) 
   }
 }
 
+int run_merge(const PredictOptions& options) {
+  TerminalListener listener(options.common);
+  const predict::Merged merged =
+      app::merge_predictions(options.common.out, options.request.force, listener);
+  if (options.common.json) {
+    print_json({{"images", merged.images},
+                {"failed", merged.failed},
+                {"shards", merged.shards},
+                {"manifest", merged.manifest.string()}});
+  } else {
+    std::cout << merged.shards << (merged.shards == 1 ? " shard" : " shards") << ", "
+              << merged.images << (merged.images == 1 ? " image" : " images") << " merged into "
+              << one_line(merged.manifest.string()) << "\n";
+  }
+  if (merged.failed == 0) return exit_done;
+  tell(concat(merged.failed, " of ", merged.images,
+              " images failed; they are listed in the manifest"));
+  return exit_failed;
+}
+
 int run_predict(PredictOptions& options) {
+  if (options.merge) return run_merge(options);
   apply_threads(options.common);
   app::PredictRequest& request = options.request;
   request.inputs = predict::expand_inputs(options.inputs, std::cin);
   request.out = options.common.out;
+  if (!options.shard.empty()) request.shard = predict::shard_from(options.shard);
   request.how.device = options.common.device;
   request.how.threads = options.common.threads;
   if (options.probabilities == "npy") request.outputs.probabilities = predict::Probabilities::npy;
@@ -72,6 +96,23 @@ void add_outputs(CLI::App& command, PredictOptions& options) {
   command.add_flag("--contours", outputs.contours, "also STEM_contours.json: objects as polygons");
 }
 
+/// `needless`: what a merge does without.
+void add_shards(CLI::App& command, PredictOptions& options,
+                const std::vector<CLI::Option*>& needless) {
+  CLI::Option* shard = command.add_option(
+      "--shard", options.shard,
+      "I/N: predict the Ith of N parts of the images, which other runs do the rest of");
+  CLI::Option* merge = command.add_flag_callback(
+      "--merge",
+      [&options, needless] {
+        options.merge = true;
+        for (CLI::Option* option : needless) option->required(false);
+      },
+      "join the manifests of all shards in OUT to one; needs no model and no images");
+  merge->excludes(shard);
+  for (CLI::Option* option : needless) merge->excludes(option);
+}
+
 }  // namespace
 
 void add_predict(CLI::App& root) {
@@ -79,21 +120,25 @@ void add_predict(CLI::App& root) {
   CLI::App* command =
       add_command(root, "predict", "Segment images: masks, overlays, probabilities, outlines.",
                   "medurwkv predict runs/first/best.model images/ --out predictions --overlay");
-  command
-      ->add_option("model", options->request.how.model,
-                   "model file, or a run's folder (with folds or seeds: all of them, averaged)")
-      ->required();
-  command
-      ->add_option("inputs", options->inputs,
-                   "images, folders with images, patterns like 'images/*.png', or - for a list on "
-                   "the standard input")
-      ->required();
+  CLI::Option* model =
+      command
+          ->add_option("model", options->request.how.model,
+                       "model file, or a run's folder (with folds or seeds: all of them, averaged)")
+          ->required();
+  CLI::Option* inputs =
+      command
+          ->add_option(
+              "inputs", options->inputs,
+              "images, folders with images, patterns like 'images/*.png', or - for a list on "
+              "the standard input")
+          ->required();
   add_out(*command, options->common, "folder to write into", "predictions");
   add_outputs(*command, *options);
   add_decisions(*command, options->request.how);
   command->add_flag("--force", options->request.force, "overwrite outputs of an earlier run");
   command->add_flag("--continue", options->request.go_on,
                     "keep what an earlier run with the same models and options has done");
+  add_shards(*command, *options, {model, inputs});
   command
       ->add_option("--jobs", options->request.jobs,
                    "images worked on at once, each with memory of its own (default: as many "

@@ -5,6 +5,7 @@
 #include <iostream>
 
 #include "app/train.h"
+#include "cli/launched.h"
 #include "cli/ranks.h"
 #include "core/memory.h"
 #include "core/text.h"
@@ -62,9 +63,10 @@ int train_in_processes(const TrainingOptions& options) {
       1e-9 * static_cast<double>(memory_limit() > 0 ? memory_limit() : available_memory());
   std::vector<std::string> words =
       arguments_without(own_arguments(), {"--nproc", "--threads", "--memory"});
-  words.push_back(concat("--threads=", std::max(1, threads / options.processes)));
-  words.push_back(concat("--memory=", memory / options.processes));
-  return run_ranks(options.processes, words);
+  const int processes = *options.processes;
+  words.push_back(concat("--threads=", std::max(1, threads / processes)));
+  words.push_back(concat("--memory=", memory / processes));
+  return run_ranks(processes, words);
 }
 
 }  // namespace
@@ -88,9 +90,14 @@ void add_training_options(CLI::App& command, TrainingOptions& options) {
       .add_option("--precision", options.precision,
                   "float32, or bfloat16 for linear maps and convolutions")
       ->check(CLI::IsMember({"float32", "bfloat16"}));
-  command.add_flag("--resume", options.request.resume,
-                   segments ? "go on from OUT/last.ckpt, or with the runs below OUT"
-                            : "go on from OUT/last.ckpt");
+  auto* resume = command.add_flag("--resume", options.request.resume,
+                                  segments ? "go on from OUT/last.ckpt, or with the runs below OUT"
+                                           : "go on from OUT/last.ckpt");
+  command
+      .add_flag("--auto-resume", options.auto_resume,
+                "as --resume where OUT holds a run, else begin one: for launchers and queues that "
+                "start the same command again")
+      ->excludes(resume);
   command
       .add_option("--max-minutes", options.request.max_minutes,
                   "stop after this time, resumed time included")
@@ -113,10 +120,10 @@ void add_training_options(CLI::App& command, TrainingOptions& options) {
                   "HOST:PORT where processes of several machines meet; rank 0 listens there")
       ->excludes(processes);
   command
-      .add_option("--rank", options.request.rank,
+      .add_option("--rank", options.rank,
                   "this process's rank with --rendezvous, 0 to world - 1; rank 0 writes the run")
       ->check(whole(0, 4095));
-  command.add_option("--world", options.request.world, "number of processes, with --rendezvous")
+  command.add_option("--world", options.world, "number of processes, with --rendezvous")
       ->check(whole(1, 4096));
   add_out(command, options.common, "folder of the run", "run");
   add_device(command, options.common);
@@ -129,10 +136,11 @@ void add_training_options(CLI::App& command, TrainingOptions& options) {
 
 int run_training(TrainingOptions& options, bool seed_given) {
   library::TrainRequest& request = options.request;
-  if (options.processes > 1) {
+  if (options.processes.value_or(1) > 1) {
     app::refuse_series_of_ranks(request);
     return train_in_processes(options);
   }
+  const std::string launched = take_rank(options);
   if (!request.rendezvous.empty()) {
     // Silences c10d's own log lines; our errors say the same.
     ::setenv("GLOG_minloglevel", "3", 0);
@@ -144,8 +152,10 @@ int run_training(TrainingOptions& options, bool seed_given) {
   request.threads = options.common.threads > 0 ? options.common.threads : available_cores();
   request.save_every = 60 * options.save_minutes;
   request.cache = options.cache_gigabytes < 0 ? -1 : 1e9 * options.cache_gigabytes;
-  request.memory = memory_limit();
+  // Rank 0 alone has the folder, and tells the others where it goes on.
+  if (options.auto_resume && request.rank == 0) request.resume = app::holds_training(request.out);
   TerminalListener listener(options.common);
+  if (!launched.empty()) listener.line(launched);
   const library::TrainResult result = app::train_network(request, listener);
   if (request.rank > 0) return exit_done;
   if (options.common.json) {

@@ -1,6 +1,7 @@
 // Options and the end of `train` and `pretrain`. Relies on cli/command.h and library/requests.h.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -23,7 +24,9 @@ struct TrainingOptions {
   // In units for people.
   double save_minutes = 1;
   double cache_gigabytes = -1;
-  int processes = 1;
+  bool auto_resume = false;
+  // What is not given may come from a launcher.
+  std::optional<int> processes, rank, world;
 };
 
 /// What both commands take, but for their data and what their weights start from.

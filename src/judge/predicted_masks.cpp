@@ -45,7 +45,7 @@ bool agree(const std::string& folder, const std::string& other) {
 std::string image_path(const data::Dataset& dataset, const data::Case& item) {
   if (item.images.empty() || item.images.front().store || item.images.front().slice) return {};
   const fs::path relative = item.images.front().file.lexically_relative(dataset.root);
-  return (relative.parent_path() / relative.stem()).generic_string();
+  return (relative.parent_path() / data::picture_stem(relative)).generic_string();
 }
 
 // The path as `evaluate` and `predict` write it where it is too long for a name (core/file_name.h).
@@ -144,8 +144,12 @@ class Names {
   std::map<fs::path, std::string> users_;             // the case, or the volume, that has the file
 };
 
-// The only array of a file; with a slice, of the volume in it.
-data::ImageSource array_source(const fs::path& file, std::optional<std::int64_t> slice) {
+// The volume of a file, or its only array; with a slice, that slice of it.
+data::ImageSource part_of(const fs::path& file, std::optional<std::int64_t> slice) {
+  if (data::has_volume_suffix(file)) {
+    if (data::read_volume(file).slices == 1) slice.reset();
+    return {.file = file, .slice = slice};
+  }
   const auto arrays = data::list_arrays(file);
   if (arrays.size() != 1) {
     throw_failure(concat(file.string(), ": holds ", arrays.size(),
@@ -156,20 +160,20 @@ data::ImageSource array_source(const fs::path& file, std::optional<std::int64_t>
   return out;
 }
 
-bool holds_arrays(const fs::path& file) {
-  return data::array_file_kind(read_start(file, 16)) != data::ArrayFile::none;
+bool holds_several(const fs::path& file) {
+  return data::has_volume_suffix(file) ||
+         data::array_file_kind(read_start(file, 16)) != data::ArrayFile::none;
 }
 
 std::optional<data::ImageSource> source_of(Names& names, const data::Dataset& dataset,
                                            const data::Case& item) {
   if (const auto file = names.find(item.id, image_path(dataset, item))) {
-    return holds_arrays(*file) ? array_source(*file, std::nullopt)
-                               : data::ImageSource{.file = *file};
+    return holds_several(*file) ? part_of(*file, std::nullopt) : data::ImageSource{.file = *file};
   }
   if (item.volume.empty()) return std::nullopt;
   const auto file = names.find(item.volume, {});
-  if (!file || !holds_arrays(*file)) return std::nullopt;
-  return array_source(*file, item.slice);
+  if (!file || !holds_several(*file)) return std::nullopt;
+  return part_of(*file, item.slice);
 }
 
 std::string some_of(const std::vector<std::string>& ids) {

@@ -38,6 +38,7 @@ struct TrainRequest {
   std::string rendezvous;             ///< "host:port" where processes meet; empty: alone
   int rank = 0;                       ///< this process's rank, 0 to world - 1
   int world = 1;                      ///< processes that train together
+  int local_rank = -1;                ///< among this machine's processes; below 0: as `rank`
 
   template <class Self, class Visit>
   static void fields(Self& self, const Visit& visit) {
@@ -65,6 +66,7 @@ struct TrainRequest {
     visit("rendezvous", self.rendezvous);
     visit("rank", self.rank);
     visit("world", self.world);
+    visit("local_rank", self.local_rank);
   }
 };
 

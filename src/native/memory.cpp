@@ -15,12 +15,12 @@ constexpr std::align_val_t alignment{line};
 }  // namespace
 
 void FreeMemory::operator()(std::byte* memory) const {
-  ::operator delete (memory, alignment);
+  ::operator delete(memory, alignment);
 }
 
 Memory memory_of(std::int64_t bytes) {
   const auto size = static_cast<std::size_t>(std::max<std::int64_t>(bytes, 1));
-  return Memory(static_cast<std::byte*>(::operator new (size, alignment)));
+  return Memory(static_cast<std::byte*>(::operator new(size, alignment)));
 }
 
 std::byte* Arena::take(std::int64_t bytes) {

@@ -15,7 +15,8 @@ struct FreeMemory {
 /// Aligned to 64 bytes.
 using Memory = std::unique_ptr<std::byte, FreeMemory>;
 
-/// Not zeroed. Throws std::bad_alloc. In ordinary pages: docs/decisions.md says what huge ones cost.
+/// Not zeroed. Throws std::bad_alloc. In ordinary pages: docs/decisions.md says what huge ones
+/// cost.
 Memory memory_of(std::int64_t bytes);
 
 /// Pieces that live as long as all of them.

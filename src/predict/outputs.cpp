@@ -251,6 +251,14 @@ const char* to_string(What what) {
   throw_internal("unknown output");
 }
 
+std::string to_string(const Shard& shard) {
+  return concat(shard.index, "/", shard.count);
+}
+
+std::string manifest_name_of(const Shard& shard) {
+  return concat("manifest-", shard.index, "-of-", shard.count, ".json");
+}
+
 Plan plan_outputs(const std::vector<fs::path>& inputs, const fs::path& out,
                   const OutputOptions& options, std::size_t class_count,
                   const InputContract& input) {
@@ -330,39 +338,58 @@ Manifest::Manifest(const RunDescription& run, const std::vector<Job>& jobs) {
   std::vector<std::optional<double>> temperatures;
   for (const ModelDescription& model : run.models) temperatures.push_back(model.temperature);
   json_["temperature"] = common_temperature(temperatures);
+  if (!run.part) return;
+  const PartOfList& part = *run.part;
+  name_ = manifest_name_of(part.shard);
+  json_["shard"] = {{"index", part.shard.index},
+                    {"count", part.shard.count},
+                    {"images", part.images},
+                    {"list_sha256", part.list_sha256}};
 }
 
-void Manifest::add_image(Json entry) {
-  json_["images"].push_back(std::move(entry));
+void Manifest::add(const char* list, const Job& job, Json entry) {
+  if (json_.contains("shard")) entry["place"] = job.place;
+  json_[list].push_back(std::move(entry));
 }
 
-void Manifest::add_failure(const fs::path& input, const std::string& error) {
-  json_["failed"].push_back({{"input", readable(input.string())}, {"error", error}});
+void Manifest::add_image(const Job& job, Json entry) {
+  add("images", job, std::move(entry));
+}
+
+void Manifest::add_failure(const Job& job, const std::string& error) {
+  add("failed", job, {{"input", readable(job.input().string())}, {"error", error}});
 }
 
 std::string Manifest::text(bool complete) const {
-  Json out = json_;
-  if (complete) out.erase("planned");
-  out["complete"] = complete;
-  return out.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
+  return manifest_text(json_, complete);
+}
+
+std::string manifest_text(Json manifest, bool complete) {
+  if (complete) manifest.erase("planned");
+  manifest["complete"] = complete;
+  return manifest.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
+}
+
+void refuse_another_format(const fs::path& file, const Json& manifest) {
+  if (manifest.at("format") != format_name) {
+    throw_failure(
+        concat(file.string(), ": is not a manifest of predictions; choose another --out"));
+  }
+  if (manifest.at("format_version") != format_version) {
+    throw_failure(concat(file.string(), ": is of manifest format ",
+                         shown(manifest.at("format_version").dump()), "; medurwkv ", version,
+                         " reads format ", format_version, "; use a newer medurwkv"));
+  }
 }
 
 EarlierRun::EarlierRun(const fs::path& out, const Manifest& now) : out_(out) {
-  const fs::path file = out / manifest_name;
+  const fs::path file = out / now.name();
   std::error_code error;
   if (!fs::exists(fs::symlink_status(file, error))) return;
   const Json& wanted = now.json();
   try {
     const Json earlier = Json::parse(read_file(file));
-    if (earlier.at("format") != format_name) {
-      throw_failure(
-          concat(file.string(), ": is not a manifest of predictions; choose another --out"));
-    }
-    if (earlier.at("format_version") != format_version) {
-      throw_failure(concat(file.string(), ": is of manifest format ",
-                           shown(earlier.at("format_version").dump()), "; medurwkv ", version,
-                           " reads format ", format_version, "; use a newer medurwkv"));
-    }
+    refuse_another_format(file, earlier);
     if (model_hashes(earlier) != model_hashes(wanted)) {
       throw_usage(concat(file.string(),
                          ": was written with other models; --continue needs the same models"));

@@ -58,10 +58,28 @@ struct Job {
   std::vector<std::filesystem::path> inputs;  ///< by channel where there are several
   std::vector<Output> outputs;
   std::string problem{};  ///< why the case cannot be read: a channel's file is missing
+  std::size_t place = 0;  ///< in the whole list, of a shard's job (predict/shard.h)
   [[nodiscard]] const std::filesystem::path& input() const { return inputs.front(); }
 };
 
 inline constexpr char manifest_name[] = "manifest.json";
+
+/// One of the parts into which a list of images is shared out (predict/shard.h).
+struct Shard {
+  int index = 1;  ///< 1 to `count`
+  int count = 1;
+};
+/// "2/8".
+std::string to_string(const Shard& shard);
+/// "manifest-2-of-8.json".
+std::string manifest_name_of(const Shard& shard);
+
+/// A shard, and what tells whether others are of the same list.
+struct PartOfList {
+  Shard shard;
+  std::size_t images = 0;   ///< of the whole list
+  std::string list_sha256;  ///< of the names of all its masks
+};
 
 /// What a run is to do.
 struct Plan {
@@ -101,7 +119,13 @@ struct RunDescription {
   OutputOptions outputs;
   bool flips = false;
   std::int64_t tile = 0;  ///< side of tiles as the user asked for them; 0: as the models say
+  std::optional<PartOfList> part = {};  ///< none: the whole list
 };
+
+/// A manifest as it is written.
+std::string manifest_text(nlohmann::json manifest, bool complete = true);
+/// Throws Error naming the file unless it is a manifest of ours, in the format of this version.
+void refuse_another_format(const std::filesystem::path& file, const nlohmann::json& manifest);
 
 /// Collects what was done.
 class Manifest {
@@ -109,21 +133,27 @@ class Manifest {
   /// `jobs`: every file that the run may write is listed until the run is complete.
   Manifest(const RunDescription& run, const std::vector<Job>& jobs);
 
-  void add_image(nlohmann::json entry);
-  void add_failure(const std::filesystem::path& input, const std::string& error);
+  void add_image(const Job& job, nlohmann::json entry);
+  void add_failure(const Job& job, const std::string& error);
   [[nodiscard]] std::string text(bool complete) const;
   [[nodiscard]] const nlohmann::json& json() const { return json_; }
+  /// Of the file; a shard has one of its own.
+  [[nodiscard]] const std::string& name() const { return name_; }
 
  private:
+  void add(const char* list, const Job& job, nlohmann::json entry);
+
   nlohmann::json json_;
+  std::string name_ = manifest_name;
 };
 
 /// What an earlier run left, for one that continues it.
 class EarlierRun {
  public:
   EarlierRun() = default;
-  /// Reads OUT/manifest.json; nothing was done where there is none. Throws a usage Error when that
-  /// run had other models or options than `now`, and Error when it is not a manifest of ours.
+  /// Reads OUT/manifest.json, or the shard's; nothing was done where there is none. Throws a usage
+  /// Error when that run had other models or options than `now`, and Error when it is not a
+  /// manifest of ours.
   EarlierRun(const std::filesystem::path& out, const Manifest& now);
 
   /// The manifest's entry of a job that was done and whose inputs and outputs have not changed.

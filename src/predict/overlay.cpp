@@ -113,8 +113,9 @@ data::ImageSize fitted(data::ImageSize size, std::int64_t longest_side) {
 
 }  // namespace
 
-data::Image overlay(const data::Image& image, const data::LabelMap& labels,
+data::Image overlay(const data::Image& stored, const data::LabelMap& labels,
                     const std::vector<ClassInfo>& classes) {
+  const data::Image image = data::shown_image(stored);
   check_size(image, labels);
   constexpr double tint = 0.35;
   data::Image out = to_rgb(image);
@@ -127,8 +128,9 @@ data::Image overlay(const data::Image& image, const data::LabelMap& labels,
   return out;
 }
 
-data::Image comparison(const data::Image& image, const data::LabelMap& truth,
+data::Image comparison(const data::Image& stored, const data::LabelMap& truth,
                        const data::LabelMap& prediction, std::int64_t longest_side) {
+  const data::Image image = data::shown_image(stored);
   check_size(image, truth);
   check_size(image, prediction);
   const data::ImageSize own{image.width, image.height};

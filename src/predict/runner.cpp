@@ -35,14 +35,19 @@ using nlohmann::json;
 using Clock = std::chrono::steady_clock;
 
 void refuse_to_overwrite(const std::vector<Job>& jobs, const fs::path& out,
-                         const EarlierRun* earlier) {
+                         const std::string& manifest, const EarlierRun* earlier) {
+  const auto is_manifest = [&](const fs::path& file) {
+    return file == manifest || file == manifest_name;
+  };
   const auto refuse_if_there = [&](const fs::path& file) {
     std::error_code error;
     if (!fs::exists(fs::symlink_status(out / file, error))) return;
-    if (earlier != nullptr && (file == manifest_name || earlier->may_have_written(file))) return;
+    if (earlier != nullptr && (is_manifest(file) || earlier->may_have_written(file))) return;
     throw_failure(concat((out / file).string(),
                          " exists; choose another --out, --force to overwrite, or --continue"));
   };
+  refuse_if_there(manifest);
+  // Of all shards, merged, or of a run that was in one piece.
   refuse_if_there(manifest_name);
   for (const Job& job : jobs) {
     for (const Output& one : job.outputs) refuse_if_there(one.file);
@@ -50,8 +55,9 @@ void refuse_to_overwrite(const std::vector<Job>& jobs, const fs::path& out,
 }
 
 /// Removes what killed runs have left half written.
-void remove_all_leftovers(const std::vector<Job>& jobs, const fs::path& out) {
-  std::map<fs::path, std::vector<std::string>> names{{{}, {manifest_name}}};
+void remove_all_leftovers(const std::vector<Job>& jobs, const fs::path& out,
+                          const std::string& manifest) {
+  std::map<fs::path, std::vector<std::string>> names{{{}, {manifest}}};
   for (const Job& job : jobs) {
     for (const Output& one : job.outputs) {
       names[one.file.parent_path()].push_back(one.file.filename().string());
@@ -124,12 +130,16 @@ class Run {
     check_same_classes(ensemble);
     check_tiles(ensemble);
     make_folder(options.out);
-    lock_.emplace(options.out);
+    if (options.part) {
+      lock_.emplace(options.out, FolderLock::Part{to_string(options.part->shard)});
+    } else {
+      lock_.emplace(options.out);
+    }
     if (options.go_on) earlier_.emplace(options.out, manifest_);
     if (!options.force) {
-      refuse_to_overwrite(jobs, options.out, earlier_ ? &*earlier_ : nullptr);
+      refuse_to_overwrite(jobs, options.out, manifest_.name(), earlier_ ? &*earlier_ : nullptr);
     }
-    remove_all_leftovers(jobs, options.out);
+    remove_all_leftovers(jobs, options.out, manifest_.name());
     save(false);
   }
 
@@ -163,7 +173,8 @@ class Run {
     RunDescription out{.models = {},
                        .outputs = options.outputs,
                        .flips = ensemble.flips,
-                       .tile = ensemble.tile_side};
+                       .tile = ensemble.tile_side,
+                       .part = options.part};
     for (const Engine* engine : ensemble.engines) out.models.push_back(engine->description());
     return out;
   }
@@ -379,13 +390,13 @@ class Run {
   void count(Outcome outcome) {
     const fs::path& input = outcome.job->input();
     if (!outcome.error.empty()) {
-      manifest_.add_failure(input, outcome.error);
+      manifest_.add_failure(*outcome.job, outcome.error);
       // The readers' messages name the file already.
       const bool named = outcome.error.find(input.string()) != std::string::npos;
       listener_.failure(named ? outcome.error : concat(input.string(), ": ", outcome.error));
       ++result_.failed;
     } else {
-      manifest_.add_image(std::move(outcome.entry));
+      manifest_.add_image(*outcome.job, std::move(outcome.entry));
       ++(outcome.kept ? result_.kept : result_.done);
     }
     listener_.progress("predicting", result_.done + result_.kept + result_.failed,
@@ -405,7 +416,7 @@ class Run {
   }
 
   void save(bool complete) {
-    write_file(options_.out / manifest_name, manifest_.text(complete));
+    write_file(options_.out / manifest_.name(), manifest_.text(complete));
     saved_ = Clock::now();
   }
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -20,6 +21,9 @@ struct RunOptions {
   /// computed side by side.
   int jobs = 1;
   double save_every = 5;  ///< seconds between manifests on disk
+  /// The jobs are a shard's (predict/shard.h): they have a manifest of their own, and other shards
+  /// may write into the folder meanwhile.
+  std::optional<PartOfList> part = {};
 };
 
 struct RunResult {

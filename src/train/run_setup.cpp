@@ -29,7 +29,8 @@ std::optional<InitialWeights> initial_weights_of(const TrainRequest& request) {
 at::Device device_of(const TrainRequest& request) {
   const at::Device device = engine::device_from(request.device);
   if (!device.is_cuda() || request.rendezvous.empty()) return device;
-  return {at::kCUDA, static_cast<at::DeviceIndex>(request.rank % torch::cuda::device_count())};
+  const int among = request.local_rank >= 0 ? request.local_rank : request.rank;
+  return {at::kCUDA, static_cast<at::DeviceIndex>(among % torch::cuda::device_count())};
 }
 
 Meeting meeting_of(const TrainRequest& request, const at::Device& device) {

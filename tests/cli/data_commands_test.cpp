@@ -273,7 +273,6 @@ TEST_F(DataCommands, CtrlCLeavesNothing) {
 // Sets that are not read say what they are and what to do, whichever command gets them.
 TEST_F(DataCommands, OtherFormatsAreNamed) {
   const std::vector<std::pair<std::string, std::string>> files{
-      {"imagesTr/case_0000.nii.gz", "NIfTI"},
       {"annotations/instances_train2017.json", "COCO"},
       {"Annotations/TCGA-18-5592-01Z-00-DX1.xml", "MoNuSeg"},
       {"series/IM0001.dcm", "DICOM"}};

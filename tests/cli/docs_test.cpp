@@ -64,7 +64,7 @@ INSTANTIATE_TEST_SUITE_P(Pages, DocPage,
                          ::testing::Values("read-data.md", "check-data.md", "split-data.md",
                                            "pack-data.md", "preview-data.md", "train.md",
                                            "pretrain.md", "judge.md", "compare.md", "predict.md",
-                                           "troubleshooting.md"),
+                                           "export.md", "cluster.md", "troubleshooting.md"),
                          [](const auto& with) {
                            return with.param.substr(0, with.param.find_first_of("-."));
                          });

@@ -73,6 +73,7 @@ TEST_F(Manuals, HoldEveryCommandAndOption) {
                                                        {"predict"},
                                                        {"inspect"},
                                                        {"convert"},
+                                                       {"export"},
                                                        {"features"},
                                                        {"pretrain", "classify"},
                                                        {"quantize"},

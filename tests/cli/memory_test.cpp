@@ -59,7 +59,8 @@ TEST_F(Memory, EveryCommandThatDecodesHasTheOption) {
                              {"predict"},
                              {"features"},
                              {"inspect"},
-                             {"convert"}}) {
+                             {"convert"},
+                             {"export"}}) {
     Words help = words;
     help.emplace_back("--help");
     EXPECT_TRUE(contains(run_program(help).out, "--memory")) << words.back();

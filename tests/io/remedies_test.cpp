@@ -169,8 +169,8 @@ std::vector<Plant> plants_of_names() {
           [](const World& world) { world.remove("images/bad.jpg"); }),
       files(
           "unread-format", "remove",
-          [](const World& world) { world.put("images/scan.nii.gz", "\x1f\x8b"); },
-          [](const World& world) { world.remove("images/scan.nii.gz"); }),
+          [](const World& world) { world.put("images/scan.dcm", "DICM"); },
+          [](const World& world) { world.remove("images/scan.dcm"); }),
       files(
           "list-of-absent", "correct the list",
           [](const World& world) { world.put("train.txt", "s1\ns2\ns3\nnobody\n"); },

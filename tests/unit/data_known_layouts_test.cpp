@@ -509,7 +509,7 @@ TEST_F(KnownLayouts, MasksInTwoFoldersAreNotUnited) {
 }
 
 TEST_F(KnownLayouts, FormatsThatAreNotReadAreNamed) {
-  add({"training/patient001/patient001_frame01.nii.gz", "a/IM0001.dcm"});
+  add({"a/IM0001.dcm"});
   write("annotations/instances_train2017.json",
         R"({"info": {}, "images": [{"file_name": "1.jpg"}], "annotations": []})");
   write("annotations/by_object.json",
@@ -523,9 +523,7 @@ TEST_F(KnownLayouts, FormatsThatAreNotReadAreNamed) {
   find();
   std::map<std::string, std::string> kinds;
   for (const FileNote& note : layout_.unread) kinds[relative(note.file)] = note.what;
-  ASSERT_EQ(kinds.size(), 6U);
-  EXPECT_NE(kinds["training/patient001/patient001_frame01.nii.gz"].find("NIfTI"),
-            std::string::npos);
+  ASSERT_EQ(kinds.size(), 5U);
   EXPECT_NE(kinds["a/IM0001.dcm"].find("DICOM"), std::string::npos);
   EXPECT_NE(kinds["annotations/instances_train2017.json"].find("COCO"), std::string::npos);
   EXPECT_NE(kinds["annotations/by_object.json"].find("COCO"), std::string::npos);

@@ -49,6 +49,21 @@ TEST(Overlay, TintsAndOutlines) {
   EXPECT_EQ(at(got, 3, 3), (Rgb{135, 65, 79}));
 }
 
+// Hounsfield units: the smallest is black and the largest white.
+TEST(Overlay, ShowsFloatsFarFromOneOverTheirRange) {
+  data::Image image{
+      .width = 3, .height = 1, .channels = 1, .type = data::SampleType::f32, .bytes = {}};
+  for (const float value : {-1000.0F, 0.0F, 1000.0F}) {
+    const auto* const bytes = reinterpret_cast<const unsigned char*>(&value);
+    image.bytes.insert(image.bytes.end(), bytes, bytes + sizeof(value));
+  }
+  const data::LabelMap nothing{.width = 3, .height = 1, .labels = {0, 0, 0}};
+  EXPECT_EQ(overlay(image, nothing, {{"background", {}}}).bytes,
+            (std::vector<unsigned char>{0, 0, 0, 128, 128, 128, 255, 255, 255}));
+  EXPECT_EQ(comparison(image, nothing, nothing, 512).bytes,
+            (std::vector<unsigned char>{0, 0, 0, 128, 128, 128, 255, 255, 255}));
+}
+
 TEST(Overlay, LeavesIgnoredAndUnknownLabelsAlone) {
   data::LabelMap map = square(3, 1, 0, 0);
   map.labels = {ignore_label, 7, 0};

@@ -199,8 +199,8 @@ void check_labels(const Case& item, const Image& image, const LabelMap& labels, 
 
 /// Whether each file of the case holds one image; else a file holds several.
 bool holds_one_image_a_file(const Case& item) {
-  return std::all_of(item.images.begin(), item.images.end(),
-                     [](const ImageSource& one) { return one.array.empty(); });
+  return std::none_of(item.images.begin(), item.images.end(),
+                      [](const ImageSource& one) { return one.is_part(); });
 }
 
 void examine_image(const Examination& all, const Case& item, CaseFacts& facts) {

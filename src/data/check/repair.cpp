@@ -32,9 +32,9 @@ namespace fs = std::filesystem;
 /// Every case must be one image file.
 void check_cases(const Examination& set) {
   for (const Case& item : set.layout.cases) {
-    if (item.images.size() == 1 && item.images.front().array.empty()) continue;
+    if (item.images.size() == 1 && !item.images.front().is_part()) continue;
     throw_usage(concat(item.images.front().name(),
-                       ": a set of arrays or of several files per image cannot be repaired; remove "
+                       ": a set of arrays, volumes or several files per image cannot be repaired; remove "
                        "by hand what `data check` reports"));
   }
 }

@@ -22,7 +22,7 @@ using namespace std::string_view_literals;
 
 /// Formats people hand us that are not read.
 constexpr std::array<Magic, 10> refused{{{"RIFF"sv, "AVI or WAV"},
-                                         {"\x1f\x8b"sv, "gzip (NIfTI)"},
+                                         {"\x1f\x8b"sv, "gzip"},
                                          {"\0\0\0\x0cJXL "sv, "JPEG XL"},
                                          {"\xff\x0a"sv, "JPEG XL"},
                                          {"8BPS"sv, "Photoshop"},

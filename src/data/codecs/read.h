@@ -12,6 +12,7 @@
 
 #include "core/model_description.h"
 #include "data/image/image.h"
+#include "data/volumes/volume.h"
 
 namespace medurwkv::data {
 
@@ -41,10 +42,16 @@ struct ImageSource {
   std::uint8_t class_index = 0;               ///< of a mask that holds one class alone, else 0
   std::shared_ptr<const PixelStore> store{};  ///< where the file is a pack; `array` is the id
 
+  /// Whether the file holds others beside it.
+  [[nodiscard]] bool is_part() const { return !array.empty() || slice.has_value(); }
   /// For messages: the file, the array, the slice.
   [[nodiscard]] std::string name() const;
   bool operator==(const ImageSource&) const = default;
 };
+
+/// The volume of a source, its slice checked. Throws Error naming the source.
+Volume volume_of(const ImageSource& source);
+Image read_volume_image(const ImageSource& source);
 
 /// Decodes by the file's content, not its suffix. Throws Error naming the file and the reason.
 Image read_image(const ImageSource& source);

@@ -4,6 +4,7 @@
 #include "data/codecs/arrays.h"
 #include "data/codecs/codecs.h"
 #include "data/codecs/read.h"
+#include "data/volumes/volume.h"
 
 namespace medurwkv::data {
 namespace {
@@ -11,17 +12,45 @@ namespace {
 /// Bytes that tell what a file is, and mostly its size.
 constexpr std::size_t start_bytes = std::size_t{1} << 18;
 
-bool holds_arrays(const ImageSource& source) {
-  return array_file_kind(read_start(source.file, start_bytes)) != ArrayFile::none;
+/// Arrays and volumes, of which a part may be the image.
+bool holds_several(const ImageSource& source) {
+  const std::string start = read_start(source.file, start_bytes);
+  return array_file_kind(start) != ArrayFile::none || is_volume(source.file, start);
+}
+
+Image read_one_of_several(const ImageSource& source) {
+  const std::string start = read_start(source.file, start_bytes);
+  return is_volume(source.file, start) ? read_volume_image(source) : read_array_image(source);
 }
 
 }  // namespace
 
 std::string ImageSource::name() const {
   std::string out = file.string();
-  if (!array.empty())
+  if (!array.empty()) {
     out += concat(" (array ", array, slice ? concat(", slice ", *slice) : "", ")");
+  } else if (slice) {
+    out += concat(" (slice ", *slice, ")");
+  }
   return out;
+}
+
+Volume volume_of(const ImageSource& source) {
+  Volume out = read_volume(source.file);
+  check_size(source.name(), out.columns, out.rows, 4 * out.channels);
+  if (!source.slice && out.slices > 1) {
+    throw_failure(concat(source.name(), ": is a volume of ", out.slices,
+                         " slices, and one picture is wanted here; a set of volumes is read "
+                         "slice by slice"));
+  }
+  if (source.slice && (*source.slice < 0 || *source.slice >= out.slices)) {
+    throw_failure(concat(source.name(), ": the volume has ", out.slices, " slices"));
+  }
+  return out;
+}
+
+Image read_volume_image(const ImageSource& source) {
+  return read_slice(volume_of(source), source.slice.value_or(0));
 }
 
 Image read_image(const std::filesystem::path& path) {
@@ -34,14 +63,14 @@ ImageSize read_image_size(const std::filesystem::path& path) {
 
 Image read_image(const ImageSource& source) {
   if (source.store) return source.store->image(source.array);
-  if (holds_arrays(source)) return read_array_image(source);
+  if (holds_several(source)) return read_one_of_several(source);
   return decode_image(source.name(), read_file(source.file, file_limit)).image;
 }
 
 HashedImage read_hashed(const ImageSource& source) {
   if (source.store) return {source.store->image(source.array), {}};
-  // Of a file of arrays only a part is read for the image.
-  if (holds_arrays(source)) return {read_array_image(source), sha256_file(source.file)};
+  // Only a part of the file is read for the image.
+  if (holds_several(source)) return {read_one_of_several(source), sha256_file(source.file)};
   const std::string bytes = read_file(source.file, file_limit);
   return {decode_image(source.name(), bytes).image, sha256(bytes)};
 }
@@ -51,6 +80,10 @@ ImageSize read_image_size(const ImageSource& source) {
   if (source.store) return source.store->size(source.array);
   const std::string file = source.name();
   const std::string start = read_start(source.file, start_bytes);
+  if (is_volume(source.file, start)) {
+    const Volume volume = volume_of(source);
+    return {volume.columns, volume.rows};
+  }
   const FileKind kind = kind_of(file, start);
   if (kind == FileKind::arrays) return read_array_size(source);
   if (kind != FileKind::tiff) {

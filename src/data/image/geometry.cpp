@@ -226,6 +226,23 @@ void check_stored_floats(float least, float most) {
 
 }  // namespace
 
+Image shown_image(Image image) {
+  const auto range = float_range(image);
+  if (!range || !is_far_from_one(range->first, range->second)) return image;
+  const double step =
+      (static_cast<double>(range->second) - static_cast<double>(range->first)) / 255;
+  std::vector<unsigned char> bytes(image.bytes.size() / sizeof(float));
+  for (std::size_t i = 0; i < bytes.size(); ++i) {
+    float value = 0;
+    std::memcpy(&value, &image.bytes[i * sizeof(float)], sizeof(float));
+    const double above = static_cast<double>(value) - static_cast<double>(range->first);
+    bytes[i] = static_cast<unsigned char>(step > 0 ? std::lround(above / step) : 0);
+  }
+  image.bytes = std::move(bytes);
+  image.type = SampleType::u8;
+  return image;
+}
+
 Planes image_planes(const Image& image, std::int64_t channels, const std::optional<Window>& window,
                     std::int64_t across, std::int64_t down) {
   const auto use = channel_use(image.channels, channels);

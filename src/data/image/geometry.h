@@ -68,6 +68,10 @@ bool is_far_from_one(float least, float most);
 /// input.window_high=255".
 std::string window_for(float least, float most);
 
+/// The image for people's eyes: floats far from 0..1 (Hounsfield units, say) become 8 bits over the
+/// image's own range. Others stay as they are.
+Image shown_image(Image image);
+
 /// Samples as planes of 0..1, averaged over blocks of `across` x `down` pixels (fewer at the right
 /// and lower border; 1 x 1 = as they are). Values as InputContract says, by `window` where given.
 /// Throws Error for `channels` that the image does not become (channel_use), for floats that are

@@ -54,6 +54,7 @@ std::optional<std::int64_t> jpeg_channels(std::string_view start) {
 std::int64_t read_channels(const ImageSource& source) {
   if (source.store) return source.store->channels(source.array);
   const std::string start = read_start(source.file, start_bytes);
+  if (is_volume(source.file, start)) return volume_of(source).channels;
   std::optional<std::int64_t> found;
   switch (kind_of(source.name(), start)) {
     case FileKind::png: found = png_channels(start); break;

@@ -121,6 +121,7 @@ Layout find_layout(const fs::path& root) {
   const std::vector<fs::path> files = list_files(root);
   Layout out;
   pair_files(root, files, all_alike, out);
+  add_slices(out);
   add_arrays(root, files, out);
   drop_only_part(out.cases);
   recognise(root, files, out);
@@ -137,7 +138,7 @@ std::vector<fs::path> list_images(const fs::path& root) {
   if (!fs::is_directory(root)) return {root};
   std::vector<fs::path> out = list_files(root);
   std::erase_if(out, [](const fs::path& path) {
-    return !has_image_suffix(path) && !has_container_suffix(path);
+    return !has_image_suffix(path) && !has_volume_suffix(path) && !has_container_suffix(path);
   });
   return out;
 }

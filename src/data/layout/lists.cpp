@@ -112,7 +112,9 @@ class List {
         const std::string name = field(lines_[i].text, reading);
         if (meaning(name, reading).empty()) continue;
         ++score.first;
-        if (has_image_suffix(name) || has_container_suffix(name)) ++score.second;
+        if (has_image_suffix(name) || has_volume_suffix(name) || has_container_suffix(name)) {
+          ++score.second;
+        }
       }
       if (score <= most) continue;
       most = score;

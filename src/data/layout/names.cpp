@@ -141,7 +141,7 @@ Role role_by_folder(const fs::path& relative, bool has_manual) {
     if (here != Role::unknown) role = here;
     if (here == Role::passed) break;
   }
-  const std::string stem = lower(relative.stem().string());
+  const std::string stem = lower(picture_stem(relative));
   if (ends_with_any(stem, {"_superpixels", "_2ndho"})) role = Role::passed;
   return role;
 }
@@ -210,7 +210,7 @@ std::string without_mask_suffix(const std::string& stem) {
 }
 
 std::string pairing_key(const fs::path& path) {
-  std::string stem = without_mask_suffix(nfc(path.stem().string()));
+  std::string stem = without_mask_suffix(nfc(picture_stem(path)));
   const std::string lowered = lower(stem);
   for (const std::string_view mark : image_marks) {
     if (lowered.size() > mark.size() && lowered.ends_with(mark)) {
@@ -277,6 +277,24 @@ std::string group_of(const std::string& id) {
 
 bool has_image_suffix(const fs::path& path) {
   return has_suffix(path, image_suffixes);
+}
+
+bool has_volume_suffix(const fs::path& path) {
+  static constexpr std::array<std::string_view, 7> suffixes{".nii", ".nii.gz", ".nrrd", ".nhdr",
+                                                            ".mha", ".mhd",    ".hdr"};
+  const std::string name = lower(path.filename().string());
+  const auto* const own =
+      std::find_if(suffixes.begin(), suffixes.end(),
+                   [&](std::string_view suffix) { return name.ends_with(suffix); });
+  if (own == suffixes.end()) return false;
+  if (*own != ".hdr") return true;
+  // As a suffix alone it is an image of floating point.
+  fs::path voxels = path;
+  return fs::exists(voxels.replace_extension(".img")) || fs::exists(voxels += ".gz");
+}
+
+std::string picture_stem(const fs::path& path) {
+  return has_volume_suffix(path) ? whole_stem(path) : path.stem().string();
 }
 
 bool has_container_suffix(const fs::path& path) {

@@ -32,7 +32,7 @@ struct Found {
   Role role = Role::unknown;
 
   [[nodiscard]] std::string full_key() const { return place + key; }
-  [[nodiscard]] std::string stem() const { return relative.stem().string(); }
+  [[nodiscard]] std::string stem() const { return picture_stem(relative); }
   [[nodiscard]] fs::path folder() const { return relative.parent_path(); }
 };
 
@@ -58,7 +58,7 @@ std::vector<Found> find_pictures(const fs::path& root, const std::vector<fs::pat
   const bool has_manual = has_manual_folder(files);
   std::vector<Found> out;
   for (const fs::path& path : files) {
-    if (!has_image_suffix(path)) continue;
+    if (!has_image_suffix(path) && !has_volume_suffix(path)) continue;
     Found found{.path = path, .relative = nfc(path.lexically_relative(root).string())};
     found.place = place_of(found.relative);
     found.key = pairing_key(found.relative);
@@ -188,7 +188,7 @@ void join_objects(std::vector<Found>& files) {
   }
   std::set<fs::path> cases;
   for (const auto& [folder, inside] : images) {
-    const bool own = inside.size() == 1 && inside.front()->relative.stem() == folder.filename();
+    const bool own = inside.size() == 1 && inside.front()->stem() == folder.filename();
     if (own) cases.insert(folder);
   }
   for (Found& file : files) {

@@ -96,7 +96,7 @@ struct Features {
   }
   [[nodiscard]] bool masks(const char* suffix) const {
     return std::all_of(cases->begin(), cases->end(), [&](const Case& item) {
-      return item.masks.front().file.stem().string().ends_with(suffix);
+      return picture_stem(item.masks.front().file).ends_with(suffix);
     });
   }
   [[nodiscard]] bool ids(const char* pattern) const {

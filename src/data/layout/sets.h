@@ -20,7 +20,11 @@ namespace medurwkv::data {
 void add_classes(const std::filesystem::path& root, const std::vector<std::filesystem::path>& files,
                  Layout& layout);
 
-/// Notes in `unread` what is known and not read: NIfTI, DICOM, COCO JSON and MoNuSeg XML anywhere,
+/// Makes a case of every slice of a case whose image is a volume. Notes in `broken` volumes that
+/// cannot be read, and masks that do not lie where their images do.
+void add_slices(Layout& layout);
+
+/// Notes in `unread` what is known and not read: DICOM, COCO JSON and MoNuSeg XML anywhere,
 /// pictures of other formats in folders of images or masks, where no case has their name.
 void add_unread(const std::filesystem::path& root, const std::vector<std::filesystem::path>& files,
                 Layout& layout);

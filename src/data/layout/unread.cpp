@@ -26,12 +26,11 @@ const char* const whole_slide_remedy = "cut it into tiles and save them as PNG o
 const char* const microscope_remedy = "export it as TIFF (Fiji and Bio-Formats do)";
 const char* const picture_remedy = "convert it to PNG";
 
-/// The first two are looked for everywhere, the others in folders of images and masks.
+/// The first is looked for everywhere, the others in folders of images and masks.
 const std::vector<Format>& formats() {
   static const std::vector<Format> all{
-      {"NIfTI", "export its slices as PNG or .npz", {".nii", ".nii.gz"}},
       {"DICOM", "export it as PNG or TIFF", {".dcm", ".dicom", ".ima"}},
-      {"a volume", "export its slices as PNG or .npz", {".mha", ".mhd", ".nrrd", ".nhdr", ".img"}},
+      {"a volume without its header", "put its .hdr, .mhd or .nhdr beside it", {".img", ".zraw"}},
       {"a slide scanner's image",
        whole_slide_remedy,
        {".svs", ".ndpi", ".mrxs", ".scn", ".vms", ".bif", ".vmu"}},
@@ -136,10 +135,27 @@ std::set<std::string> names_of_cases(const fs::path& root, const Layout& layout)
 
 }  // namespace
 
+/// Whether a file is what the header of a volume beside it speaks of, by its name.
+bool is_voxels(const fs::path& file, const std::set<std::string>& headers) {
+  static const std::set<std::string> suffixes{".img", ".raw", ".zraw", ".gz"};
+  if (!suffixes.contains(lower(file.extension().string()))) return false;
+  fs::path plain = file;
+  while (plain.has_extension()) {
+    plain.replace_extension();
+    if (headers.contains(plain.string())) return true;
+  }
+  return false;
+}
+
 void add_unread(const fs::path& root, const std::vector<fs::path>& files, Layout& layout) {
   const std::set<std::string> known = names_of_cases(root, layout);
+  std::set<std::string> headers;
   for (const fs::path& file : files) {
-    if (has_image_suffix(file) || has_container_suffix(file)) continue;
+    if (has_volume_suffix(file)) headers.insert((file.parent_path() / picture_stem(file)).string());
+  }
+  for (const fs::path& file : files) {
+    if (has_image_suffix(file) || has_volume_suffix(file) || has_container_suffix(file)) continue;
+    if (is_voxels(file, headers)) continue;
     if (std::string what = polygons_in(file); !what.empty()) {
       layout.unread.push_back({file, std::move(what)});
       continue;
@@ -159,8 +175,7 @@ void add_unread(const fs::path& root, const std::vector<fs::path>& files, Layout
     }
     const std::string name = file.filename().string();
     const fs::path plain = name.substr(0, name.size() - suffix.size()) + ".x";
-    const bool anywhere = std::string_view(format->what) == "NIfTI" ||
-                          std::string_view(format->what) == "DICOM" || layout.cases.empty();
+    const bool anywhere = std::string_view(format->what) == "DICOM" || layout.cases.empty();
     const bool copy = known.contains(place_of(relative) + pairing_key(plain));
     if (!anywhere && (!inside || copy)) continue;
     layout.unread.push_back(

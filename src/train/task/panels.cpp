@@ -36,7 +36,8 @@ data::ImageSize panel_size(const data::Image& image) {
   return {side(image.width), side(image.height)};
 }
 
-data::Image resized(const data::Image& image, data::ImageSize to) {
+data::Image resized(const data::Image& given, data::ImageSize to) {
+  const data::Image image = data::shown_image(given);
   const std::vector<float> planes =
       data::resize_planes(data::image_planes(image, image.channels).values, image.channels,
                           {image.width, image.height}, to);

@@ -1,0 +1,169 @@
+#include "data/volumes/volume.h"
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <cmath>
+#include <cstddef>
+
+#include <zlib.h>
+
+#include "core/error.h"
+#include "core/files.h"
+#include "core/inflater.h"
+#include "core/text.h"
+#include "data/volumes/formats.h"
+
+namespace medurwkv::data {
+namespace {
+
+namespace fs = std::filesystem;
+using namespace std::string_view_literals;
+
+/// A side is at most this, as of an image that is read by rows.
+constexpr std::int64_t longest_side = std::int64_t{1} << 20;
+constexpr std::int64_t most_channels = 64;
+
+/// Of deflate: what a byte can become at most.
+constexpr std::uint64_t most_unpacked = 1032;
+
+template <class Number>
+std::optional<Number> parsed(std::string_view text) {
+  Number out{};
+  if (text.starts_with('+')) text.remove_prefix(1);
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), out);
+  if (error != std::errc{} || end != text.data() + text.size()) return std::nullopt;
+  return out;
+}
+
+/// Throws Error where the file has not the bytes that its header asks for.
+void check_bytes(const Volume& volume) {
+  std::error_code error;
+  const std::uint64_t there = fs::file_size(volume.data, error);
+  if (error) {
+    throw_failure(concat(volume.file.string(), ": its voxels should be in ", volume.data.string(),
+                         ": ", error.message()));
+  }
+  const auto needed =
+      static_cast<std::uint64_t>(volume.voxels() * volume.channels * size_of(volume.type));
+  const std::uint64_t start = volume.at_the_end ? 0 : volume.start;
+  std::uint64_t most = there;
+  if (volume.packing == VoxelPacking::gzip || volume.packing == VoxelPacking::zlib) {
+    most = there * most_unpacked;
+  } else if (volume.packing == VoxelPacking::ascii) {
+    // A digit for each and a blank between them.
+    const std::uint64_t text = there - std::min(there, start) + 1;
+    most = start + text / 2 * static_cast<std::uint64_t>(size_of(volume.type));
+  }
+  if (start > most || needed > most - start) {
+    throw_failure(concat(volume.data.string(), ": is cut off: ", volume.columns, " x ", volume.rows,
+                         " x ", volume.slices,
+                         volume.channels > 1 ? concat(" x ", volume.channels) : std::string(),
+                         " voxels of ", to_string(volume.type), " take ", needed,
+                         " bytes, which the file cannot hold"));
+  }
+}
+
+}  // namespace
+
+std::optional<Geometry> geometry_of(const Placing& placing) {
+  Geometry out;
+  for (std::size_t axis = 0; axis < 3; ++axis) {
+    const auto& step = placing.step.at(axis);
+    const double length = std::hypot(step[0], step[1], step[2]);
+    if (!(length > 0) || !std::isfinite(length) || !std::isfinite(placing.origin.at(axis))) {
+      return std::nullopt;
+    }
+    out.spacing.at(axis) = length;
+    for (std::size_t i = 0; i < 3; ++i) out.axes.at(3 * axis + i) = step.at(i) / length;
+  }
+  return out;
+}
+
+std::optional<double> number_in(std::string_view text) {
+  return parsed<double>(text);
+}
+
+std::optional<std::int64_t> whole_number_in(std::string_view text) {
+  return parsed<std::int64_t>(text);
+}
+
+fs::path beside(const fs::path& header, const std::string& name) {
+  const fs::path path(name);
+  const bool leads_out =
+      path.is_absolute() ||
+      std::any_of(path.begin(), path.end(), [](const fs::path& part) { return part == ".."; });
+  if (name.empty() || leads_out) {
+    throw_failure(concat(header.string(), ": names ", shown(name),
+                         " for its voxels; a file beside the header is read"));
+  }
+  return header.parent_path() / path;
+}
+
+void set_sides(Volume& volume, const std::vector<std::int64_t>& sides, std::int64_t channels) {
+  const std::string name = volume.file.string();
+  const bool sound = !sides.empty() && sides.size() <= 3 &&
+                     std::all_of(sides.begin(), sides.end(), [](std::int64_t side) {
+                       return side >= 1 && side <= longest_side;
+                     });
+  if (!sound) {
+    std::vector<std::string> said;
+    for (const std::int64_t side : sides) said.push_back(std::to_string(side));
+    throw_failure(
+        concat(name, ": is no sound ", volume.format, ": its sides are ", join(said, " x ")));
+  }
+  if (channels < 1 || channels > most_channels) {
+    throw_failure(concat(name, ": has ", channels < 1 ? "a wrong number of" : "more than 64",
+                         " volumes or channels; split it, up to 64 are read as channels"));
+  }
+  volume.columns = sides[0];
+  volume.rows = sides.size() > 1 ? sides[1] : 1;
+  volume.slices = sides.size() > 2 ? sides[2] : 1;
+  volume.channels = channels;
+  constexpr std::int64_t most = std::int64_t{1} << 40;
+  if (volume.columns * volume.rows > most / volume.slices / (8 * channels)) {
+    throw_failure(concat(name, ": has ", volume.columns, " x ", volume.rows, " x ", volume.slices,
+                         " voxels, more than are read"));
+  }
+}
+
+VolumeStart unpacked_start(std::string_view file_start) {
+  if (!file_start.starts_with("\x1f\x8b"sv)) return {std::string(file_start), false};
+  VolumeStart out{std::string(longest_volume_header, '\0'), true};
+  Inflater inflater(MAX_WBITS + 16);
+  z_stream& stream = inflater.stream();
+  // zlib does not write to its input, only its C interface says it might.
+  stream.next_in = const_cast<Bytef*>(reinterpret_cast<const Bytef*>(file_start.data()));
+  stream.avail_in = static_cast<uInt>(file_start.size());
+  stream.next_out = reinterpret_cast<Bytef*>(out.bytes.data());
+  stream.avail_out = static_cast<uInt>(out.bytes.size());
+  while (stream.avail_out > 0 && inflate(&stream, Z_NO_FLUSH) == Z_OK) {
+  }
+  out.bytes.erase(out.bytes.size() - stream.avail_out);
+  return out;
+}
+
+bool is_volume(const fs::path& file, std::string_view start) {
+  if (is_nrrd(start)) return true;
+  const std::string suffix = lower(file.extension().string());
+  if (suffix == ".mha" || suffix == ".mhd") return is_metaimage(start);
+  return is_nifti(unpacked_start(start).bytes);
+}
+
+Volume read_volume(const fs::path& file) {
+  const std::string start = read_start(file, longest_volume_header);
+  Volume out;
+  if (is_nrrd(start)) {
+    out = nrrd_volume(file, start);
+  } else if (const VolumeStart unpacked = unpacked_start(start); is_nifti(unpacked.bytes)) {
+    out = nifti_volume(file, unpacked.bytes, unpacked.gzip);
+  } else if (is_metaimage(start)) {
+    out = metaimage_volume(file, start);
+  } else {
+    throw_failure(concat(file.string(), ": is no NIfTI, NRRD or MetaImage"));
+  }
+  check_bytes(out);
+  return out;
+}
+
+}  // namespace medurwkv::data
