@@ -6,10 +6,10 @@ PREFIX ?= /usr/local
 DEMO_OUT ?= demo-out
 export JOBS
 
-.PHONY: help packages build build-tests runtime demo wheel test test-long test-peers conformance bench bench-peers lint install clean
+.PHONY: help packages build build-tests runtime demo wheel test test-long test-peers test-aarch64 test-reproducible conformance bench bench-peers lint install clean
 
 help:  ## this list
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
+	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
 
 packages:  ## install the Debian packages that are missing (as root or with sudo)
 	@scripts/install-packages full
@@ -35,6 +35,12 @@ test-long: packages  ## sanitizers, 20 kills, damaged files, large images and mo
 
 test-peers: packages  ## the tests that compute, against a recent LibTorch from PyPI; the judge against its peers
 	@scripts/test-peers
+
+test-aarch64:  ## the runtime on 64-bit ARM: cross-compiled, unit tests and nano golden files under qemu
+	@scripts/test-aarch64
+
+test-reproducible: packages  ## two builds of the runtime in two folders give the same bytes: program, libraries, packages
+	@scripts/test-reproducible
 
 conformance: packages  ## docs/conformance.md: the judge's profiles beside the packages of their names
 	@scripts/test-peers conformance

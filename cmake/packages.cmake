@@ -6,6 +6,8 @@ set(CPACK_PACKAGE_CONTACT "the medurwkv authors <medurwkv@invalid>")
 set(CPACK_PACKAGE_DESCRIPTION_SUMMARY "segments 2D medical images by Med-URWKV, and judges masks")
 set(CPACK_PACKAGING_INSTALL_PREFIX /usr)
 set(CPACK_STRIP_FILES ON)
+# The same sources give the same bytes, whatever the clock.
+set(CPACK_PRE_BUILD_SCRIPTS ${PROJECT_SOURCE_DIR}/cmake/package-times.cmake)
 set(CPACK_COMPONENTS_ALL runtime)
 set(CPACK_DEB_COMPONENT_INSTALL ON)
 set(CPACK_COMPONENTS_GROUPING IGNORE)

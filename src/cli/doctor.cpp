@@ -40,7 +40,8 @@ void print(const app::DoctorReport& found) {
             << "oneDNN           " << machine.onednn << ", " << machine.onednn_isa << ", "
             << fixed(found.onednn_gflops, 0) << " GFLOP/s\n";
   if (!found.training_library) {
-    std::cout << "LibTorch         not built in: training and running models are not available\n";
+    std::cout
+        << "LibTorch         not built in: training, and models on a GPU, are not available\n";
   } else {
     const library::LibraryDescription& library = *found.training_library;
     std::cout << "LibTorch         " << library.libtorch << ", devices "

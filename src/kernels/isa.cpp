@@ -2,6 +2,8 @@
 
 #if defined(__x86_64__)
 #include <cpuid.h>
+#elif defined(__aarch64__)
+#include <sys/auxv.h>
 #endif
 
 #include <algorithm>
@@ -51,6 +53,13 @@ bool has_amx() {
   return has_vnni() && (a & saved) == saved;
 }
 
+#elif defined(__aarch64__)
+
+bool has_sve() {
+  constexpr unsigned long sve = 1UL << 22;  // HWCAP_SVE of Linux
+  return (::getauxval(AT_HWCAP) & sve) != 0;
+}
+
 #endif
 
 const Isa*& forced() {
@@ -67,14 +76,19 @@ const std::vector<Isa>& isas() {
   constexpr Device cpu = Device::cpu;
   // clang-format off
   static const std::vector<Isa> table{
-      {"ref", cpu, always, nullptr, "SSE41", "default"},
 #if defined(__x86_64__)
+      {"ref", cpu, always, nullptr, "SSE41", "default"},
       {"sse", cpu, always, &baseline_kernels, "SSE41", "default"},
       {"avx2", cpu, has_avx2, &avx2_kernels, "AVX2", "avx2"},
       {"avx512", cpu, has_avx512, &avx512_kernels, "AVX512_CORE", "avx512"},
       {"vnni", cpu, has_vnni, &avx512_kernels, "AVX512_CORE_VNNI", "avx512"},
       {"amx", cpu, has_amx, &avx512_kernels, "AVX512_CORE_AMX", "avx512"},
+#elif defined(__aarch64__)
+      {"ref", cpu, always, nullptr, "ADVANCED_SIMD", "default"},
+      {"neon", cpu, always, &baseline_kernels, "ADVANCED_SIMD", "default"},
+      {"sve", cpu, has_sve, &baseline_kernels, "ALL", "default"},
 #else
+      {"ref", cpu, always, nullptr, "ALL", "default"},
       {"baseline", cpu, always, &baseline_kernels, "ALL", "default"},
 #endif
   };

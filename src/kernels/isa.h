@@ -23,8 +23,8 @@ struct Isa {
 };
 
 /// All rows, weakest first, whether the machine has them or not. `ref` is the plain loops. `sse`
-/// (elsewhere than on x86-64 `baseline`) is what every processor of its kind has. `vnni` and `amx`
-/// are about oneDNN: our float kernels have no use for either and run as on avx512.
+/// (on aarch64 `neon`, elsewhere `baseline`) is what every processor of its kind has. `vnni`, `amx`
+/// and `sve` are about oneDNN: our float kernels run as on the row before.
 const std::vector<Isa>& isas();
 
 /// The row of this name; null where there is none.

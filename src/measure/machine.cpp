@@ -1,6 +1,9 @@
 #include "measure/machine.h"
 
 #include <malloc.h>
+#if defined(__aarch64__)
+#include <sys/auxv.h>
+#endif
 
 #include <algorithm>
 #include <fstream>
@@ -19,6 +22,36 @@ std::string line_of(const std::string& file, const std::string& key) {
   return "unknown";
 }
 
+#if defined(__aarch64__)
+
+std::string cpu_model() {
+  // There Linux gives numbers, not names.
+  const std::string name = line_of("/proc/cpuinfo", "model name");
+  if (name != "unknown") return name;
+  return concat("aarch64, implementer ", line_of("/proc/cpuinfo", "CPU implementer"), ", part ",
+                line_of("/proc/cpuinfo", "CPU part"));
+}
+
+std::vector<std::string> cpu_features() {
+  struct Feature {
+    const char* name;
+    unsigned long type;
+    unsigned bit;
+  };
+  // Bits of Linux' asm/hwcap.h.
+  constexpr Feature features[]{{"asimd", AT_HWCAP, 1},    {"asimdhp", AT_HWCAP, 10},
+                               {"asimddp", AT_HWCAP, 20}, {"sve", AT_HWCAP, 22},
+                               {"sve2", AT_HWCAP2, 1},    {"svebf16", AT_HWCAP2, 12},
+                               {"i8mm", AT_HWCAP2, 13},   {"bf16", AT_HWCAP2, 14}};
+  std::vector<std::string> out;
+  for (const Feature& feature : features) {
+    if ((::getauxval(feature.type) >> feature.bit & 1UL) != 0) out.emplace_back(feature.name);
+  }
+  return out;
+}
+
+#else
+
 std::string cpu_model() {
   return line_of("/proc/cpuinfo", "model name");
 }
@@ -34,6 +67,8 @@ std::vector<std::string> cpu_features() {
   }
   return out;
 }
+
+#endif
 
 std::int64_t peak_memory_of(const std::function<void()>& run) {
 #if defined(__GLIBC__)

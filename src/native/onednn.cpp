@@ -29,6 +29,16 @@ std::string onednn_version() {
 }
 
 std::string onednn_isa() {
+#if defined(__aarch64__)
+  // It has numbers of its own there, for which its headers have no names: a bit for each set.
+  switch (static_cast<unsigned>(dnnl::get_effective_cpu_isa())) {
+    case 0x1: return "asimd";
+    case 0x3: return "sve_128";
+    case 0x7: return "sve_256";
+    case 0x1f: return "sve_512";
+    default: return "other";
+  }
+#else
   switch (dnnl::get_effective_cpu_isa()) {
     case dnnl::cpu_isa::sse41: return "sse41";
     case dnnl::cpu_isa::avx: return "avx";
@@ -39,6 +49,7 @@ std::string onednn_isa() {
     case dnnl::cpu_isa::avx512_core_amx: return "avx512_core_amx";
     default: return "other";
   }
+#endif
 }
 
 bool onednn_has_bfloat16() {
