@@ -33,9 +33,10 @@ namespace fs = std::filesystem;
 void check_cases(const Examination& set) {
   for (const Case& item : set.layout.cases) {
     if (item.images.size() == 1 && !item.images.front().is_part()) continue;
-    throw_usage(concat(item.images.front().name(),
-                       ": a set of arrays, volumes or several files per image cannot be repaired; remove "
-                       "by hand what `data check` reports"));
+    throw_usage(
+        concat(item.images.front().name(),
+               ": a set of arrays, volumes or several files per image cannot be repaired; remove "
+               "by hand what `data check` reports"));
   }
 }
 
