@@ -262,9 +262,9 @@ typedef struct medurwkv_listener {
   void* user;
 } medurwkv_listener;
 
-/* Runs a command of the program: "inspect", "convert", "export", "check", "split", "train" or "evaluate".
- * `request` is a JSON object, the answer another; docs/library.md has the keys of each. `listener`
- * may be NULL. */
+/* Runs a command of the program: "inspect", "convert", "export", "check", "split", "train" or
+ * "evaluate". `request` is a JSON object, the answer another; docs/library.md has the keys of each.
+ * `listener` may be NULL. */
 MEDURWKV_API medurwkv_code medurwkv_run(const char* command, const char* request,
                                         const medurwkv_listener* listener, char** answer);
 
