@@ -39,8 +39,11 @@ TEST_P(Built, HoldsNoFolderAndNoDay) {
     GTEST_SKIP() << "built with debugging information, which names folders";
   }
   ASSERT_NE(bytes.find("medurwkv"), std::string::npos);  // one can look into it
-  const std::string folder = test::source_folder().string();
-  EXPECT_EQ(bytes.find(folder), std::string::npos) << GetParam() << " names " << folder;
+  // A folder alone, such as /src, may stand in a text that has nothing to do with it.
+  for (const char* const below : {"src/", "build/"}) {
+    const std::string folder = (test::source_folder() / below).string();
+    EXPECT_EQ(bytes.find(folder), std::string::npos) << GetParam() << " names " << folder;
+  }
   EXPECT_EQ(bytes.find(day_of(file)), std::string::npos) << GetParam() << " names its day";
 }
 
