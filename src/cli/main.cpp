@@ -1,14 +1,17 @@
 // The program: sets the process up, declares the commands, turns errors into exit codes.
 #include <fcntl.h>
+#include <pthread.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <array>
 #include <csignal>
+#include <cstddef>
 #include <cstdlib>
 #include <exception>
 #include <filesystem>
 #include <iostream>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -79,15 +82,39 @@ struct EndingSignal {
 constexpr std::array<EndingSignal, 3> ending_signals{
     {{SIGINT, "Ctrl-C"}, {SIGTERM, "SIGTERM"}, {SIGHUP, "SIGHUP (the terminal was closed)"}}};
 
-void install_signal_handlers() {
-  struct sigaction action {};
-  action.sa_handler = on_signal;
+/// Waits for the signals in place of a handler: oneDNN's products lose memory of theirs when a
+/// handler runs in their thread (docs/decisions.md). `set`: a sigset_t, which this deletes.
+void* await_signals(void* set) {
+  const std::unique_ptr<sigset_t> signals(static_cast<sigset_t*>(set));
+  for (int number = 0; ::sigwait(signals.get(), &number) == 0;) on_signal(number);
+  return nullptr;
+}
+
+/// Before other threads start: they have the signals blocked, as this one.
+void take_signals() {
+  auto signals = std::make_unique<sigset_t>();
+  ::sigemptyset(signals.get());
   for (const auto& [number, name] : ending_signals) {
     struct sigaction before {};
     ::sigaction(number, nullptr, &before);
     // nohup and a shell's & have the signal ignored: the program is to go on.
-    if (before.sa_handler != SIG_IGN) ::sigaction(number, &action, nullptr);
+    if (before.sa_handler != SIG_IGN) ::sigaddset(signals.get(), number);
   }
+  // A small stack, which counts as memory of the process.
+  constexpr std::size_t stack = std::size_t{1} << 18;
+  pthread_attr_t attributes{};
+  ::pthread_attr_init(&attributes);
+  ::pthread_attr_setstacksize(&attributes, stack);
+  ::pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
+  ::pthread_sigmask(SIG_BLOCK, signals.get(), nullptr);
+  pthread_t waiting{};
+  sigset_t* const given = signals.release();
+  if (::pthread_create(&waiting, &attributes, await_signals, given) != 0) {
+    // No thread can be made: a signal ends the program at once, as it does any other.
+    ::pthread_sigmask(SIG_UNBLOCK, given, nullptr);
+    delete given;
+  }
+  ::pthread_attr_destroy(&attributes);
   // With SIGXFSZ ignored, a write beyond the limit of file sizes fails with an error that names the
   // file.
   ::signal(SIGXFSZ, SIG_IGN);
@@ -265,7 +292,7 @@ int after_printing(int code) {
 int main(int count, char** arguments) try {
   medurwkv::cli::ensure_standard_streams();
   medurwkv::cli::ensure_environment(arguments);
-  medurwkv::cli::install_signal_handlers();
+  medurwkv::cli::take_signals();
   const medurwkv::VisibleStream out(std::cout);
   const medurwkv::VisibleStream err(std::cerr);
   return medurwkv::cli::after_printing(medurwkv::cli::run(count, arguments));

@@ -1,13 +1,12 @@
 // Ctrl-C, SIGTERM and SIGHUP as a value that long work looks at between steps. Relies on the
-// standard library alone; the program installs the signal handlers (cli/main.cpp).
+// standard library alone; the program waits for the signals (cli/main.cpp).
 #pragma once
 
 #include <atomic>
 
 namespace medurwkv {
 
-/// 0 while work goes on, else the signal number (SIGHUP 1, SIGINT 2, SIGTERM 15). Lock-free, so a
-/// signal handler may store to it.
+/// 0 while work goes on, else the signal number (SIGHUP 1, SIGINT 2, SIGTERM 15).
 using StopSignal = std::atomic<int>;
 static_assert(StopSignal::is_always_lock_free);
 
