@@ -61,12 +61,12 @@ std::string nifti(const Volume& like, std::span<const std::uint8_t> labels) {
   const std::size_t length = second ? 540 : 348;
   std::string out(length + 4, '\0');
   const auto keep = [&](Field field) {
-    out.replace(field.at, field.length, like.header, field.at, field.length);
+    std::copy_n(like.header.data() + field.at, field.length, out.data() + field.at);
   };
   const auto put = [&]<class Number>(std::size_t at, Number value) {
     auto raw = std::bit_cast<std::array<char, sizeof(Number)>>(value);
     if (like.swapped) std::reverse(raw.begin(), raw.end());
-    out.replace(at, raw.size(), raw.data(), raw.size());
+    std::copy(raw.begin(), raw.end(), out.data() + at);
   };
   if (second) {
     for (const Field field :
@@ -85,7 +85,7 @@ std::string nifti(const Volume& like, std::span<const std::uint8_t> labels) {
          {Field{0, 4}, Field{40, 16}, Field{76, 32}, Field{123, 1}, Field{252, 76}}) {
       keep(field);
     }
-    out.replace(344, 4, std::string("n+1\0", 4));
+    std::copy_n("n+1", 4, out.data() + 344);
     put(70, std::int16_t{2});
     put(72, std::int16_t{8});
     for (std::size_t i = 4; i < 8; ++i) put(40 + 2 * i, std::int16_t{1});
