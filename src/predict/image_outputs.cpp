@@ -19,38 +19,6 @@ namespace {
 
 using nlohmann::json;
 
-/// Pixels of each class, added to `sums`.
-void count_classes(const data::LabelMap& labels, std::vector<std::int64_t>& sums) {
-  for (const std::uint8_t label : labels.labels) {
-    if (label < sums.size()) ++sums[label];
-  }
-}
-
-/// The entry of the manifest, still without outputs. `unsure` is the sum over the pixels.
-json described(const Destination& to, data::ImageSize size,
-               const std::vector<std::int64_t>& class_pixels, double unsure) {
-  const auto pixels = static_cast<double>(size.width * size.height);
-  json out{{"input", readable(to.job.input().string())},
-           {"sha256", to.sha256.front()},
-           {"width", size.width},
-           {"height", size.height},
-           {"class_pixels", class_pixels},
-           {"unsure", pixels > 0 ? unsure / pixels : 0},
-           {"outputs", json::array()}};
-  if (to.job.inputs.size() == 1) return out;
-  for (std::size_t i = 0; i < to.job.inputs.size(); ++i) {
-    out["inputs"].push_back(
-        {{"input", readable(to.job.inputs[i].string())}, {"sha256", to.sha256[i]}});
-  }
-  return out;
-}
-
-json output_entry(const Output& output, const std::string& sha256) {
-  return {{"file", readable(output.file.generic_string())},
-          {"sha256", sha256},
-          {"what", to_string(output.what)}};
-}
-
 /// The bytes of one output.
 std::string encoded(const Output& output, const data::Image& image, const Prediction& prediction,
                     const std::vector<float>& unsure, const std::vector<ClassInfo>& classes) {
@@ -73,6 +41,35 @@ std::string encoded(const Output& output, const data::Image& image, const Predic
 
 }  // namespace
 
+void count_classes(const data::LabelMap& labels, std::vector<std::int64_t>& sums) {
+  for (const std::uint8_t label : labels.labels) {
+    if (label < sums.size()) ++sums[label];
+  }
+}
+
+json described(const Destination& to, data::ImageSize size, std::int64_t pixels,
+               const std::vector<std::int64_t>& class_pixels, double unsure) {
+  json out{{"input", readable(to.job.input().string())},
+           {"sha256", to.sha256.front()},
+           {"width", size.width},
+           {"height", size.height},
+           {"class_pixels", class_pixels},
+           {"unsure", pixels > 0 ? unsure / static_cast<double>(pixels) : 0},
+           {"outputs", json::array()}};
+  if (to.job.inputs.size() == 1) return out;
+  for (std::size_t i = 0; i < to.job.inputs.size(); ++i) {
+    out["inputs"].push_back(
+        {{"input", readable(to.job.inputs[i].string())}, {"sha256", to.sha256[i]}});
+  }
+  return out;
+}
+
+json output_entry(const Output& output, const std::string& sha256) {
+  return {{"file", readable(output.file.generic_string())},
+          {"sha256", sha256},
+          {"what", to_string(output.what)}};
+}
+
 std::vector<std::string> options_for_whole_images(const OutputOptions& options) {
   std::vector<std::string> out;
   if (options.overlay) out.emplace_back("--overlay");
@@ -92,7 +89,8 @@ json write_outputs(const Destination& to, const data::Image& image, Prediction p
   count_classes(labels, class_pixels);
   double sum = 0;
   for (const float one : unsure) sum += one;
-  json entry = described(to, {labels.width, labels.height}, class_pixels, sum);
+  json entry =
+      described(to, {labels.width, labels.height}, labels.width * labels.height, class_pixels, sum);
   make_folder((to.out / to.job.outputs.front().file).folder());
   for (const Output& one : to.job.outputs) {
     const std::string bytes = encoded(one, image, prediction, unsure, to.classes);
@@ -158,7 +156,7 @@ void RowOutputs::add(PredictedRows rows) {
 }
 
 json RowOutputs::finish() {
-  json entry = described(to_, size_, class_pixels_, unsure_);
+  json entry = described(to_, size_, size_.width * size_.height, class_pixels_, unsure_);
   for (const auto& file : files_) {
     file->file.keep();
     entry["outputs"].push_back(output_entry(file->what, file->hash.finish()));

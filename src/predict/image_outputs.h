@@ -37,6 +37,14 @@ struct Destination {
 nlohmann::json write_outputs(const Destination& to, const data::Image& image,
                              Prediction prediction);
 
+/// The image's entry of the manifest, still without outputs. `unsure`: the sum over `pixels`.
+nlohmann::json described(const Destination& to, data::ImageSize size, std::int64_t pixels,
+                         const std::vector<std::int64_t>& class_pixels, double unsure);
+/// The entry of one of its outputs.
+nlohmann::json output_entry(const Output& output, const std::string& sha256);
+/// Pixels of each class, added to `sums`.
+void count_classes(const data::LabelMap& labels, std::vector<std::int64_t>& sums);
+
 /// The same, files and entry, of rows that come from the top to the bottom. Nothing is there before
 /// finish(), and nothing without it.
 class RowOutputs {

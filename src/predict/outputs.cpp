@@ -19,6 +19,8 @@
 #include "data/layout/channels.h"
 #include "data/layout/dataset.h"
 #include "data/layout/layout.h"
+#include "data/layout/names.h"
+#include "data/volumes/writer.h"
 #include "weights/model_file.h"
 
 namespace medurwkv::predict {
@@ -67,7 +69,7 @@ Search find_images(const std::vector<fs::path>& inputs) {
     std::error_code error;
     if (!fs::is_directory(input, error)) {
       if (seen.insert(real_path(input)).second) {
-        found.images.push_back({{input}, {}, input.stem().string()});
+        found.images.push_back({{input}, {}, data::picture_stem(input)});
       }
       continue;
     }
@@ -83,7 +85,7 @@ Search find_images(const std::vector<fs::path>& inputs) {
       }
       const fs::path subfolder = file.parent_path().lexically_relative(input);
       const bool inside = !subfolder.empty() && subfolder != "." && *subfolder.begin() != "..";
-      found.images.push_back({{file}, inside ? subfolder : fs::path(), file.stem().string()});
+      found.images.push_back({{file}, inside ? subfolder : fs::path(), data::picture_stem(file)});
     }
   }
   return found;
@@ -159,12 +161,30 @@ std::vector<Found> with_channels_joined(const std::vector<Found>& images,
   return out;
 }
 
+/// What is asked for beside masks, as the command spells it; empty: nothing.
+std::string beside_masks(const OutputOptions& options) {
+  std::vector<std::string> out;
+  if (options.overlay) out.emplace_back("--overlay");
+  if (options.probabilities != Probabilities::none) out.emplace_back("--probabilities");
+  if (options.unsure) out.emplace_back("--unsure");
+  if (options.contours) out.emplace_back("--contours");
+  return join(out, ", ");
+}
+
 Job named(const Found& found, const std::string& stem, const OutputOptions& options,
           std::size_t class_count) {
   Job job{.inputs = found.files, .outputs = {}, .problem = found.problem};
   const auto add = [&](What what, const std::string& end, std::size_t class_index = 0) {
     job.outputs.push_back({what, found.subfolder / file_name(stem, end), class_index});
   };
+  job.volume = data::has_volume_suffix(found.files.front());
+  if (job.volume) {
+    add(What::mask, data::labels_suffix(found.files.front()));
+    if (const std::string asked = beside_masks(options); job.problem.empty() && !asked.empty()) {
+      job.problem = concat("is a volume, of which a mask alone is written; leave out ", asked);
+    }
+    return job;
+  }
   add(What::mask, ".png");
   if (options.overlay) add(What::overlay, "_overlay.png");
   if (options.probabilities == Probabilities::npy) {

@@ -52,11 +52,12 @@ struct Output {
 };
 
 /// One image, or the files of a case's channels, and the files made of it: SUBFOLDER/STEM.png (the
-/// mask, always first), and, as asked for, STEM_overlay.png, STEM_probabilities.npy or
-/// STEM_probabilities_CLASS.png, STEM_unsure.png, STEM_contours.json.
+/// mask, always first; of a volume a volume), and, as asked for, STEM_overlay.png,
+/// STEM_probabilities.npy or STEM_probabilities_CLASS.png, STEM_unsure.png, STEM_contours.json.
 struct Job {
   std::vector<std::filesystem::path> inputs;  ///< by channel where there are several
   std::vector<Output> outputs;
+  bool volume = false;    ///< inputs are volumes, and the mask is one
   std::string problem{};  ///< why the case cannot be read: a channel's file is missing
   std::size_t place = 0;  ///< in the whole list, of a shard's job (predict/shard.h)
   [[nodiscard]] const std::filesystem::path& input() const { return inputs.front(); }

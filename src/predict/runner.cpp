@@ -25,6 +25,7 @@
 #include "data/layout/dataset.h"
 #include "predict/image_outputs.h"
 #include "predict/tile_run.h"
+#include "predict/volume_run.h"
 
 namespace medurwkv::predict {
 
@@ -81,7 +82,7 @@ constexpr const char* out_of_memory =
 Decoded decode(const Job& job, bool by_rows) {
   Decoded out{
       .image = {}, .rows = {}, .sha256 = {}, .error = job.problem, .short_of_memory = false};
-  if (!out.error.empty()) return out;
+  if (!out.error.empty() || job.volume) return out;
   try {
     data::Case item;
     for (const fs::path& input : job.inputs) item.images.push_back({input});
@@ -218,6 +219,16 @@ class Run {
       ready({.job = &job, .entry = std::move(*next.kept), .error = {}, .kept = true});
       return;
     }
+    if (job.volume) {
+      const auto slice_done = [&](std::int64_t done, std::int64_t all) {
+        throw_if_stopped(listener_);
+        listener_.progress("predicting", result_.done + result_.kept + result_.failed,
+                           std::ssize(jobs_),
+                           concat(job.input().filename().string(), ", slice ", done, " of ", all));
+      };
+      ready(whole_volume(ensemble_, job, slice_done));
+      return;
+    }
     Decoded decoded = next.decoded.get();
     if (decoded.short_of_memory) {
       make_room(at);
@@ -330,8 +341,25 @@ class Run {
     side_by_side<Outcome>(lanes_.size(), jobs_.size(), work, take_outcome, listener_);
   }
 
+  /// Reads, predicts and writes one volume.
+  [[nodiscard]] Outcome whole_volume(const Ensemble& ensemble, const Job& job,
+                                     const SliceDone& slice_done) const {
+    Outcome out{.job = &job, .entry = {}, .error = job.problem};
+    if (!out.error.empty()) return out;
+    std::vector<std::string> hashes;
+    std::optional<PredictedVolume> volume;
+    const Destination to{job, hashes, options_.out, options_.outputs, classes_, temperature_};
+    out.error = refusal([&] {
+      for (const fs::path& input : job.inputs) hashes.push_back(sha256_file(input));
+      volume = predict_volume(ensemble, to, slice_done);
+    });
+    if (volume) out.entry = write_volume(to, *volume);
+    return out;
+  }
+
   /// Reads, predicts and writes one image.
   [[nodiscard]] Outcome whole(const Ensemble& ensemble, const Job& job) const {
+    if (job.volume) return whole_volume(ensemble, job, {});
     Decoded decoded = decode(job, false);
     Prediction prediction;
     if (decoded.error.empty()) {

@@ -101,6 +101,7 @@ Volume metaimage_volume(const fs::path& file, std::string_view start) {
   const std::string name = file.string();
   const Header header = parse(start);
   Volume out{.format = "MetaImage", .file = file};
+  out.header = start.substr(0, header.end);
   if (!header.ended) {
     throw_failure(concat(name, ": is no sound MetaImage: its header does not say ElementDataFile"));
   }

@@ -254,6 +254,7 @@ Volume nifti_volume(const fs::path& file, std::string_view start, bool gzip) {
   }
   out.type = kind->type;
   out.swapped = swapped;
+  out.header = start.substr(0, length);
   set_sides(file, said, kind->channels, out);
   out.channels_together = kind->channels > 1;
   if (kind->channels > 1 && out.channels > kind->channels) {

@@ -218,6 +218,7 @@ Volume nrrd_volume(const fs::path& file, std::string_view start) {
   const std::string name = file.string();
   const Header header = parse(name, start);
   Volume out{.format = "NRRD", .file = file};
+  out.header = start.substr(0, header.end);
   const std::string& type = needed(name, header, "type");
   const auto known = types().find(lower(type));
   if (known == types().end()) {

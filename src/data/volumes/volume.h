@@ -42,6 +42,7 @@ enum class VoxelPacking {
 struct Volume {
   std::string format;          ///< "NIfTI-1", for people
   std::filesystem::path file;  ///< the header's
+  std::string header{};        ///< its bytes as they are, unpacked
   std::int64_t columns = 0, rows = 0, slices = 1, channels = 1;
   /// The channels of a voxel lie beside each other; else each channel is a volume of its own.
   bool channels_together = false;
