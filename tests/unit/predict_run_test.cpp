@@ -20,6 +20,7 @@
 #include "predict/inputs.h"
 #include "predict/outputs.h"
 #include "predict/runner.h"
+#include "support/bright_engine.h"
 #include "support/listener.h"
 #include "support/paths.h"
 
@@ -27,27 +28,6 @@ namespace medurwkv::predict {
 namespace {
 
 namespace fs = std::filesystem;
-
-class ThresholdEngine : public Engine {
- public:
-  ThresholdEngine() {
-    description_.input = {Fit::stretch, 8, 8, 1, {0}, {1}};
-    description_.classes = {{"background", {}}, {"bright", {255, 0, 0}}};
-    description_.content_sha256 = std::string(64, '1');
-  }
-  [[nodiscard]] const ModelDescription& description() const override { return description_; }
-  [[nodiscard]] std::int64_t memory(const BatchShape&) const override { return 0; }
-  void run(const BatchShape&, std::span<const float> input, std::span<float> logits) override {
-    if (stop != nullptr) *stop = 15;
-    std::fill_n(logits.begin(), input.size(), 0.0F);
-    for (std::size_t i = 0; i < input.size(); ++i) logits[input.size() + i] = input[i] - 0.5F;
-  }
-
-  std::atomic<int>* stop = nullptr;  ///< set when the first image is predicted, as a signal would
-
- protected:
-  ModelDescription description_;
-};
 
 class PredictRun : public testing::Test {
  protected:
@@ -84,7 +64,7 @@ class PredictRun : public testing::Test {
 
   fs::path folder;
   RunOptions options;
-  ThresholdEngine engine;
+  test::BrightEngine engine;
   test::KeepingListener listener;
 };
 
@@ -274,7 +254,7 @@ TEST_F(PredictRun, JobsChangeNothing) {
 }
 
 /// A model that others can run beside, each telling how many run.
-class TwinEngine : public ThresholdEngine {
+class TwinEngine : public test::BrightEngine {
  public:
   TwinEngine(const fs::path& file, std::atomic<int>& made) : file_(file), made_(made) {
     description_.file = file.string();
@@ -283,7 +263,7 @@ class TwinEngine : public ThresholdEngine {
   void run(const BatchShape& shape, std::span<const float> input,
            std::span<float> logits) override {
     EXPECT_EQ(thread_count(), 1);
-    ThresholdEngine::run(shape, input, logits);
+    test::BrightEngine::run(shape, input, logits);
   }
   [[nodiscard]] std::unique_ptr<Engine> another() const override {
     return std::make_unique<TwinEngine>(file_, made_);

@@ -20,6 +20,7 @@
 #include "data/codecs/read.h"
 #include "predict/runner.h"
 #include "predict/shard.h"
+#include "support/bright_engine.h"
 #include "support/listener.h"
 #include "support/paths.h"
 #include "support/refusal.h"
@@ -29,29 +30,6 @@ namespace {
 
 namespace fs = std::filesystem;
 using nlohmann::json;
-
-/// Class 1 where the image is brighter than half.
-class BrightEngine : public Engine {
- public:
-  BrightEngine() {
-    description_.input = {Fit::stretch, 8, 8, 1, {0}, {1}};
-    description_.classes = {{"background", {}}, {"bright", {255, 0, 0}}};
-    description_.content_sha256 = std::string(64, '1');
-  }
-  [[nodiscard]] const ModelDescription& description() const override { return description_; }
-  [[nodiscard]] std::int64_t memory(const BatchShape&) const override { return 0; }
-  void run(const BatchShape&, std::span<const float> input, std::span<float> logits) override {
-    if (stop != nullptr) *stop = 15;
-    std::fill_n(logits.begin(), input.size(), 0.0F);
-    for (std::size_t i = 0; i < input.size(); ++i) logits[input.size() + i] = input[i] - 0.5F;
-  }
-  void set_content(char of) { description_.content_sha256 = std::string(64, of); }
-
-  std::atomic<int>* stop = nullptr;  ///< set when an image is predicted, as a signal would
-
- private:
-  ModelDescription description_;
-};
 
 constexpr int images = 20;
 constexpr int shards = 3;
@@ -105,7 +83,7 @@ class PredictShard : public testing::Test {
   }
 
   RunOptions how;
-  BrightEngine engine;
+  test::BrightEngine engine;
   test::KeepingListener listener;
 
  private:
