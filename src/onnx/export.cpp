@@ -39,7 +39,7 @@ std::int64_t step_of(const net::NetworkConfig& network) {
 class Export {
  public:
   Export(const Model& model, const Options& options, const ParameterValues& parameters, Units units)
-      : model_(model), options_(options), parameters_(parameters), units_(units) {
+      : model_(model), options_(options) {
     const Name normalised = add_input();
     const std::int64_t step = step_of(model.network);
     const Name sizes = graph_.node("Shape", {normalised});
@@ -156,8 +156,6 @@ class Export {
 
   const Model& model_;
   const Options& options_;
-  const ParameterValues& parameters_;
-  Units units_;
   Graph graph_;
   Name height_, width_;
   Written written_;
