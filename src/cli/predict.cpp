@@ -1,4 +1,5 @@
 // `medurwkv predict`: images to masks, overlays, probabilities, outlines.
+#include <algorithm>
 #include <iostream>
 #include <memory>
 #include <string>
@@ -21,6 +22,7 @@ struct PredictOptions {
   app::PredictRequest request;
   std::vector<std::string> inputs;
   std::string probabilities;
+  std::string volume_format;
   std::string shard;
   bool merge = false;
 };
@@ -77,6 +79,14 @@ int run_predict(PredictOptions& options) {
   request.how.threads = options.common.threads;
   if (options.probabilities == "npy") request.outputs.probabilities = predict::Probabilities::npy;
   if (options.probabilities == "png") request.outputs.probabilities = predict::Probabilities::png;
+  if (options.probabilities == "volume") {
+    request.outputs.probabilities = predict::Probabilities::volume;
+  }
+  if (!options.volume_format.empty()) {
+    const auto& names = data::volume_format_names;
+    const auto* const own = std::find(names.begin(), names.end(), options.volume_format);
+    request.outputs.volume_format = static_cast<data::VolumeFormat>(own - names.begin());
+  }
   TerminalListener listener(options.common);
   const app::PredictResult result = app::predict_images(request, listener);
   report(options, result);
@@ -89,11 +99,25 @@ void add_outputs(CLI::App& command, PredictOptions& options) {
   command
       .add_option("--probabilities", options.probabilities,
                   "also STEM_probabilities.npy (float32, classes x height x width) or, png, a "
-                  "16-bit STEM_probabilities_CLASS.png per class but the background")
-      ->check(CLI::IsMember({"npy", "png"}));
+                  "16-bit STEM_probabilities_CLASS.png per class but the background; of volumes, "
+                  "volume: a volume of each, or a fractional segmentation in DICOM")
+      ->check(CLI::IsMember({"npy", "png", "volume"}));
+  command
+      .add_option(
+          "--volume-format", options.volume_format,
+          "format of what is written of volumes; without it that of each volume, of DICOM a "
+          "segmentation in DICOM")
+      ->check(CLI::IsMember({"nifti", "nrrd", "metaimage", "dicom"}));
   command.add_flag("--unsure", outputs.unsure,
                    "also STEM_unsure.png: white where two classes are as likely");
-  command.add_flag("--contours", outputs.contours, "also STEM_contours.json: objects as polygons");
+  CLI::Option* contours =
+      command.add_flag("--contours", outputs.contours,
+                       "also STEM_contours.json: objects as polygons; of DICOM volumes "
+                       "STEM_contours.dcm, a structure set");
+  command
+      .add_flag("--geojson", outputs.geojson,
+                "with --contours: STEM_contours.geojson instead, as QuPath reads it")
+      ->needs(contours);
 }
 
 /// `needless`: what a merge does without.

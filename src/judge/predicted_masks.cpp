@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <map>
+#include <memory>
 #include <set>
 #include <utility>
 
@@ -15,6 +16,7 @@
 #include "data/layout/encoding.h"
 #include "data/layout/layout.h"
 #include "data/layout/names.h"
+#include "data/volumes/grid.h"
 
 namespace medurwkv::judge {
 
@@ -144,11 +146,21 @@ class Names {
   std::map<fs::path, std::string> users_;             // the case, or the volume, that has the file
 };
 
-// The volume of a file, or its only array; with a slice, that slice of it.
-data::ImageSource part_of(const fs::path& file, std::optional<std::int64_t> slice) {
-  if (data::has_volume_suffix(file)) {
-    if (data::read_volume(file).slices == 1) slice.reset();
-    return {.file = file, .slice = slice};
+// The volume of a file as it lies on the grid of the case's image, or its only array; with a slice,
+// that slice of it.
+data::ImageSource part_of(const fs::path& file, const data::Case& item,
+                          std::optional<std::int64_t> slice) {
+  if (data::holds_volume(file)) {
+    data::Volume volume = data::read_volume(file);
+    if (const auto& image = item.images.front().volume) {
+      data::OnGrid placed = data::on_grid(volume, *image);
+      if (!placed.why_not.empty()) throw_failure(concat(file.string(), ": ", placed.why_not));
+      volume = std::move(placed.volume);
+    }
+    if (volume.slices == 1) slice.reset();
+    return {.file = file,
+            .slice = slice,
+            .volume = std::make_shared<const data::Volume>(std::move(volume))};
   }
   const auto arrays = data::list_arrays(file);
   if (arrays.size() != 1) {
@@ -161,19 +173,20 @@ data::ImageSource part_of(const fs::path& file, std::optional<std::int64_t> slic
 }
 
 bool holds_several(const fs::path& file) {
-  return data::has_volume_suffix(file) ||
+  return data::holds_volume(file) ||
          data::array_file_kind(read_start(file, 16)) != data::ArrayFile::none;
 }
 
 std::optional<data::ImageSource> source_of(Names& names, const data::Dataset& dataset,
                                            const data::Case& item) {
   if (const auto file = names.find(item.id, image_path(dataset, item))) {
-    return holds_several(*file) ? part_of(*file, std::nullopt) : data::ImageSource{.file = *file};
+    return holds_several(*file) ? part_of(*file, item, std::nullopt)
+                                : data::ImageSource{.file = *file};
   }
   if (item.volume.empty()) return std::nullopt;
   const auto file = names.find(item.volume, {});
   if (!file || !holds_several(*file)) return std::nullopt;
-  return part_of(*file, item.slice);
+  return part_of(*file, item, item.slice);
 }
 
 std::string some_of(const std::vector<std::string>& ids) {

@@ -107,4 +107,28 @@ std::string contours_json(const data::LabelMap& map, const std::vector<ClassInfo
   return out.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
 }
 
+std::string contours_geojson(const data::LabelMap& map, const std::vector<ClassInfo>& classes) {
+  const auto closed = [](Ring ring) {
+    ring.push_back(ring.front());
+    return ring;
+  };
+  nlohmann::json features = nlohmann::json::array();
+  for (const Polygon& one : contours_of(map)) {
+    nlohmann::json rings = nlohmann::json::array({closed(one.outer)});
+    for (const Ring& hole : one.holes) rings.push_back(closed(hole));
+    const bool known = one.label < classes.size();
+    features.push_back(
+        {{"type", "Feature"},
+         {"geometry", {{"type", "Polygon"}, {"coordinates", std::move(rings)}}},
+         {"properties",
+          {{"objectType", "annotation"},
+           {"area", one.area},
+           {"classification",
+            {{"name", known ? classes[one.label].name : ""},
+             {"color", known ? classes[one.label].color : std::array<std::uint8_t, 3>{}}}}}}});
+  }
+  const nlohmann::json out{{"type", "FeatureCollection"}, {"features", std::move(features)}};
+  return out.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
+}
+
 }  // namespace medurwkv::predict

@@ -34,4 +34,8 @@ std::vector<Polygon> contours_of(const data::LabelMap& map);
 /// [{class, name, area, outer [[x, y], ...], holes [[[x, y], ...], ...]}].
 std::string contours_json(const data::LabelMap& map, const std::vector<ClassInfo>& classes);
 
+/// The polygons as GeoJSON: a FeatureCollection of Polygons in pixels, with the properties that
+/// QuPath reads (objectType, classification.name and .color), and "area".
+std::string contours_geojson(const data::LabelMap& map, const std::vector<ClassInfo>& classes);
+
 }  // namespace medurwkv::predict

@@ -21,14 +21,17 @@ using nlohmann::json;
 
 /// The bytes of one output.
 std::string encoded(const Output& output, const data::Image& image, const Prediction& prediction,
-                    const std::vector<float>& unsure, const std::vector<ClassInfo>& classes) {
+                    const std::vector<float>& unsure, const Destination& to) {
+  const std::vector<ClassInfo>& classes = to.classes;
   const auto& [labels, probabilities] = prediction;
   const data::ImageSize size{labels.width, labels.height};
   switch (output.what) {
     case What::mask: return data::encode_png(labels, classes);
     case What::overlay: return data::encode_png(overlay(image, labels, classes));
     case What::unsure: return encode_gray(unsure.data(), size, false);
-    case What::contours: return contours_json(labels, classes);
+    case What::contours:
+      return to.options.geojson ? contours_geojson(labels, classes)
+                                : contours_json(labels, classes);
     case What::probabilities:
       if (output.class_index == 0) {
         return encode_npy(probabilities, std::ssize(classes), size);
@@ -93,7 +96,7 @@ json write_outputs(const Destination& to, const data::Image& image, Prediction p
       described(to, {labels.width, labels.height}, labels.width * labels.height, class_pixels, sum);
   make_folder((to.out / to.job.outputs.front().file).folder());
   for (const Output& one : to.job.outputs) {
-    const std::string bytes = encoded(one, image, prediction, unsure, to.classes);
+    const std::string bytes = encoded(one, image, prediction, unsure, to);
     write_file(to.out / one.file, bytes);
     entry["outputs"].push_back(output_entry(one, sha256(bytes)));
   }

@@ -20,6 +20,7 @@
 #include "data/layout/dataset.h"
 #include "data/layout/layout.h"
 #include "data/layout/names.h"
+#include "data/volumes/series.h"
 #include "data/volumes/writer.h"
 #include "weights/model_file.h"
 
@@ -62,12 +63,23 @@ std::set<fs::path> masks_of_images(const data::Layout& layout) {
   return masks;
 }
 
+bool holds_folders(const fs::path& folder) {
+  const std::vector<fs::path> all = list_folder(folder);
+  return std::any_of(all.begin(), all.end(), [](const fs::path& path) {
+    std::error_code error;
+    return fs::is_directory(path, error);
+  });
+}
+
 Search find_images(const std::vector<fs::path>& inputs) {
   Search found;
   std::set<fs::path> seen;
   for (const fs::path& input : inputs) {
     std::error_code error;
-    if (!fs::is_directory(input, error)) {
+    // A folder of one series and no folders is the series.
+    const bool alone =
+        fs::is_directory(input, error) && data::is_series(input) && !holds_folders(input);
+    if (!fs::is_directory(input, error) || alone) {
       if (seen.insert(real_path(input)).second) {
         found.images.push_back({{input}, {}, data::picture_stem(input)});
       }
@@ -161,14 +173,45 @@ std::vector<Found> with_channels_joined(const std::vector<Found>& images,
   return out;
 }
 
-/// What is asked for beside masks, as the command spells it; empty: nothing.
-std::string beside_masks(const OutputOptions& options) {
-  std::vector<std::string> out;
-  if (options.overlay) out.emplace_back("--overlay");
-  if (options.probabilities != Probabilities::none) out.emplace_back("--probabilities");
-  if (options.unsure) out.emplace_back("--unsure");
-  if (options.contours) out.emplace_back("--contours");
-  return join(out, ", ");
+/// What is asked for and cannot be made of a volume, and why; empty where there is nothing.
+std::string problem_of_volume(const OutputOptions& options, bool is_dicom,
+                              data::VolumeFormat format) {
+  if (options.overlay) return "is a volume, of which no overlay is drawn; leave out --overlay";
+  if (options.probabilities == Probabilities::npy || options.probabilities == Probabilities::png) {
+    return "is a volume, whose probabilities are one, too; use --probabilities volume";
+  }
+  if (format == data::VolumeFormat::dicom && !is_dicom) {
+    return "is no DICOM, so that a segmentation in DICOM could not say of which images it is; use "
+           "another --volume-format";
+  }
+  if (format == data::VolumeFormat::dicom && options.unsure) {
+    return "is DICOM, in which --unsure is not written; use --volume-format nifti";
+  }
+  if (options.contours && !is_dicom) {
+    return "is a volume, of which outlines are written for DICOM alone; leave out --contours";
+  }
+  return "";
+}
+
+/// The outputs of a volume.
+void name_volume(const std::string& source, const OutputOptions& options, std::size_t class_count,
+                 Job& job, const std::function<void(What, const std::string&, std::size_t)>& add) {
+  const bool is_dicom = data::written_as(source, std::nullopt).format == data::VolumeFormat::dicom;
+  job.as = data::written_as(source, options.volume_format);
+  const std::string& suffix = job.as.suffix;
+  if (job.problem.empty()) job.problem = problem_of_volume(options, is_dicom, job.as.format);
+  add(What::mask, suffix, 0);
+  if (options.probabilities == Probabilities::volume) {
+    if (job.as.format == data::VolumeFormat::dicom) {
+      add(What::probabilities, "_probabilities" + suffix, 0);
+    } else {
+      for (std::size_t c = 1; c < class_count; ++c) {
+        add(What::probabilities, concat("_probabilities_", c, suffix), c);
+      }
+    }
+  }
+  if (options.unsure) add(What::unsure, "_unsure" + suffix, 0);
+  if (options.contours) add(What::contours, "_contours.dcm", 0);
 }
 
 Job named(const Found& found, const std::string& stem, const OutputOptions& options,
@@ -177,13 +220,13 @@ Job named(const Found& found, const std::string& stem, const OutputOptions& opti
   const auto add = [&](What what, const std::string& end, std::size_t class_index = 0) {
     job.outputs.push_back({what, found.subfolder / file_name(stem, end), class_index});
   };
-  job.volume = data::has_volume_suffix(found.files.front());
+  job.volume = data::holds_volume(found.files.front());
   if (job.volume) {
-    add(What::mask, data::labels_suffix(found.files.front()));
-    if (const std::string asked = beside_masks(options); job.problem.empty() && !asked.empty()) {
-      job.problem = concat("is a volume, of which a mask alone is written; leave out ", asked);
-    }
+    name_volume(found.files.front().string(), options, class_count, job, add);
     return job;
+  }
+  if (options.probabilities == Probabilities::volume && job.problem.empty()) {
+    job.problem = "is a picture, whose probabilities are no volume; use --probabilities npy or png";
   }
   add(What::mask, ".png");
   if (options.overlay) add(What::overlay, "_overlay.png");
@@ -196,7 +239,9 @@ Job named(const Found& found, const std::string& stem, const OutputOptions& opti
     }
   }
   if (options.unsure) add(What::unsure, "_unsure.png");
-  if (options.contours) add(What::contours, "_contours.json");
+  if (options.contours) {
+    add(What::contours, options.geojson ? "_contours.geojson" : "_contours.json");
+  }
   return job;
 }
 
@@ -229,9 +274,10 @@ Json to_json(const ModelDescription& model) {
 Json options_json(const RunDescription& run) {
   const OutputOptions& options = run.outputs;
   const PostOptions& post = options.post;
-  const char* probabilities = options.probabilities == Probabilities::npy   ? "npy"
-                              : options.probabilities == Probabilities::png ? "png"
-                                                                            : nullptr;
+  const char* probabilities = options.probabilities == Probabilities::npy      ? "npy"
+                              : options.probabilities == Probabilities::png    ? "png"
+                              : options.probabilities == Probabilities::volume ? "volume"
+                                                                               : nullptr;
   Json out{{"overlay", options.overlay},
            {"probabilities", probabilities == nullptr ? Json() : Json(probabilities)},
            {"unsure", options.unsure},
@@ -241,6 +287,12 @@ Json options_json(const RunDescription& run) {
            {"largest", post.largest},
            {"min_area", post.min_area},
            {"tta", run.flips}};
+  // Manifests of versions that knew none of them lack these, and can be continued.
+  if (options.geojson) out["contours_format"] = "geojson";
+  if (options.volume_format) {
+    out["volume_format"] =
+        data::volume_format_names.at(static_cast<std::size_t>(*options.volume_format));
+  }
   // Manifests of versions that knew no tiles lack it, too, and can be continued.
   if (run.tile > 0) out["tile"] = run.tile;
   // So do those of versions that computed in float32 alone.
@@ -456,11 +508,15 @@ std::optional<Json> EarlierRun::entry_of(const Job& job) const {
     std::error_code error;
     return fs::is_regular_file(file, error) && sha256_file(file) == hash;
   };
+  const auto same_input = [&](const fs::path& input, const std::string& hash) {
+    return data::is_series(input) ? data::sha256_of(data::files_behind(input)) == hash
+                                  : same(input, hash);
+  };
   const Done& done = found->second;
   bool all = true;
   for (std::size_t i = 0; all && i < job.inputs.size(); ++i) {
     const auto& [file, hash] = done.inputs[i];
-    all = file == readable(job.inputs[i].string()) && same(job.inputs[i], hash);
+    all = file == readable(job.inputs[i].string()) && same_input(job.inputs[i], hash);
   }
   for (std::size_t i = 0; all && i < job.outputs.size(); ++i) {
     const auto& [file, hash] = done.files[i];

@@ -20,6 +20,7 @@
 #include "core/unicode.h"
 #include "data/image/image.h"
 #include "data/layout/layout.h"
+#include "data/volumes/writer.h"
 #include "predict/postprocess.h"
 
 namespace medurwkv::predict {
@@ -29,6 +30,9 @@ enum class Probabilities {
   none,
   npy,  ///< float32, classes x height x width
   png,  ///< a 16-bit gray image per class but the background, 65535 = 1
+  /// Of a volume: a volume of float32 per class but the background, or one fractional segmentation
+  /// of DICOM.
+  volume,
 };
 
 /// What is written beside the mask, and how the mask is made.
@@ -37,6 +41,8 @@ struct OutputOptions {
   Probabilities probabilities = Probabilities::none;
   bool unsure = false;
   bool contours = false;
+  bool geojson = false;  ///< contours of pictures as GeoJSON, as QuPath reads it, else ours
+  std::optional<data::VolumeFormat> volume_format = {};  ///< none: that of the volume
   PostOptions post = {};
 };
 
@@ -53,11 +59,13 @@ struct Output {
 
 /// One image, or the files of a case's channels, and the files made of it: SUBFOLDER/STEM.png (the
 /// mask, always first; of a volume a volume), and, as asked for, STEM_overlay.png,
-/// STEM_probabilities.npy or STEM_probabilities_CLASS.png, STEM_unsure.png, STEM_contours.json.
+/// STEM_probabilities.npy or STEM_probabilities_CLASS.png, STEM_unsure.png, STEM_contours.json or
+/// .geojson; of a volume those that are volumes, and of DICOM STEM_contours.dcm, a structure set.
 struct Job {
   std::vector<std::filesystem::path> inputs;  ///< by channel where there are several
   std::vector<Output> outputs;
   bool volume = false;    ///< inputs are volumes, and the mask is one
+  data::WrittenAs as{};   ///< of a volume
   std::string problem{};  ///< why the case cannot be read: a channel's file is missing
   std::size_t place = 0;  ///< in the whole list, of a shard's job (predict/shard.h)
   [[nodiscard]] const std::filesystem::path& input() const { return inputs.front(); }

@@ -23,6 +23,7 @@
 #include "core/threads.h"
 #include "data/codecs/image_rows.h"
 #include "data/layout/dataset.h"
+#include "data/volumes/series.h"
 #include "predict/image_outputs.h"
 #include "predict/tile_run.h"
 #include "predict/volume_run.h"
@@ -350,7 +351,8 @@ class Run {
     std::optional<PredictedVolume> volume;
     const Destination to{job, hashes, options_.out, options_.outputs, classes_, temperature_};
     out.error = refusal([&] {
-      for (const fs::path& input : job.inputs) hashes.push_back(sha256_file(input));
+      for (const fs::path& input : job.inputs)
+        hashes.push_back(data::sha256_of(data::files_behind(input)));
       volume = predict_volume(ensemble, to, slice_done);
     });
     if (volume) out.entry = write_volume(to, *volume);

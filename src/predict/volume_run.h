@@ -19,6 +19,10 @@ struct PredictedVolume {
   std::vector<std::uint8_t> labels;  ///< slices x rows x columns
   std::vector<std::int64_t> class_voxels;
   double unsure = 0;  ///< sum over the voxels
+  /// Where they are asked for: slices x rows x columns for each class but the background, and of
+  /// the unsureness.
+  std::vector<std::vector<float>> probabilities{};
+  std::vector<float> unsureness{};
 };
 
 /// Called after each slice with how many are done, of how many; may be empty.

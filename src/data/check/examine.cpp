@@ -161,25 +161,27 @@ void check_image(const Case& item, const Image& image, CaseFacts& facts) {
 }
 
 /// Whether the image shows its own mask in all channels: somebody copied the wrong file. Its values
-/// are cut at the middle, or above 0, because a mask of classes has small values.
+/// are cut at the middle of 0 to 1 where they lie there, or taken for marked where they are not 0,
+/// because a mask of classes has small values.
 bool shows_labels(const Image& image, const LabelMap& labels) {
-  bool at_middle = true;
-  bool above_zero = true;
+  const auto range = float_range(image);
+  bool at_middle = !range || (range->first >= 0 && range->second <= 1);
+  bool not_zero = true;
   bool some = false;
   bool all = true;
-  for (std::size_t i = 0; i < labels.labels.size() && (at_middle || above_zero); ++i) {
+  for (std::size_t i = 0; i < labels.labels.size() && (at_middle || not_zero); ++i) {
     const auto x = static_cast<std::int64_t>(i) % labels.width;
     const auto y = static_cast<std::int64_t>(i) / labels.width;
     const bool marked = labels.labels[i] != 0;
     for (std::int64_t c = 0; c < image.channels; ++c) {
       const float value = image.value(x, y, c);
       at_middle = at_middle && marked == (value > 0.5F);
-      above_zero = above_zero && marked == (value > 0);
+      not_zero = not_zero && marked == (value != 0);
     }
     some = some || marked;
     all = all && marked;
   }
-  return (at_middle || above_zero) && some && !all;
+  return (at_middle || not_zero) && some && !all;
 }
 
 void check_labels(const Case& item, const Image& image, const LabelMap& labels, CaseFacts& facts) {

@@ -136,6 +136,15 @@ ImageSize webp_size(const std::string& file, std::string_view bytes);
 /// signed or smaller than the image.
 DecodedImage decode_jpeg2000(const std::string& file, std::string_view bytes);
 ImageSize jpeg2000_size(const std::string& file, std::string_view bytes);
+/// The samples of a bare codestream as they are, with a sign or without, channels innermost. Throws
+/// Error where it has another size or number of components.
+std::vector<std::int32_t> decode_codestream(const std::string& file, std::string_view bytes,
+                                            ImageSize size, std::int64_t channels);
+
+/// A slice of a volume of DICOM. Measured values (CT, MR, PET, NM) come as the file's slope and
+/// intercept give them, as floats. Shades come as they are to be shown: through the file's tables
+/// and its first window, MONOCHROME1 turned, spread over 8 or 16 bits; palettes and YBR as RGB.
+Image dicom_slice(const Volume& volume, std::int64_t slice);
 
 /// PBM, PGM and PPM, plain and raw, and PAM; samples of 0 to the file's largest value are spread
 /// over 8 or 16 bits. Throws Error for several pictures.

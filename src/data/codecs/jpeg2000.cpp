@@ -160,8 +160,9 @@ Boxes read_boxes(const std::string& file, std::string_view all) {
 /// The headers of a codestream.
 class Codestream {
  public:
-  /// Reads the first header, of sizes.
-  Codestream(const std::string& file, std::string_view bytes) : file_(file), bytes_(file, bytes) {
+  /// Reads the first header, of sizes. Refuses samples with a sign unless they are asked for.
+  Codestream(const std::string& file, std::string_view bytes, bool with_sign = false)
+      : file_(file), bytes_(file, bytes), with_sign_(with_sign) {
     if (bytes_.number(0, 2) != start_of_codestream || bytes_.number(2, 2) != sizes) {
       fail(file_, "its codestream does not begin with its sizes");
     }
@@ -235,7 +236,7 @@ class Codestream {
   void read_component(std::uint64_t at) {
     const std::uint32_t depth = bytes_.number(at, 1);
     const unsigned bits = (depth & 0x7fU) + 1;
-    if ((depth & 0x80U) != 0) refuse(file_, "signed samples");
+    if ((depth & 0x80U) != 0 && !with_sign_) refuse(file_, "signed samples");
     if (bits > 16) refuse(file_, concat("samples of ", bits, " bits"));
     if (bits_ != 0 && bits != bits_) refuse(file_, "components of unlike depth");
     bits_ = bits;
@@ -291,6 +292,7 @@ class Codestream {
 
   const std::string& file_;
   Bytes bytes_;
+  bool with_sign_;
   std::uint64_t at_ = 0;
   ImageSize size_, tile_;
   std::int64_t tiles_ = 0, layers_ = 0, precincts_ = 0;
@@ -408,6 +410,29 @@ DecodedImage decode_jpeg2000(const std::string& file, std::string_view bytes) {
     }
   }
   if (alpha) drop_alpha(out);
+  return out;
+}
+
+std::vector<std::int32_t> decode_codestream(const std::string& file, std::string_view bytes,
+                                            ImageSize size, std::int64_t channels) {
+  Codestream header(file, bytes, true);
+  header.check();
+  if (header.size() != size || header.components() != channels) {
+    fail(file, concat("it is ", header.size().width, " x ", header.size().height, " of ",
+                      header.components(), " components, its file says ", size.width, " x ",
+                      size.height, " of ", channels));
+  }
+  const MemoryClaim claim = claim_pixels(file, {.size = size, .bytes_per_pixel = 12 * channels});
+  const OpjImage decoded = decode(file, bytes);
+  const auto pixels = static_cast<std::size_t>(size.width * size.height);
+  const auto count = static_cast<std::size_t>(channels);
+  std::vector<std::int32_t> out(pixels * count);
+  for (std::uint32_t c = 0; c < channels; ++c) {
+    const bool there = decoded->numcomps == channels && decoded->comps[c].data != nullptr &&
+                       decoded->comps[c].w == size.width && decoded->comps[c].h == size.height;
+    if (!there) fail(file, concat("its component ", c, " is not whole"));
+    for (std::size_t i = 0; i < pixels; ++i) out[i * count + c] = decoded->comps[c].data[i];
+  }
   return out;
 }
 

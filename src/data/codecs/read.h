@@ -41,14 +41,22 @@ struct ImageSource {
   std::optional<std::int64_t> slice{};        ///< along the first axis of a volume
   std::uint8_t class_index = 0;               ///< of a mask that holds one class alone, else 0
   std::shared_ptr<const PixelStore> store{};  ///< where the file is a pack; `array` is the id
+  std::shared_ptr<const Volume> volume{};     ///< of a slice, where its header was read before
 
   /// Whether the file holds others beside it.
   [[nodiscard]] bool is_part() const { return !array.empty() || slice.has_value(); }
   /// For messages: the file, the array, the slice.
   [[nodiscard]] std::string name() const;
+  /// The file; of a series of DICOM all its files.
+  [[nodiscard]] std::vector<std::filesystem::path> files() const;
   bool operator==(const ImageSource&) const = default;
 };
 
+/// The SHA-256 of a file; of several the SHA-256 of theirs, one behind the other.
+std::string sha256_of(const std::vector<std::filesystem::path>& files);
+
+/// Whether the source is a volume's slice, or a file that holds one slice alone.
+bool is_of_volume(const ImageSource& source);
 /// The volume of a source, its slice checked. Throws Error naming the source.
 Volume volume_of(const ImageSource& source);
 Image read_volume_image(const ImageSource& source);

@@ -4,6 +4,7 @@
 #include "data/codecs/arrays.h"
 #include "data/codecs/codecs.h"
 #include "data/codecs/read.h"
+#include "data/volumes/series.h"
 #include "data/volumes/volume.h"
 
 namespace medurwkv::data {
@@ -14,13 +15,12 @@ constexpr std::size_t start_bytes = std::size_t{1} << 18;
 
 /// Arrays and volumes, of which a part may be the image.
 bool holds_several(const ImageSource& source) {
-  const std::string start = read_start(source.file, start_bytes);
-  return array_file_kind(start) != ArrayFile::none || is_volume(source.file, start);
+  return is_of_volume(source) ||
+         array_file_kind(read_start(source.file, start_bytes)) != ArrayFile::none;
 }
 
 Image read_one_of_several(const ImageSource& source) {
-  const std::string start = read_start(source.file, start_bytes);
-  return is_volume(source.file, start) ? read_volume_image(source) : read_array_image(source);
+  return is_of_volume(source) ? read_volume_image(source) : read_array_image(source);
 }
 
 }  // namespace
@@ -35,8 +35,29 @@ std::string ImageSource::name() const {
   return out;
 }
 
+std::vector<std::filesystem::path> ImageSource::files() const {
+  if (!volume || !volume->dicom) return files_behind(file);
+  std::vector<std::filesystem::path> out;
+  for (const DicomSlice& one : volume->dicom->slices) {
+    if (out.empty() || out.back() != one.file->file) out.push_back(one.file->file);
+  }
+  return out;
+}
+
+std::string sha256_of(const std::vector<std::filesystem::path>& files) {
+  if (files.size() == 1) return sha256_file(files.front());
+  std::string text;
+  for (const std::filesystem::path& file : files) text += sha256_file(file);
+  return sha256(text);
+}
+
+bool is_of_volume(const ImageSource& source) {
+  return source.volume != nullptr || is_series(source.file) ||
+         is_volume(source.file, read_start(source.file, start_bytes));
+}
+
 Volume volume_of(const ImageSource& source) {
-  Volume out = read_volume(source.file);
+  Volume out = source.volume ? *source.volume : read_volume(source.file);
   check_size(source.name(), out.columns, out.rows, 4 * out.channels);
   if (!source.slice && out.slices > 1) {
     throw_failure(concat(source.name(), ": is a volume of ", out.slices,
@@ -50,7 +71,9 @@ Volume volume_of(const ImageSource& source) {
 }
 
 Image read_volume_image(const ImageSource& source) {
-  return read_slice(volume_of(source), source.slice.value_or(0));
+  const Volume volume = volume_of(source);
+  const std::int64_t slice = source.slice.value_or(0);
+  return volume.dicom ? dicom_slice(volume, slice) : read_slice(volume, slice);
 }
 
 Image read_image(const std::filesystem::path& path) {
@@ -70,7 +93,7 @@ Image read_image(const ImageSource& source) {
 HashedImage read_hashed(const ImageSource& source) {
   if (source.store) return {source.store->image(source.array), {}};
   // Only a part of the file is read for the image.
-  if (holds_several(source)) return {read_one_of_several(source), sha256_file(source.file)};
+  if (holds_several(source)) return {read_one_of_several(source), sha256_of(source.files())};
   const std::string bytes = read_file(source.file, file_limit);
   return {decode_image(source.name(), bytes).image, sha256(bytes)};
 }
@@ -78,12 +101,12 @@ HashedImage read_hashed(const ImageSource& source) {
 /// The size stands near the beginning, except in TIFF, and in files with much before it.
 ImageSize read_image_size(const ImageSource& source) {
   if (source.store) return source.store->size(source.array);
-  const std::string file = source.name();
-  const std::string start = read_start(source.file, start_bytes);
-  if (is_volume(source.file, start)) {
+  if (is_of_volume(source)) {
     const Volume volume = volume_of(source);
     return {volume.columns, volume.rows};
   }
+  const std::string file = source.name();
+  const std::string start = read_start(source.file, start_bytes);
   const FileKind kind = kind_of(file, start);
   if (kind == FileKind::arrays) return read_array_size(source);
   if (kind != FileKind::tiff) {

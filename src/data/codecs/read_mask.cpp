@@ -82,11 +82,11 @@ void refuse_shape_in_alpha(const std::string& file, const DecodedImage& decoded)
 }
 
 DecodedImage decode_mask(const ImageSource& source) {
+  if (is_of_volume(source)) return {.image = read_volume_image(source)};
   const std::string start = read_start(source.file, std::size_t{1} << 16);
   if (array_file_kind(start) != ArrayFile::none) {
     return {.image = read_array_image(source, ArrayUse::mask)};
   }
-  if (is_volume(source.file, start)) return {.image = read_volume_image(source)};
   DecodedImage out = decode_image(source.name(), read_file(source.file, file_limit));
   refuse_shape_in_alpha(source.name(), out);
   return out;

@@ -53,8 +53,8 @@ std::optional<std::int64_t> jpeg_channels(std::string_view start) {
 
 std::int64_t read_channels(const ImageSource& source) {
   if (source.store) return source.store->channels(source.array);
+  if (is_of_volume(source)) return volume_of(source).channels;
   const std::string start = read_start(source.file, start_bytes);
-  if (is_volume(source.file, start)) return volume_of(source).channels;
   std::optional<std::int64_t> found;
   switch (kind_of(source.name(), start)) {
     case FileKind::png: found = png_channels(start); break;

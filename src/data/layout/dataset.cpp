@@ -168,7 +168,9 @@ ImageSize read_image_size(const Case& item) {
 std::vector<fs::path> files_of(const Case& item) {
   std::vector<fs::path> out;
   const auto add = [&](const ImageSource& source) {
-    if (std::find(out.begin(), out.end(), source.file) == out.end()) out.push_back(source.file);
+    for (fs::path& file : source.files()) {
+      if (std::find(out.begin(), out.end(), file) == out.end()) out.push_back(std::move(file));
+    }
   };
   for (const ImageSource& source : item.images) add(source);
   for (const ImageSource& source : item.masks) add(source);

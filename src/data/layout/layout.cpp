@@ -14,6 +14,7 @@
 #include "data/layout/pack.h"
 #include "data/layout/pairing.h"
 #include "data/layout/sets.h"
+#include "data/volumes/series.h"
 
 namespace medurwkv::data {
 namespace {
@@ -118,7 +119,7 @@ Layout find_layout(const fs::path& root) {
     throw_failure(
         concat(root.string(), ": is neither a folder nor a pack of `medurwkv data pack`"));
   }
-  const std::vector<fs::path> files = list_files(root);
+  const std::vector<fs::path> files = with_series(list_files(root));
   Layout out;
   pair_files(root, files, all_alike, out);
   add_slices(out);
@@ -136,9 +137,9 @@ Layout find_layout(const fs::path& root) {
 
 std::vector<fs::path> list_images(const fs::path& root) {
   if (!fs::is_directory(root)) return {root};
-  std::vector<fs::path> out = list_files(root);
+  std::vector<fs::path> out = with_series(list_files(root));
   std::erase_if(out, [](const fs::path& path) {
-    return !has_image_suffix(path) && !has_volume_suffix(path) && !has_container_suffix(path);
+    return !has_image_suffix(path) && !holds_volume(path) && !has_container_suffix(path);
   });
   return out;
 }

@@ -112,7 +112,7 @@ class List {
         const std::string name = field(lines_[i].text, reading);
         if (meaning(name, reading).empty()) continue;
         ++score.first;
-        if (has_image_suffix(name) || has_volume_suffix(name) || has_container_suffix(name)) {
+        if (has_image_suffix(name) || holds_volume(name) || has_container_suffix(name)) {
           ++score.second;
         }
       }

@@ -9,6 +9,7 @@
 
 #include "core/text.h"
 #include "core/unicode.h"
+#include "data/volumes/series.h"
 
 namespace medurwkv::data {
 namespace {
@@ -279,14 +280,17 @@ bool has_image_suffix(const fs::path& path) {
   return has_suffix(path, image_suffixes);
 }
 
-bool has_volume_suffix(const fs::path& path) {
+bool holds_volume(const fs::path& path) {
   static constexpr std::array<std::string_view, 7> suffixes{".nii", ".nii.gz", ".nrrd", ".nhdr",
                                                             ".mha", ".mhd",    ".hdr"};
   const std::string name = lower(path.filename().string());
   const auto* const own =
       std::find_if(suffixes.begin(), suffixes.end(),
                    [&](std::string_view suffix) { return name.ends_with(suffix); });
-  if (own == suffixes.end()) return false;
+  if (own == suffixes.end()) {
+    return !has_image_suffix(path) && !has_container_suffix(path) &&
+           (is_dicom_file(path) || is_series(path));
+  }
   if (*own != ".hdr") return true;
   // As a suffix alone it is an image of floating point.
   fs::path voxels = path;
@@ -294,7 +298,15 @@ bool has_volume_suffix(const fs::path& path) {
 }
 
 std::string picture_stem(const fs::path& path) {
-  return has_volume_suffix(path) ? whole_stem(path) : path.stem().string();
+  static const std::set<std::string> of_dicom{".dcm", ".dicom", ".ima"};
+  if (has_image_suffix(path) || of_dicom.contains(lower(path.extension().string()))) {
+    return path.stem().string();
+  }
+  if (!holds_volume(path)) return path.stem().string();
+  // What follows a point in the name of a series' folder, or of a file like 1.2.840.5, is no
+  // suffix.
+  const bool has_suffix = !is_dicom_file(path) && !is_series(path);
+  return has_suffix ? whole_stem(path) : nfc(path.filename().string());
 }
 
 bool has_container_suffix(const fs::path& path) {

@@ -84,8 +84,9 @@ std::optional<std::string> suggested_group_pattern(const std::vector<std::string
 
 /// True for a name with the suffix of an image format (read or not), without regard to case.
 bool has_image_suffix(const std::filesystem::path& path);
-/// True for .nii, .nii.gz, .nrrd, .nhdr, .mha, .mhd, and for .hdr (.hdr.gz) with an .img beside it.
-bool has_volume_suffix(const std::filesystem::path& path);
+/// True for .nii, .nii.gz, .nrrd, .nhdr, .mha, .mhd, for .hdr (.hdr.gz) with an .img beside it, for
+/// a file of DICOM and for a series of them (data/volumes/series.h).
+bool holds_volume(const std::filesystem::path& path);
 /// The stem without the suffix of any format: a.nii.gz -> a.
 std::string picture_stem(const std::filesystem::path& path);
 /// True for .npz, .h5 and .hdf5: files that may hold an image and its mask.

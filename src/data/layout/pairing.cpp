@@ -32,7 +32,7 @@ struct Found {
   Role role = Role::unknown;
 
   [[nodiscard]] std::string full_key() const { return place + key; }
-  [[nodiscard]] std::string stem() const { return picture_stem(relative); }
+  [[nodiscard]] std::string stem() const { return nfc(picture_stem(path)); }
   [[nodiscard]] fs::path folder() const { return relative.parent_path(); }
 };
 
@@ -58,10 +58,10 @@ std::vector<Found> find_pictures(const fs::path& root, const std::vector<fs::pat
   const bool has_manual = has_manual_folder(files);
   std::vector<Found> out;
   for (const fs::path& path : files) {
-    if (!has_image_suffix(path) && !has_volume_suffix(path)) continue;
+    if (!has_image_suffix(path) && !holds_volume(path)) continue;
     Found found{.path = path, .relative = nfc(path.lexically_relative(root).string())};
     found.place = place_of(found.relative);
-    found.key = pairing_key(found.relative);
+    found.key = pairing_key(path);
     found.part = part_by_folder(found.relative);
     found.suffix = mask_suffix(found.stem());
     found.role = role_by_folder(found.relative, has_manual);

@@ -151,10 +151,10 @@ void add_unread(const fs::path& root, const std::vector<fs::path>& files, Layout
   const std::set<std::string> known = names_of_cases(root, layout);
   std::set<std::string> headers;
   for (const fs::path& file : files) {
-    if (has_volume_suffix(file)) headers.insert((file.parent_path() / picture_stem(file)).string());
+    if (holds_volume(file)) headers.insert((file.parent_path() / picture_stem(file)).string());
   }
   for (const fs::path& file : files) {
-    if (has_image_suffix(file) || has_volume_suffix(file) || has_container_suffix(file)) continue;
+    if (has_image_suffix(file) || holds_volume(file) || has_container_suffix(file)) continue;
     if (is_voxels(file, headers)) continue;
     if (std::string what = polygons_in(file); !what.empty()) {
       layout.unread.push_back({file, std::move(what)});

@@ -1,7 +1,6 @@
 // Volumes as their slices: NIfTI, NRRD and MetaImage in folders of images and masks.
-#include <algorithm>
 #include <cstdint>
-#include <optional>
+#include <memory>
 #include <string>
 #include <utility>
 #include <vector>
@@ -10,36 +9,13 @@
 #include "core/text.h"
 #include "data/layout/names.h"
 #include "data/layout/sets.h"
+#include "data/volumes/grid.h"
 #include "data/volumes/volume.h"
 
 namespace medurwkv::data {
 namespace {
 
 namespace fs = std::filesystem;
-
-std::string sides_of(const Volume& volume) {
-  return concat(volume.columns, " x ", volume.rows, " x ", volume.slices);
-}
-
-/// Why the second does not lie where the first does; empty where it does.
-std::string why_apart(const Volume& image, const Volume& other) {
-  if (image.sides() != other.sides()) {
-    return concat("has ", sides_of(other), " voxels, its image ", image.file.string(), " ",
-                  sides_of(image), "; resample it to its image");
-  }
-  const auto own = geometry_of(image.placing);
-  if (!own || !geometry_of(other.placing)) return "";
-  // Where only one of them says where it lies, their voxels are taken to be the same.
-  const bool silent = image.misplaced.starts_with("it does not say") ||
-                      other.misplaced.starts_with("it does not say");
-  if (silent) return "";
-  const double least = *std::min_element(own->spacing.begin(), own->spacing.end());
-  const double distance = farthest_apart(image.placing, other.placing, image.sides());
-  if (distance <= least / 2) return "";
-  return concat("lies up to ", fixed(distance, 1), " mm from its image ", image.file.string(),
-                " in the patient: origin, direction or spacing differ; resample it to its image, "
-                "or, where the voxels do agree, copy the image's geometry into it");
-}
 
 /// Three digits at least, as for arrays.
 std::string slice_text(std::int64_t slice) {
@@ -51,37 +27,42 @@ std::string slice_text(std::int64_t slice) {
 /// The slices of a case, or itself where it is no volume. None, with a note, where a file is
 /// broken.
 std::vector<Case> slices_of(const Case& item, Layout& layout) {
-  std::optional<Volume> first;
-  std::vector<ImageSource> sources = item.images;
-  sources.insert(sources.end(), item.masks.begin(), item.masks.end());
+  Case read = item;  // with the volumes' headers
+  std::vector<ImageSource*> sources;
+  for (ImageSource& image : read.images) sources.push_back(&image);
+  for (ImageSource& mask : read.masks) sources.push_back(&mask);
+  std::shared_ptr<const Volume> first;
   std::size_t volumes = 0;
-  for (const ImageSource& source : sources) {
-    if (!has_volume_suffix(source.file)) continue;
+  for (ImageSource* source : sources) {
+    if (!holds_volume(source->file)) continue;
     ++volumes;
-    Volume own;
     try {
-      own = read_volume(source.file);
+      Volume own = read_volume(source->file);
+      if (first) {
+        OnGrid placed = on_grid(own, *first);
+        if (!placed.why_not.empty()) {
+          layout.broken.push_back({source->file, std::move(placed.why_not)});
+          return {};
+        }
+        own = std::move(placed.volume);
+      }
+      source->volume = std::make_shared<const Volume>(std::move(own));
+      if (!first) first = source->volume;
     } catch (const Error& error) {
-      layout.broken.push_back(note_of(error, source.file));
-      return {};
-    }
-    if (!first) {
-      first = std::move(own);
-    } else if (std::string why = why_apart(*first, own); !why.empty()) {
-      layout.broken.push_back({source.file, std::move(why)});
+      layout.broken.push_back(note_of(error, source->file));
       return {};
     }
   }
-  if (!first || first->slices == 1) return {item};
+  if (!first || first->slices == 1) return {read};
   if (volumes < sources.size()) {
     layout.broken.push_back(
-        {first->file, concat("is a volume, and ", sources.back().file.string(),
+        {first->file, concat("is a volume, and ", sources.back()->file.string(),
                              " is a picture; give both as volumes or both as pictures")});
     return {};
   }
   std::vector<Case> out;
   for (std::int64_t i = 0; i < first->slices; ++i) {
-    Case one = item;
+    Case one = read;
     one.id = item.id + slice_text(i);
     one.volume = item.id;
     one.slice = i;

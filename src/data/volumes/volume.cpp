@@ -5,6 +5,7 @@
 #include <charconv>
 #include <cmath>
 #include <cstddef>
+#include <tuple>
 
 #include <zlib.h>
 
@@ -12,7 +13,9 @@
 #include "core/files.h"
 #include "core/inflater.h"
 #include "core/text.h"
+#include "data/volumes/dicom.h"
 #include "data/volumes/formats.h"
+#include "data/volumes/series.h"
 
 namespace medurwkv::data {
 namespace {
@@ -100,6 +103,26 @@ double farthest_apart(const Placing& a, const Placing& b,
   return worst;
 }
 
+Volume turned(const Volume& volume, const Turn& turn) {
+  const std::array<std::int64_t, 3> sides = volume.sides();
+  Volume out = volume;
+  std::array<std::int64_t, 3> seen{};
+  for (std::size_t i = 0; i < 3; ++i) {
+    const std::size_t axis = turn.axis.at(i);
+    seen.at(i) = sides.at(axis);
+    out.turn.axis.at(i) = volume.turn.axis.at(axis);
+    out.turn.flipped.at(i) = volume.turn.flipped.at(axis) != turn.flipped.at(i);
+    for (std::size_t k = 0; k < 3; ++k) {
+      const double step = volume.placing.step.at(axis).at(k);
+      out.placing.step.at(i).at(k) = turn.flipped.at(i) ? -step : step;
+      if (!turn.flipped.at(i)) continue;
+      out.placing.origin.at(k) += static_cast<double>(sides.at(axis) - 1) * step;
+    }
+  }
+  std::tie(out.columns, out.rows, out.slices) = std::tie(seen[0], seen[1], seen[2]);
+  return out;
+}
+
 std::optional<double> number_in(std::string_view text) {
   return parsed<double>(text);
 }
@@ -164,13 +187,14 @@ VolumeStart unpacked_start(std::string_view file_start) {
 }
 
 bool is_volume(const fs::path& file, std::string_view start) {
-  if (is_nrrd(start)) return true;
+  if (is_nrrd(start) || is_dicom(start)) return true;
   const std::string suffix = lower(file.extension().string());
   if (suffix == ".mha" || suffix == ".mhd") return is_metaimage(start);
   return is_nifti(unpacked_start(start).bytes);
 }
 
 Volume read_volume(const fs::path& file) {
+  if (is_dicom_file(file) || is_series(file)) return dicom_volume(file);
   const std::string start = read_start(file, longest_volume_header);
   Volume out;
   if (is_nrrd(start)) {

@@ -1,10 +1,11 @@
-// Volumes as scanners and their programs store them: NIfTI-1 and -2, NRRD, MetaImage. Relies on
-// core/npy.h and data/image/image.h.
+// Volumes as scanners and their programs store them: NIfTI-1 and -2, NRRD, MetaImage, DICOM. Relies
+// on core/npy.h and data/image/image.h.
 #pragma once
 
 #include <array>
 #include <cstdint>
 #include <filesystem>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -38,6 +39,17 @@ enum class VoxelPacking {
   ascii,  ///< numbers as text
 };
 
+/// How a volume is looked at: which stored axis (0: columns, 1: rows, 2: slices) its columns, rows
+/// and slices run along, and from which end.
+struct Turn {
+  std::array<std::size_t, 3> axis{0, 1, 2};
+  std::array<bool, 3> flipped{};
+
+  bool operator==(const Turn&) const = default;
+};
+
+struct DicomSource;
+
 /// A volume without its voxels.
 struct Volume {
   std::string format;          ///< "NIfTI-1", for people
@@ -58,6 +70,9 @@ struct Volume {
   VoxelPacking packing = VoxelPacking::raw;
   std::uint64_t start = 0;  ///< their first byte: of the file, or of what is unpacked
   bool at_the_end = false;  ///< `start` is not known: they are the file's last bytes
+  /// Columns, rows, slices and placing are those seen; the file has them in its own order.
+  Turn turn{};
+  std::shared_ptr<const DicomSource> dicom{};  ///< of DICOM (data/volumes/series.h), else null
 
   [[nodiscard]] std::array<std::int64_t, 3> sides() const { return {columns, rows, slices}; }
   [[nodiscard]] std::int64_t voxels() const { return columns * rows * slices; }
@@ -67,11 +82,15 @@ struct Volume {
 /// Whether a file is a volume's or its header's, by its first bytes and its name.
 bool is_volume(const std::filesystem::path& file, std::string_view start);
 
-/// Reads the header. Throws Error naming the file and what is wrong: no volume, sizes that are no
-/// sizes, a type that is not read, fewer bytes than the voxels take, files that are not there.
+/// Reads the header, of DICOM of a file or a series (data/volumes/series.h). Throws Error naming
+/// the file and what is wrong: no volume, sizes that are no sizes, a type that is not read, fewer
+/// bytes than the voxels take, files that are not there.
 Volume read_volume(const std::filesystem::path& file);
 
-/// One slice, along the last axis as stored: uint8 and uint16 stay, other types, and scaled ones,
+/// The volume seen in another way. Not for DICOM.
+Volume turned(const Volume& volume, const Turn& turn);
+
+/// One slice, along the last axis as seen: uint8 and uint16 stay, other types, and scaled ones,
 /// become float32. Unpacked volumes are kept for the next slice, within a bound. Safe from any
 /// thread. Throws Error naming the file.
 Image read_slice(const Volume& volume, std::int64_t slice);

@@ -154,8 +154,16 @@ std::string parsed(const Volume& volume, std::uint64_t needed) {
   return out;
 }
 
-/// Elements of volumes that had to be unpacked, those used last. Bounded, so that a set of many is
-/// read through with few in memory.
+/// All bytes of elements that are not packed.
+std::string stored(const Volume& volume, std::uint64_t needed) {
+  const FilePieces file(volume.data);
+  std::string out(needed, '\0');
+  file.read(volume.at_the_end ? file.size() - needed : volume.start, out);
+  return out;
+}
+
+/// Elements of volumes that had to be unpacked, or are seen across, those used last. Bounded, so
+/// that a set of many is read through with few in memory.
 class Unpacked {
  public:
   std::shared_ptr<const std::string> elements(const Volume& volume, std::uint64_t needed) {
@@ -173,7 +181,9 @@ class Unpacked {
     }
     const MemoryClaim claim(volume.data.string(), static_cast<std::int64_t>(needed));
     auto made = std::make_shared<const std::string>(
-        volume.packing == VoxelPacking::ascii ? parsed(volume, needed) : inflated(volume, needed));
+        volume.packing == VoxelPacking::ascii ? parsed(volume, needed)
+        : volume.packing == VoxelPacking::raw ? stored(volume, needed)
+                                              : inflated(volume, needed));
     kept_.push_front({key, made});
     std::uint64_t bytes = 0;
     const auto most = static_cast<std::uint64_t>(
@@ -194,18 +204,29 @@ class Unpacked {
   std::list<Kept> kept_;  ///< the last used first
 };
 
+Unpacked& unpacked() {
+  static Unpacked one;
+  return one;
+}
+
+std::uint64_t bytes_of(const Volume& volume) {
+  return static_cast<std::uint64_t>(volume.voxels() * volume.channels * size_of(volume.type));
+}
+
+/// All elements, kept for the next call.
+std::shared_ptr<const std::string> whole_elements(const Volume& volume) {
+  return unpacked().elements(volume, bytes_of(volume));
+}
+
 /// `count` bytes of the elements from byte `at` on, into `out`.
 void copy_elements(const Volume& volume, std::uint64_t at, std::span<char> out) {
-  static Unpacked unpacked;
-  const auto needed =
-      static_cast<std::uint64_t>(volume.voxels() * volume.channels * size_of(volume.type));
   if (volume.packing != VoxelPacking::raw) {
-    const auto elements = unpacked.elements(volume, needed);
+    const auto elements = whole_elements(volume);
     std::memcpy(out.data(), elements->data() + at, out.size());
     return;
   }
   const FilePieces file(volume.data);
-  const std::uint64_t start = volume.at_the_end ? file.size() - needed : volume.start;
+  const std::uint64_t start = volume.at_the_end ? file.size() - bytes_of(volume) : volume.start;
   file.read(start + at, out);
 }
 
@@ -247,6 +268,62 @@ std::vector<float> floats(const Volume& volume, std::string_view bytes) {
   return out;
 }
 
+/// The elements of a slice that the file has in one piece, or in one for each channel.
+std::string slice_as_stored(const Volume& volume, std::size_t index) {
+  const auto element = static_cast<std::size_t>(size_of(volume.type));
+  const auto pixels = static_cast<std::size_t>(volume.columns * volume.rows);
+  const auto channels = static_cast<std::size_t>(volume.channels);
+  std::string out(pixels * channels * element, '\0');
+  if (volume.channels_together || channels == 1) {
+    copy_elements(volume, index * out.size(), out);
+    return out;
+  }
+  const std::size_t plane = pixels * element;
+  const auto slices = static_cast<std::size_t>(volume.slices);
+  std::string one(plane, '\0');
+  for (std::size_t c = 0; c < channels; ++c) {
+    copy_elements(volume, (c * slices + index) * plane, one);
+    for (std::size_t i = 0; i < pixels; ++i) {
+      std::memcpy(&out[(i * channels + c) * element], &one[i * element], element);
+    }
+  }
+  return out;
+}
+
+/// The elements of a slice that lies across the file, out of the whole volume.
+std::string slice_as_seen(const Volume& volume, std::size_t index) {
+  const auto element = static_cast<std::size_t>(size_of(volume.type));
+  const auto channels = static_cast<std::size_t>(volume.channels);
+  const std::array<std::int64_t, 3> seen = volume.sides();
+  std::array<std::size_t, 3> stored{};  // sides
+  for (std::size_t i = 0; i < 3; ++i) {
+    stored.at(volume.turn.axis.at(i)) = static_cast<std::size_t>(seen.at(i));
+  }
+  const auto all = whole_elements(volume);
+  std::string out(static_cast<std::size_t>(seen[0] * seen[1]) * channels * element, '\0');
+  const std::size_t volume_elements = stored[0] * stored[1] * stored[2];
+  std::size_t to = 0;
+  std::array<std::size_t, 3> at{0, 0, index};
+  for (at[1] = 0; at[1] < static_cast<std::size_t>(seen[1]); ++at[1]) {
+    for (at[0] = 0; at[0] < static_cast<std::size_t>(seen[0]); ++at[0]) {
+      std::array<std::size_t, 3> place{};
+      for (std::size_t i = 0; i < 3; ++i) {
+        const auto side = static_cast<std::size_t>(seen.at(i));
+        place.at(volume.turn.axis.at(i)) =
+            volume.turn.flipped.at(i) ? side - 1 - at.at(i) : at.at(i);
+      }
+      const std::size_t voxel = (place[2] * stored[1] + place[1]) * stored[0] + place[0];
+      for (std::size_t c = 0; c < channels; ++c) {
+        const std::size_t from =
+            volume.channels_together ? voxel * channels + c : c * volume_elements + voxel;
+        std::memcpy(&out[to], all->data() + from * element, element);
+        to += element;
+      }
+    }
+  }
+  return out;
+}
+
 }  // namespace
 
 Image read_slice(const Volume& volume, std::int64_t slice) {
@@ -257,22 +334,10 @@ Image read_slice(const Volume& volume, std::int64_t slice) {
   const auto pixels = static_cast<std::size_t>(volume.columns * volume.rows);
   const auto channels = static_cast<std::size_t>(volume.channels);
   const auto index = static_cast<std::size_t>(slice);
-  const auto slices = static_cast<std::size_t>(volume.slices);
   const MemoryClaim claim(volume.file.string(),
                           static_cast<std::int64_t>(pixels * channels * (2 * element + 4)));
-  std::string bytes(pixels * channels * element, '\0');
-  if (volume.channels_together || channels == 1) {
-    copy_elements(volume, index * bytes.size(), bytes);
-  } else {
-    const std::size_t plane = pixels * element;
-    std::string one(plane, '\0');
-    for (std::size_t c = 0; c < channels; ++c) {
-      copy_elements(volume, (c * slices + index) * plane, one);
-      for (std::size_t i = 0; i < pixels; ++i) {
-        std::memcpy(&bytes[(i * channels + c) * element], &one[i * element], element);
-      }
-    }
-  }
+  std::string bytes =
+      volume.turn == Turn{} ? slice_as_stored(volume, index) : slice_as_seen(volume, index);
   if (volume.swapped && volume.packing != VoxelPacking::ascii) swap_bytes(bytes, element);
   Image out{.width = volume.columns,
             .height = volume.rows,
