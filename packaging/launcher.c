@@ -33,6 +33,7 @@ int main(int count, char** arguments) {
   setenv("GOMP_SPINCOUNT", "20000", 0);
   setenv("OPENBLAS_NUM_THREADS", "1", 0);
   setenv("MEDURWKV_H5_LIBRARY", beside(folder, "/lib/medurwkv/libmedurwkv_h5.so"), 0);
+  setenv("MEDURWKV_DICOM_LIBRARY", beside(folder, "/lib/medurwkv/libmedurwkv_dicom.so"), 0);
 
   char** words = calloc((size_t)count + 5, sizeof(char*));
   if (words == NULL) return 1;

@@ -102,6 +102,7 @@ const std::vector<Library>& libraries() {
       {"oneDNN", {"oneapi/dnnl/", "dnnl"}, {"native", "torch"}},
       {"an image codec", {"png.h", "jpeglib.h", "jerror.h", "tiff", "gif_lib.h"}, {"data/codecs"}},
       {"HDF5", {"hdf5", "H5"}, {"data/codecs"}},
+      {"DCMTK", {"dcmtk/"}, {"data/volumes"}},
       {"utf8proc", {"utf8proc"}, {"core"}},
   };
   return list;

@@ -11,6 +11,7 @@
 #include <dcmtk/dcmjpeg/djdecode.h>
 #include <dcmtk/dcmjpls/djdecode.h>
 #include <dcmtk/oflog/oflog.h>
+#include <dlfcn.h>
 #include <sys/stat.h>
 
 #include <algorithm>
@@ -50,17 +51,29 @@ void check(const OFCondition& condition, const char* what) {
   if (condition.bad()) fail(std::string(what) + " (" + condition.text() + ")");
 }
 
+/// Throws where DCMTK finds no dictionary, without which it cannot tell what many elements hold.
 void start_once() {
   static std::once_flag once;
   std::call_once(once, [] {
     OFLog::configure(OFLogger::OFF_LOG_LEVEL);
-    // Elements past the one that is wanted are not looked at.
+    // In a package that brings DCMTK along, its dictionary lies beside this library.
+    Dl_info own{};
+    if (!dcmDataDict.isDictionaryLoaded() &&
+        ::dladdr(reinterpret_cast<const void*>(&medurwkv_dicom_library), &own) != 0) {
+      const std::string beside = own.dli_fname;
+      static_cast<void>(dcmDataDict.wrlock().loadDictionary(
+          (beside.substr(0, beside.rfind('/') + 1) + "dicom.dic").c_str(), OFFalse));
+      dcmDataDict.wrunlock();
+    }
     dcmIgnoreParsingErrors.set(OFFalse);
     DJDecoderRegistration::registerCodecs(EDC_photometricInterpretation, EUC_never,
                                           EPC_colorByPixel);
     DJLSDecoderRegistration::registerCodecs(EJLSUC_never, EJLSPC_colorByPixel);
     DcmRLEDecoderRegistration::registerCodecs();
   });
+  if (!dcmDataDict.isDictionaryLoaded()) {
+    fail("cannot be read without DCMTK's dictionary, dicom.dic; set DCMDICTPATH to its place");
+  }
 }
 
 // Elements as JSON.
