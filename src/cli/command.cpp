@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <charconv>
 #include <cmath>
+#include <cstdlib>
 #include <iostream>
 #include <memory>
 #include <optional>
@@ -10,6 +11,7 @@
 #include <nlohmann/json.hpp>
 
 #include "core/error.h"
+#include "core/identity.h"
 #include "core/memory.h"
 #include "core/random.h"
 #include "core/text.h"
@@ -61,6 +63,13 @@ void add_out(CLI::App& command, CommonOptions& options, const std::string& what,
              const std::string& standard) {
   options.out = standard;
   command.add_option("--out", options.out, what)->capture_default_str();
+}
+
+void add_keep_identity(CLI::App& command) {
+  command.add_flag_callback(
+      "--keep-identity", [] { ::setenv(keep_identity_variable, "1", 1); },
+      "keep names of files and cases that repeat the patient's name, identifier or date as DICOM "
+      "headers have them; without it a pseudonym stands there");
 }
 
 void add_memory(CLI::App& command) {
@@ -135,7 +144,7 @@ CLI::Validator above_zero() {
 }
 
 void tell(const std::string& text) {
-  std::cerr << one_line(text) << '\n';
+  std::cerr << one_line(without_identity(text)) << '\n';
 }
 
 void TerminalListener::line(const std::string& text) {
@@ -158,7 +167,7 @@ void TerminalListener::progress(const std::string& what, std::int64_t done, std:
     // The clock starts when the first step is finished, so that step is not in the rate.
     bar_.emplace(what, total, done);
   }
-  bar_->update(done, detail);
+  bar_->update(done, without_identity(detail));
 }
 
 void apply_threads(const CommonOptions& options) {

@@ -46,6 +46,8 @@ void add_out(CLI::App& command, CommonOptions& options, const std::string& what,
 /// --memory, for every command that decodes images or reads weights: sets core/memory.h's limit, in
 /// GB.
 void add_memory(CLI::App& command);
+/// --keep-identity, for every command that names images in what it writes (core/identity.h).
+void add_keep_identity(CLI::App& command);
 void add_quiet(CLI::App& command, CommonOptions& options);
 void add_json(CLI::App& command, CommonOptions& options);
 

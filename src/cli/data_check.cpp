@@ -131,6 +131,7 @@ void add_data_check(CLI::App& data) {
                       "write a repaired copy into this folder; the set itself is not touched");
   add_threads(*command, options->common);
   add_memory(*command);
+  add_keep_identity(*command);
   add_json(*command, options->common);
   add_quiet(*command, options->common);
   on_run(*command, [options] { return run(*options); });

@@ -36,6 +36,7 @@ void add_data_pack(CLI::App& data) {
   command->add_flag("--force", options->request.force, "replace an existing file");
   add_threads(*command, options->common);
   add_memory(*command);
+  add_keep_identity(*command);
   add_quiet(*command, options->common);
   on_run(*command, [options] { return run(*options); });
 }

@@ -74,6 +74,7 @@ void add_data_preview(CLI::App& data) {
   command->add_flag("--force", options->request.force, "replace an existing file");
   add_threads(*command, options->common);
   add_memory(*command);
+  add_keep_identity(*command);
   add_quiet(*command, options->common);
   on_run(*command, [options, command] {
     const bool seed_given = command->count("--seed") > 0;

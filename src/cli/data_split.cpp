@@ -77,6 +77,7 @@ void add_data_split(CLI::App& data) {
   command->add_flag("--force", options->request.force, "replace an existing file");
   add_threads(*command, options->common);
   add_memory(*command);
+  add_keep_identity(*command);
   add_json(*command, options->common);
   add_quiet(*command, options->common);
   on_run(*command, [options, ratios] {

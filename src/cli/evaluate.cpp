@@ -135,6 +135,7 @@ void add_evaluate(CLI::App& root) {
   add_precision(*command, options->request.how.precision);
   add_threads(*command, options->common);
   add_memory(*command);
+  add_keep_identity(*command);
   add_seed(*command, options->common);
   add_quiet(*command, options->common);
   add_json(*command, options->common);

@@ -77,6 +77,7 @@ void add_features(CLI::App& root) {
   add_threads(*command, options->common);
   add_engine(*command, options->engine);
   add_memory(*command);
+  add_keep_identity(*command);
   add_quiet(*command, options->common);
   add_json(*command, options->common);
   on_run(*command, [options] { return run_features(*options); });

@@ -173,6 +173,7 @@ void add_predict(CLI::App& root) {
   add_precision(*command, options->request.how.precision);
   add_threads(*command, options->common);
   add_memory(*command);
+  add_keep_identity(*command);
   add_quiet(*command, options->common);
   add_json(*command, options->common);
   on_run(*command, [options] { return run_predict(*options); });

@@ -129,6 +129,7 @@ void add_training_options(CLI::App& command, TrainingOptions& options) {
   add_device(command, options.common);
   add_threads(command, options.common);
   add_memory(command);
+  add_keep_identity(command);
   add_seed(command, options.common);
   add_quiet(command, options.common);
   add_json(command, options.common);

@@ -20,6 +20,7 @@
 
 #include "core/engine.h"
 #include "core/error.h"
+#include "core/identity.h"
 #include "core/listener.h"
 #include "core/memory.h"
 #include "core/model_description.h"
@@ -78,7 +79,7 @@ void guarded(MedurwkvStatus* status, const Body& body, const char* out_of_memory
     set_status(status, medurwkv_stopped, "");
     status->signal = stopped.signal;
   } catch (const Error& error) {
-    set_status(status, outcome_of(error), error.what());
+    set_status(status, outcome_of(error), without_identity(error.what()));
   } catch (const std::bad_alloc&) {
     set_status(status, medurwkv_failure, out_of_memory);
   } catch (const c10::Error& error) {
@@ -89,18 +90,22 @@ void guarded(MedurwkvStatus* status, const Body& body, const char* out_of_memory
     set_status(status, medurwkv_failure,
                concat(error.path1().string(), ": ", error.code().message()));
   } catch (const std::exception& error) {
-    set_status(status, medurwkv_internal, error.what());
+    set_status(status, medurwkv_internal, without_identity(error.what()));
   }
 }
 
 class HostListener : public Listener {
  public:
   explicit HostListener(const MedurwkvHost& host) : host_(host) {}
-  void line(const std::string& text) override { host_.line(host_.user, text.c_str()); }
-  void failure(const std::string& text) override { host_.line(host_.user, text.c_str()); }
+  void line(const std::string& text) override {
+    host_.line(host_.user, without_identity(text).c_str());
+  }
+  void failure(const std::string& text) override {
+    host_.line(host_.user, without_identity(text).c_str());
+  }
   void progress(const std::string& what, std::int64_t done, std::int64_t total,
                 const std::string& detail) override {
-    host_.progress(host_.user, what.c_str(), done, total, detail.c_str());
+    host_.progress(host_.user, what.c_str(), done, total, without_identity(detail).c_str());
   }
   [[nodiscard]] int stop_signal() const override { return host_.stop_signal(host_.user); }
 

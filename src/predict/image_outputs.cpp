@@ -52,7 +52,7 @@ void count_classes(const data::LabelMap& labels, std::vector<std::int64_t>& sums
 
 json described(const Destination& to, data::ImageSize size, std::int64_t pixels,
                const std::vector<std::int64_t>& class_pixels, double unsure) {
-  json out{{"input", readable(to.job.input().string())},
+  json out{{"input", manifest_name_of(to.job.input())},
            {"sha256", to.sha256.front()},
            {"width", size.width},
            {"height", size.height},
@@ -62,7 +62,7 @@ json described(const Destination& to, data::ImageSize size, std::int64_t pixels,
   if (to.job.inputs.size() == 1) return out;
   for (std::size_t i = 0; i < to.job.inputs.size(); ++i) {
     out["inputs"].push_back(
-        {{"input", readable(to.job.inputs[i].string())}, {"sha256", to.sha256[i]}});
+        {{"input", manifest_name_of(to.job.inputs[i])}, {"sha256", to.sha256[i]}});
   }
   return out;
 }

@@ -10,6 +10,7 @@
 #include "core/error.h"
 #include "core/file_name.h"
 #include "core/files.h"
+#include "core/identity.h"
 #include "core/model_description.h"
 #include "core/npy.h"
 #include "core/text.h"
@@ -81,7 +82,7 @@ Search find_images(const std::vector<fs::path>& inputs) {
         fs::is_directory(input, error) && data::is_series(input) && !holds_folders(input);
     if (!fs::is_directory(input, error) || alone) {
       if (seen.insert(real_path(input)).second) {
-        found.images.push_back({{input}, {}, data::picture_stem(input)});
+        found.images.push_back({{input}, {}, path_without_identity(data::picture_stem(input))});
       }
       continue;
     }
@@ -97,7 +98,10 @@ Search find_images(const std::vector<fs::path>& inputs) {
       }
       const fs::path subfolder = file.parent_path().lexically_relative(input);
       const bool inside = !subfolder.empty() && subfolder != "." && *subfolder.begin() != "..";
-      found.images.push_back({{file}, inside ? subfolder : fs::path(), data::picture_stem(file)});
+      found.images.push_back(
+          {{file},
+           inside ? fs::path(path_without_identity(subfolder.string())) : fs::path(),
+           path_without_identity(data::picture_stem(file))});
     }
   }
   return found;
@@ -429,11 +433,16 @@ void Manifest::add_image(const Job& job, Json entry) {
 }
 
 void Manifest::add_failure(const Job& job, const std::string& error) {
-  add("failed", job, {{"input", readable(job.input().string())}, {"error", error}});
+  add("failed", job,
+      {{"input", manifest_name_of(job.input())}, {"error", without_identity(error)}});
 }
 
 std::string Manifest::text(bool complete) const {
   return manifest_text(json_, complete);
+}
+
+std::string manifest_name_of(const fs::path& input) {
+  return readable(path_without_identity(input.string()));
 }
 
 std::string manifest_text(Json manifest, bool complete) {
@@ -499,7 +508,7 @@ void EarlierRun::read(const Json& earlier) {
 }
 
 std::optional<Json> EarlierRun::entry_of(const Job& job) const {
-  const auto found = images_.find(readable(job.input().string()));
+  const auto found = images_.find(manifest_name_of(job.input()));
   if (found == images_.end() || found->second.files.size() != job.outputs.size() ||
       found->second.inputs.size() != job.inputs.size()) {
     return std::nullopt;
@@ -516,7 +525,7 @@ std::optional<Json> EarlierRun::entry_of(const Job& job) const {
   bool all = true;
   for (std::size_t i = 0; all && i < job.inputs.size(); ++i) {
     const auto& [file, hash] = done.inputs[i];
-    all = file == readable(job.inputs[i].string()) && same_input(job.inputs[i], hash);
+    all = file == manifest_name_of(job.inputs[i]) && same_input(job.inputs[i], hash);
   }
   for (std::size_t i = 0; all && i < job.outputs.size(); ++i) {
     const auto& [file, hash] = done.files[i];

@@ -131,6 +131,9 @@ struct RunDescription {
   std::optional<PartOfList> part = {};  ///< none: the whole list
 };
 
+/// An input as the manifest calls it: as text, and without what names a patient (core/identity.h).
+std::string manifest_name_of(const std::filesystem::path& input);
+
 /// A manifest as it is written.
 std::string manifest_text(nlohmann::json manifest, bool complete = true);
 /// Throws Error naming the file unless it is a manifest of ours, in the format of this version.

@@ -18,6 +18,10 @@ void check_names(const Layout& layout, std::vector<Fault>& faults);
 /// Masks as a set: their encoding, classes that are missing or rare, shapes unlike all others'.
 void check_masks(const Examination& set, std::vector<Fault>& faults);
 
+/// Volumes: where they lie, labels that are floats, series in one folder, whose they are, text in
+/// pixels.
+void check_volumes(const Examination& set, std::vector<Fault>& faults);
+
 /// Images unlike all others: other channels, other depth.
 void check_kinds(const Examination& set, std::vector<Fault>& faults);
 

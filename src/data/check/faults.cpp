@@ -69,6 +69,7 @@ std::vector<Fault> faults_in(const Examination& set) {
   } else {
     check_masks(set, out);
     check_kinds(set, out);
+    check_volumes(set, out);
   }
   return out;
 }

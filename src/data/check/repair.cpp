@@ -16,10 +16,12 @@
 #include "core/file_name.h"
 #include "core/files.h"
 #include "core/folder_lock.h"
+#include "core/identity.h"
 #include "core/model_description.h"
 #include "core/text.h"
 #include "core/unicode.h"
 #include "data/check/checks.h"
+#include "data/check/repair_volumes.h"
 #include "data/codecs/codecs.h"
 #include "data/codecs/read.h"
 #include "data/image/geometry.h"
@@ -33,10 +35,10 @@ namespace fs = std::filesystem;
 void check_cases(const Examination& set) {
   for (const Case& item : set.layout.cases) {
     if (item.images.size() == 1 && !item.images.front().is_part()) continue;
-    throw_usage(
-        concat(item.images.front().name(),
-               ": a set of arrays, volumes or several files per image cannot be repaired; remove "
-               "by hand what `data check` reports"));
+    throw_usage(concat(
+        item.images.front().name(),
+        ": a set of arrays, of several files per image, or of volumes and pictures cannot be "
+        "repaired; remove by hand what `data check` reports"));
   }
 }
 
@@ -167,13 +169,13 @@ class Verdicts {
 
 void list_files_left_out(const Layout& layout, std::vector<Repair>& repairs) {
   for (const fs::path& file : layout.images_alone) {
-    repairs.push_back({file.string(), "left out: it has no mask"});
+    repairs.push_back({path_without_identity(file.string()), "left out: it has no mask"});
   }
   for (const fs::path& file : layout.masks_alone) {
-    repairs.push_back({file.string(), "left out: it has no image"});
+    repairs.push_back({path_without_identity(file.string()), "left out: it has no image"});
   }
   for (const FileNote& note : layout.unread) {
-    repairs.push_back({note.file.string(), "left out: " + note.what});
+    repairs.push_back({path_without_identity(note.file.string()), "left out: " + note.what});
   }
   for (const std::string& id : layout.ambiguous) {
     repairs.push_back({id, "a further image of this name left out"});
@@ -242,11 +244,20 @@ void check_repair_folder(const fs::path& out) {
 RepairReport write_repaired(const Examination& set, const fs::path& out, Listener& listener) {
   refuse_within(out, {set.dataset.root});
   check_repair_folder(out);
-  check_cases(set);
+  const bool volumes = holds_volumes_alone(set);
+  if (!volumes) check_cases(set);
   if (!set.meaning.encoding) {
     const Unclear& unclear = set.meaning.unclear;
     throw_failure(concat(set.dataset.root.string(), ": cannot be repaired: ", unclear.what, "; ",
                          unclear.remedy));
+  }
+  if (volumes) {
+    Target target(out);
+    RepairReport report = write_volumes_anew(set, out, listener);
+    list_files_left_out(set.layout, report.repairs);
+    write_list(report, OutputPath(out) / "repairs.json");
+    target.keep();
+    return report;
   }
   const std::vector<Case>& cases = set.layout.cases;
   const Verdicts verdicts(set, listener);

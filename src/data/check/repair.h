@@ -32,7 +32,8 @@ void check_repair_folder(const std::filesystem::path& out);
 /// repairs.json, is what cannot be read or has no partner, all but one of equal pairs, equal images
 /// with different masks, and, of twins in two parts, the one in the earlier part (train, val,
 /// test). A mask of the image's shape but not its size is resized (nearest neighbour) and listed.
-/// Names that collide or are no UTF-8 are changed. The source is not touched. Throws Error when a
+/// Names that collide or are no UTF-8 are changed. A set of volumes is written as
+/// data/check/repair_volumes.h says. The source is not touched. Throws Error when a
 /// file cannot be written and for sets of arrays and of several files per image; Stopped. Then
 /// `out` is as it was.
 RepairReport write_repaired(const Examination& set, const std::filesystem::path& out,

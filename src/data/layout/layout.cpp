@@ -9,6 +9,7 @@
 
 #include "core/error.h"
 #include "core/files.h"
+#include "core/identity.h"
 #include "core/text.h"
 #include "data/layout/lists.h"
 #include "data/layout/pack.h"
@@ -130,6 +131,11 @@ Layout find_layout(const fs::path& root) {
   add_lists(root, files, out);
   add_groups(root, files, out);
   add_unread(root, files, out);
+  for (Case& item : out.cases) {
+    for (std::string* name : {&item.id, &item.folder, &item.volume, &item.group}) {
+      *name = path_without_identity(*name);
+    }
+  }
   std::sort(out.cases.begin(), out.cases.end(),
             [](const Case& a, const Case& b) { return a.id < b.id; });
   return out;

@@ -1,15 +1,18 @@
 // Volumes as their slices: NIfTI, NRRD and MetaImage in folders of images and masks.
 #include <cstdint>
 #include <memory>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "core/error.h"
+#include "core/identity.h"
 #include "core/text.h"
 #include "data/layout/names.h"
 #include "data/layout/sets.h"
 #include "data/volumes/grid.h"
+#include "data/volumes/series.h"
 #include "data/volumes/volume.h"
 
 namespace medurwkv::data {
@@ -73,6 +76,35 @@ std::vector<Case> slices_of(const Case& item, Layout& layout) {
   return out;
 }
 
+/// Volumes of one patient are one group, by the identifier in their headers.
+void group_by_patient(Layout& layout) {
+  const auto patient_of = [](const Case& item) -> std::string {
+    const auto& volume = item.images.front().volume;
+    return volume && volume->dicom ? volume->dicom->slices.front().file->patient : "";
+  };
+  std::set<std::string> patients;
+  std::set<std::string> volumes;
+  for (const Case& item : layout.cases) {
+    const std::string patient = patient_of(item);
+    if (patient.empty()) continue;
+    patients.insert(patient);
+    volumes.insert(item.images.front().file.string());
+  }
+  if (patients.size() == 1 && volumes.size() > 2) {
+    layout.notes.push_back({*volumes.begin(),
+                            concat("and all ", volumes.size(),
+                                   " images have one PatientID; they are taken for images "
+                                   "of different patients"),
+                            "one-patient",
+                            "say which belong together with --group-by, if they do"});
+    return;
+  }
+  for (Case& item : layout.cases) {
+    const std::string patient = patient_of(item);
+    if (!patient.empty()) item.group = pseudonym_of(patient);
+  }
+}
+
 }  // namespace
 
 void add_slices(Layout& layout) {
@@ -81,6 +113,7 @@ void add_slices(Layout& layout) {
     for (Case& one : slices_of(item, layout)) out.push_back(std::move(one));
   }
   layout.cases = std::move(out);
+  group_by_patient(layout);
 }
 
 }  // namespace medurwkv::data

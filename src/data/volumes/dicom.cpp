@@ -7,10 +7,12 @@
 #include <cmath>
 #include <map>
 #include <mutex>
+#include <set>
 #include <system_error>
 #include <utility>
 
 #include "core/error.h"
+#include "core/identity.h"
 #include "core/own_library.h"
 #include "core/text.h"
 #include "data/volumes/formats.h"
@@ -108,6 +110,63 @@ std::vector<DicomFrame> frames_of(const fs::path& file, const Json& elements) {
   return out;
 }
 
+/// A date as DICOM has it, and as people write it.
+void remember_date(const std::string& date) {
+  constexpr std::size_t digits = 8;
+  if (date.size() != digits) return;
+  remember_identity(date);
+  remember_identity(concat(date.substr(0, 4), "-", date.substr(4, 2), "-", date.substr(6)));
+}
+
+/// Each word of a name that is not everybody's.
+void remember_name(const std::string& name) {
+  static const std::set<std::string> common{"anonymous", "anonymized", "anonymised",
+                                            "anon",      "unknown",    "none",
+                                            "patient",   "test",       "phantom"};
+  std::string word;
+  for (const char c : name + "^") {
+    if (std::string_view("^= ,.").find(c) == std::string_view::npos) {
+      word += c;
+      continue;
+    }
+    if (!word.empty() && !common.contains(lower(word))) remember_identity(word);
+    word.clear();
+  }
+}
+
+/// What a header says of the patient. A file that is said to be rid of identities is believed.
+void read_identity(const Json& elements, DicomFile& out) {
+  if (lower(text_of(elements, "00120062")) == "yes") return;
+  static constexpr std::array<std::pair<const char*, const char*>, 13> known{
+      {{"00100010", "PatientName"},
+       {"00100020", "PatientID"},
+       {"00100030", "PatientBirthDate"},
+       {"00101000", "OtherPatientIDs"},
+       {"00101001", "OtherPatientNames"},
+       {"00101040", "PatientAddress"},
+       {"00102154", "PatientTelephoneNumbers"},
+       {"00080050", "AccessionNumber"},
+       {"00080020", "StudyDate"},
+       {"00080021", "SeriesDate"},
+       {"00080022", "AcquisitionDate"},
+       {"00080090", "ReferringPhysicianName"},
+       {"00080080", "InstitutionName"}}};
+  for (const auto& [tag, name] : known) {
+    const std::string value = text_of(elements, tag);
+    if (value.empty()) continue;
+    out.identity.emplace_back(name);
+    const std::string_view kind = name;
+    if (kind.ends_with("Date")) {
+      remember_date(value);
+    } else if (kind.ends_with("PatientName") || kind == "OtherPatientNames") {
+      remember_name(value);
+    } else if (kind.ends_with("ID") || kind.ends_with("IDs") || kind == "AccessionNumber") {
+      remember_identity(value);
+    }
+  }
+  out.patient = text_of(elements, "00100020");
+}
+
 DicomFile described(const fs::path& file, const Json& elements) {
   DicomFile out{.file = file,
                 .sop_class = text_of(elements, "00080016"),
@@ -119,6 +178,8 @@ DicomFile described(const fs::path& file, const Json& elements) {
                 .colors = text_of(elements, "00280004"),
                 .frames = {},
                 .segments = {}};
+  read_identity(elements, out);
+  out.burnt_in = text_of(elements, "00280301") == "YES";
   out.has_pixels = elements.contains("00280010") && elements.contains("00280011") &&
                    elements.contains("00280100");
   if (!out.has_pixels) return out;

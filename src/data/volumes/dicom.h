@@ -67,6 +67,10 @@ struct DicomFile {
   std::int64_t columns = 0, rows = 0, samples = 1;
   int bits_allocated = 0, bits_stored = 0, high_bit = 0;
   bool has_sign = false;
+  std::string patient{};  ///< their identifier, where the file is not said to be rid of it
+  /// Elements by which a person is known that hold something: "PatientName", ...
+  std::vector<std::string> identity{};
+  bool burnt_in = false;   ///< it says that its pixels hold text on the patient
   std::string colors;      ///< photometric interpretation as the file says it
   bool has_pixels = true;  ///< else it is a report, a plan, ...
   std::vector<DicomFrame> frames;
@@ -76,7 +80,8 @@ struct DicomFile {
   [[nodiscard]] bool is_segmentation() const;
 };
 
-/// Kept for the next call while the file has not changed. Throws Error naming the file when it is
+/// Kept for the next call while the file has not changed. What its header says of the patient's
+/// identity is remembered (core/identity.h). Throws Error naming the file when it is
 /// broken, and where it has pixels and the sizes of none.
 std::shared_ptr<const DicomFile> dicom_file(const std::filesystem::path& file);
 
