@@ -198,10 +198,13 @@ json evaluate(Keys& keys, Listener& listener) {
       .take("out", request.out)
       .take("force", request.force)
       .finish();
-  if (spacing.size() > request.spacing.size() || spacing.size() == 1) {
+  if (spacing.size() > 3 || spacing.size() == 1) {
     throw_usage("the request of evaluate: spacing has two or three sides");
   }
-  std::copy(spacing.begin(), spacing.end(), request.spacing.begin());
+  if (!spacing.empty()) {
+    request.spacing = {1, 1, 1};
+    std::copy(spacing.begin(), spacing.end(), request.spacing->begin());
+  }
   const app::EvaluateResult result = app::evaluate(request, listener);
   return result.report ? judge::summary_json(*result.report)
                        : judge::series_json(result.trained, result.together, result.command);

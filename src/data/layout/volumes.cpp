@@ -92,9 +92,9 @@ void group_by_patient(Layout& layout) {
   }
   if (patients.size() == 1 && volumes.size() > 2) {
     layout.notes.push_back({*volumes.begin(),
-                            concat("and all ", volumes.size(),
-                                   " images have one PatientID; they are taken for images "
-                                   "of different patients"),
+                            concat("is one of ", volumes.size(),
+                                   " images that all have one PatientID; they are taken "
+                                   "for images of different patients"),
                             "one-patient",
                             "say which belong together with --group-by, if they do"});
     return;

@@ -90,7 +90,10 @@ double temperature_of(const Provenance& provenance);
 /// empty for a model without one.
 std::vector<std::string> temperature_sentences(const Report& report);
 
-/// "px" when all sides are 1, else "spacing units".
+/// In place of a file of spacings, where they are those in the headers of volumes, in mm.
+inline constexpr char spacing_of_headers[] = "headers of the volumes";
+
+/// "px" when all sides are 1, "mm" of those in headers, else "spacing units".
 std::string length_unit(const Provenance& provenance);
 /// The tolerance of NSD: a length, or "2 pixels" where pixel sizes differ from case to case.
 std::string tolerance_text(const Provenance& provenance);
