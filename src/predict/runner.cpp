@@ -25,6 +25,7 @@
 #include "data/layout/dataset.h"
 #include "data/volumes/series.h"
 #include "predict/image_outputs.h"
+#include "predict/label_tables.h"
 #include "predict/tile_run.h"
 #include "predict/volume_run.h"
 
@@ -54,6 +55,18 @@ void refuse_to_overwrite(const std::vector<Job>& jobs, const fs::path& out,
   for (const Job& job : jobs) {
     for (const Output& one : job.outputs) refuse_if_there(one.file);
   }
+}
+
+/// The tables of classes that lie beside masks of volumes; none where no mask is one, and of DICOM,
+/// which names its segments itself.
+std::map<std::string, std::string> label_tables(const std::vector<Job>& jobs,
+                                                const std::vector<ClassInfo>& classes) {
+  const bool wanted = std::any_of(jobs.begin(), jobs.end(), [](const Job& job) {
+    return job.volume && job.as.format != data::VolumeFormat::dicom;
+  });
+  if (!wanted) return {};
+  return {{itksnap_labels_name, itksnap_labels(classes)},
+          {slicer_labels_name, slicer_labels(classes)}};
 }
 
 /// Removes what killed runs have left half written.
@@ -138,10 +151,17 @@ class Run {
       lock_.emplace(options.out);
     }
     if (options.go_on) earlier_.emplace(options.out, manifest_);
+    const auto tables = label_tables(jobs, classes_);
     if (!options.force) {
       refuse_to_overwrite(jobs, options.out, manifest_.name(), earlier_ ? &*earlier_ : nullptr);
+      for (const auto& [name, text] : tables) {
+        const fs::path file = options.out / name;
+        if (!is_there(file) || read_file(file) == text) continue;
+        throw_failure(concat(file.string(), " exists; choose another --out, or --force"));
+      }
     }
     remove_all_leftovers(jobs, options.out, manifest_.name());
+    for (const auto& [name, text] : tables) write_file(options.out / name, text);
     save(false);
   }
 
