@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <charconv>
 #include <cmath>
-#include <numbers>
 
 #include "core/error.h"
 #include "core/files.h"
@@ -165,6 +164,11 @@ void AnnotationBuilder::add_ring(AnnotatedImage& image, Object& object, std::vec
   object.rings.push_back({std::move(points), use});
 }
 
+void AnnotationBuilder::add_ellipse(Object& object, Point middle, double across, double down,
+                                    double radians, Ring::Use use) {
+  object.rings.push_back({{middle, {std::abs(across), std::abs(down)}, {radians, 0}}, use, true});
+}
+
 std::vector<Point> rectangle(double left, double top, double right, double bottom, double radians) {
   std::vector<Point> out{{left, top}, {right, top}, {right, bottom}, {left, bottom}};
   if (radians == 0) return out;
@@ -174,22 +178,6 @@ std::vector<Point> rectangle(double left, double top, double right, double botto
     const double y = point.y - middle.y;
     point = {middle.x + x * std::cos(radians) - y * std::sin(radians),
              middle.y + x * std::sin(radians) + y * std::cos(radians)};
-  }
-  return out;
-}
-
-std::vector<Point> ellipse(Point middle, double across, double down, double radians) {
-  // A chord of n in a circle of radius r lies at most r (1 - cos(pi / n)) < 5 r / n^2 inside it.
-  constexpr double inside = 0.001;
-  const double radius = std::max(std::abs(across), std::abs(down));
-  const auto count = static_cast<int>(std::clamp(std::sqrt(5 * radius / inside), 16.0, 1e5));
-  std::vector<Point> out;
-  for (int i = 0; i < count; ++i) {
-    const double angle = 2 * std::numbers::pi * i / count;
-    const double x = across * std::cos(angle);
-    const double y = down * std::sin(angle);
-    out.push_back({middle.x + x * std::cos(radians) - y * std::sin(radians),
-                   middle.y + x * std::sin(radians) + y * std::cos(radians)});
   }
   return out;
 }

@@ -28,8 +28,11 @@ struct Ring {
     adds,  ///< adds its inside to the part
     cuts,  ///< takes its inside away from what the part holds so far: a hole
   };
-  std::vector<Point> points;  ///< three at least
+  /// Three at least. Of an ellipse: its middle, its half axes, and in x the angle in radians by
+  /// which it is turned, clockwise as seen.
+  std::vector<Point> points;
   Use use = Use::part;
+  bool is_ellipse = false;
 };
 
 /// Pixels of a rectangle as the lengths of runs: of 0, of 1, of 0 ...

@@ -96,10 +96,8 @@ class Cvat : public XmlElements {
           rectangle(number(attributes, "xtl"), number(attributes, "ytl"), number(attributes, "xbr"),
                     number(attributes, "ybr"), turned));
     } else if (name == "ellipse") {
-      AnnotationBuilder::add_ring(
-          image_, object,
-          ellipse({number(attributes, "cx"), number(attributes, "cy")}, number(attributes, "rx"),
-                  number(attributes, "ry"), turned));
+      AnnotationBuilder::add_ellipse(object, {number(attributes, "cx"), number(attributes, "cy")},
+                                     number(attributes, "rx"), number(attributes, "ry"), turned);
     } else if (name == "mask") {
       object.runs.push_back(runs_from(attributes));
     } else {

@@ -2,6 +2,7 @@
 // regions, in pixels of the whole image. Source: the files of both sets.
 #include <algorithm>
 #include <cmath>
+#include <numbers>
 #include <utility>
 
 #include "core/error.h"
@@ -13,7 +14,9 @@ namespace {
 
 namespace fs = std::filesystem;
 
-double area_of(const std::vector<Point>& points) {
+double area_of(const Ring& ring) {
+  const std::vector<Point>& points = ring.points;
+  if (ring.is_ellipse) return std::numbers::pi * points[1].x * points[1].y;
   double twice = 0;
   for (std::size_t i = 0; i < points.size(); ++i) {
     const Point& a = points[i];
@@ -77,15 +80,17 @@ class ImageScope : public XmlElements {
       builder_.leave_out("arrow, ruler or pin");
       return;
     }
-    const bool by_corners = points_.size() == 2 && (type_ == "1" || type_ == "2");
-    if (by_corners) {
+    const Ring::Use use = hole_ ? Ring::Use::cuts : Ring::Use::adds;
+    if (points_.size() == 2 && type_ == "2") {
       const auto [a, b] = std::pair(points_[0], points_[1]);
-      points_ = type_ == "1"
-                    ? rectangle(a.x, a.y, b.x, b.y)
-                    : ellipse({(a.x + b.x) / 2, (a.y + b.y) / 2}, (b.x - a.x) / 2, (b.y - a.y) / 2);
+      AnnotationBuilder::add_ellipse(layer_, {(a.x + b.x) / 2, (a.y + b.y) / 2}, (b.x - a.x) / 2,
+                                     (b.y - a.y) / 2, 0, use);
+      return;
     }
-    AnnotationBuilder::add_ring(image_, layer_, std::move(points_),
-                                hole_ ? Ring::Use::cuts : Ring::Use::adds);
+    if (points_.size() == 2 && type_ == "1") {
+      points_ = rectangle(points_[0].x, points_[0].y, points_[1].x, points_[1].y);
+    }
+    AnnotationBuilder::add_ring(image_, layer_, std::move(points_), use);
     points_ = {};
   }
 
@@ -96,7 +101,7 @@ class ImageScope : public XmlElements {
     if (std::any_of(layer_.rings.begin(), layer_.rings.end(), is_hole)) {
       std::vector<std::pair<double, std::size_t>> order;
       for (std::size_t i = 0; i < layer_.rings.size(); ++i) {
-        order.emplace_back(-area_of(layer_.rings[i].points), i);
+        order.emplace_back(-area_of(layer_.rings[i]), i);
       }
       std::sort(order.begin(), order.end());
       std::vector<Ring> sorted;

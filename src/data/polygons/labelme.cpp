@@ -102,7 +102,7 @@ class LabelMe {
       AnnotationBuilder::add_ring(image_, object, rectangle(a.x, a.y, b.x, b.y));
     } else if (type == "circle") {
       const double radius = std::hypot(b.x - a.x, b.y - a.y);
-      AnnotationBuilder::add_ring(image_, object, ellipse(a, radius, radius));
+      AnnotationBuilder::add_ellipse(object, a, radius, radius);
     } else if (type == "mask") {
       add_mask(shape, where, a, b, object);
     } else {

@@ -40,19 +40,35 @@ std::int64_t first_behind(double at) {
   return static_cast<std::int64_t>(std::ceil(at - 0.5));
 }
 
-/// The pixels that the outline may hold.
-Box box_of(const Ring& ring, ImageSize size) {
+/// The corners of what holds the outline.
+std::pair<Point, Point> corners_of(const Ring& ring) {
   Point least = ring.points.front();
   Point most = least;
+  if (ring.is_ellipse) {
+    const auto [across, down] = ring.points[1];
+    const double cosine = std::cos(ring.points[2].x);
+    const double sine = std::sin(ring.points[2].x);
+    const Point half{std::hypot(across * cosine, down * sine),
+                     std::hypot(across * sine, down * cosine)};
+    return {{least.x - half.x, least.y - half.y}, {most.x + half.x, most.y + half.y}};
+  }
   for (const Point& point : ring.points) {
     least = {std::min(least.x, point.x), std::min(least.y, point.y)};
     most = {std::max(most.x, point.x), std::max(most.y, point.y)};
   }
+  return {least, most};
+}
+
+/// The pixels that the outline may hold.
+Box box_of(const Ring& ring, ImageSize size) {
+  const auto [least, most] = corners_of(ring);
   const auto clipped = [](double at, std::int64_t side) {
     return std::clamp<std::int64_t>(first_behind(at), 0, side);
   };
-  return {clipped(least.x, size.width), clipped(least.y, size.height), clipped(most.x, size.width),
-          clipped(most.y, size.height)};
+  // An ellipse holds centres that lie on it, and its corners are rounded.
+  const double margin = ring.is_ellipse ? 1 : 0;
+  return {clipped(least.x - margin, size.width), clipped(least.y - margin, size.height),
+          clipped(most.x + margin, size.width), clipped(most.y + margin, size.height)};
 }
 
 /// The edges of an outline that cross rows of the box, from their upper end to their lower one: an
@@ -108,6 +124,7 @@ class Painter {
 
   /// Whether each pixel of the box is inside the outline.
   const std::vector<std::uint8_t>& inside(const Ring& ring, const Box& box) {
+    if (ring.is_ellipse) return inside_ellipse(ring, box);
     std::int64_t crossings = std::ssize(ring.points);
     for_each_edge(ring, box, [&](const Point&, const Point&, std::int64_t first, std::int64_t end) {
       crossings += end - first;
@@ -131,6 +148,26 @@ class Painter {
         std::uint8_t& pixel = inside_[static_cast<std::size_t>(y * width + x)];
         side ^= pixel;
         pixel = side;
+      }
+    }
+    return inside_;
+  }
+
+  const std::vector<std::uint8_t>& inside_ellipse(const Ring& ring, const Box& box) {
+    spend(8 * box.area(), 1);
+    inside_.assign(static_cast<std::size_t>(box.area()), 0);
+    const auto [across, down] = ring.points[1];
+    if (across == 0 || down == 0) return inside_;
+    const double cosine = std::cos(ring.points[2].x);
+    const double sine = std::sin(ring.points[2].x);
+    std::size_t at = 0;
+    for (std::int64_t row = box.top; row < box.bottom; ++row) {
+      const double y = static_cast<double>(row) + 0.5 - ring.points[0].y;
+      for (std::int64_t column = box.left; column < box.right; ++column) {
+        const double x = static_cast<double>(column) + 0.5 - ring.points[0].x;
+        const double u = (x * cosine + y * sine) / across;
+        const double v = (y * cosine - x * sine) / down;
+        inside_[at++] = u * u + v * v <= 1 ? 1 : 0;
       }
     }
     return inside_;
@@ -271,12 +308,10 @@ Oddities oddities_of(const AnnotatedImage& image, ImageSize size, std::int64_t& 
   const auto bottom = static_cast<double>(size.height) + 1;
   for (const Object& object : image.objects) {
     for (const Ring& ring : object.rings) {
-      const bool beyond =
-          std::any_of(ring.points.begin(), ring.points.end(), [&](const Point& point) {
-            return point.x < -1 || point.y < -1 || point.x > right || point.y > bottom;
-          });
+      const auto [least, most] = corners_of(ring);
+      const bool beyond = least.x < -1 || least.y < -1 || most.x > right || most.y > bottom;
       out.beyond += beyond ? 1 : 0;
-      if (patience > 0 && crosses_itself(ring.points, patience)) ++out.crossing;
+      if (!ring.is_ellipse && patience > 0 && crosses_itself(ring.points, patience)) ++out.crossing;
     }
     for (const Runs& runs : object.runs) {
       const bool beyond = runs.left < 0 || runs.top < 0 ||

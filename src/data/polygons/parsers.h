@@ -39,6 +39,9 @@ class AnnotationBuilder {
   static void add_ring(AnnotatedImage& image, Object& object, std::vector<Point> points,
                        Ring::Use use = Ring::Use::part);
 
+  static void add_ellipse(Object& object, Point middle, double across, double down,
+                          double radians = 0, Ring::Use use = Ring::Use::part);
+
   AnnotationFile& out() { return out_; }
   AnnotationFile take() && { return std::move(out_); }
 
@@ -51,9 +54,6 @@ class AnnotationBuilder {
 /// Corners of a rectangle that is turned about its middle by `radians`, clockwise as seen.
 std::vector<Point> rectangle(double left, double top, double right, double bottom,
                              double radians = 0);
-/// An ellipse as a polygon that is nowhere more than 0.001 pixels inside it.
-std::vector<Point> ellipse(Point middle, double across, double down, double radians = 0);
-
 /// Run lengths of COCO: a text of five bits a byte, each number but the first three less the one
 /// before the last. Throws Error without a file's name.
 std::vector<std::uint32_t> coco_counts(std::string_view text);

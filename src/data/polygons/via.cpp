@@ -97,18 +97,19 @@ class Via {
       return;
     }
     if (type == "polygon") {
-      add_object(points_of(member(shape, "all_points_x"), member(shape, "all_points_y"), where),
-                 where);
+      add_polygon(last(),
+                  points_of(member(shape, "all_points_x"), member(shape, "all_points_y"), where),
+                  where);
     } else if (type == "rect") {
       const double x = of("x");
       const double y = of("y");
-      add_object(rectangle(x, y, x + of("width"), y + of("height")), where);
+      add_polygon(last(), rectangle(x, y, x + of("width"), y + of("height")), where);
     } else if (type == "circle") {
       const double radius = of("r");
-      add_object(ellipse({of("cx"), of("cy")}, radius, radius), where);
+      add_ellipse(last(), {of("cx"), of("cy")}, {radius, radius}, 0, where);
     } else if (type == "ellipse") {
       const double turned = shape.contains("theta") ? of("theta") : 0;
-      add_object(ellipse({of("cx"), of("cy")}, of("rx"), of("ry"), turned), where);
+      add_ellipse(last(), {of("cx"), of("cy")}, {of("rx"), of("ry")}, turned, where);
     } else {
       builder_.fail(concat(where, " is a shape '", shown(type), "', which is not known"));
     }
@@ -127,16 +128,25 @@ class Via {
     return out;
   }
 
-  void add_object(std::vector<Point> points, const std::string& where) {
-    add_object_to(builder_.out().images.size() - 1, std::move(points), where);
+  [[nodiscard]] std::size_t last() { return builder_.out().images.size() - 1; }
+
+  void add_polygon(std::size_t image, std::vector<Point> points, const std::string& where) {
+    Object object;
+    AnnotationBuilder::add_ring(builder_.out().images[image], object, std::move(points));
+    add_object(image, std::move(object), where);
   }
 
-  void add_object_to(std::size_t image, std::vector<Point> points, const std::string& where) {
-    AnnotatedImage& of = builder_.out().images[image];
+  void add_ellipse(std::size_t image, Point middle, Point axes, double turned,
+                   const std::string& where) {
     Object object;
-    AnnotationBuilder::add_ring(of, object, std::move(points));
-    regions_.push_back({image, of.objects.size(), {}, where});
-    of.objects.push_back(std::move(object));
+    AnnotationBuilder::add_ellipse(object, middle, axes.x, axes.y, turned);
+    add_object(image, std::move(object), where);
+  }
+
+  void add_object(std::size_t image, Object object, const std::string& where) {
+    std::vector<Object>& objects = builder_.out().images[image].objects;
+    regions_.push_back({image, objects.size(), {}, where});
+    objects.push_back(std::move(object));
     added_ = true;
   }
 
@@ -196,21 +206,21 @@ class Via {
       case polyline: builder_.leave_out("polyline"); return;
       case rect:
         expect(5);
-        add_object_to(image, rectangle(n[1], n[2], n[1] + n[3], n[2] + n[4]), where);
+        add_polygon(image, rectangle(n[1], n[2], n[1] + n[3], n[2] + n[4]), where);
         return;
       case circle:
         expect(4);
-        add_object_to(image, ellipse({n[1], n[2]}, n[3], n[3]), where);
+        add_ellipse(image, {n[1], n[2]}, {n[3], n[3]}, 0, where);
         return;
       case oval:
         expect(5);
-        add_object_to(image, ellipse({n[1], n[2]}, n[3], n[4]), where);
+        add_ellipse(image, {n[1], n[2]}, {n[3], n[4]}, 0, where);
         return;
       case polygon: {
         if (n.size() % 2 == 0) builder_.fail(concat(where, " has an x without its y"));
         std::vector<Point> points;
         for (std::size_t i = 1; i + 1 < n.size(); i += 2) points.push_back({n[i], n[i + 1]});
-        add_object_to(image, std::move(points), where);
+        add_polygon(image, std::move(points), where);
         return;
       }
       default:
