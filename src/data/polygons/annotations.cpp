@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <charconv>
 #include <cmath>
+#include <new>
 
 #include "core/error.h"
 #include "core/files.h"
@@ -88,7 +89,13 @@ AnnotationFile read_annotations(const fs::path& file, AnnotationKind kind) {
   const std::string text = read_file(file, longest_file);
   // Outlines in memory take about as much as their text; one item more while it is parsed.
   const MemoryClaim claim(file.string(), 2 * static_cast<std::int64_t>(text.size()));
-  return parse_annotations(file, text, kind);
+  try {
+    return parse_annotations(file, text, kind);
+  } catch (const std::bad_alloc&) {
+    throw MemoryError(concat(file.string(),
+                             ": its outlines take more memory than is left; allow "
+                             "more, or share its images out among several files"));
+  }
 }
 
 AnnotationFile parse_annotations(const fs::path& file, std::string_view bytes,

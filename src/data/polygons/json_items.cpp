@@ -2,6 +2,7 @@
 #include <cstddef>
 
 #include "core/error.h"
+#include "core/memory.h"
 #include "core/text.h"
 #include "data/polygons/parsers.h"
 
@@ -12,7 +13,10 @@ namespace fs = std::filesystem;
 using nlohmann::json;
 
 constexpr std::size_t deepest = 64;
-constexpr std::int64_t most_values = std::int64_t{1} << 23;
+
+/// Bytes of memory that a value takes, lists growing and their ends counted.
+constexpr std::int64_t value_bytes = 32;
+constexpr std::int64_t list_bytes = 96;
 
 /// Builds values, each to be taken when it is complete.
 class Events : public nlohmann::json_sax<json> {
@@ -74,12 +78,22 @@ class Events : public nlohmann::json_sax<json> {
     return into[key_in_item_.back()] = std::move(value);
   }
 
-  void count() {
-    if (++values_ > most_values) fail("holds an entry of more than 8 million values");
+  /// Values may double when a list grows, and nlohmann_json needs room to destroy them; where there
+  /// is none it ends the process.
+  void count(std::int64_t bytes) {
+    constexpr std::int64_t step = std::int64_t{1} << 22;
+    bytes_ += bytes;
+    if (bytes_ < asked_) return;
+    asked_ = bytes_ + step;
+    const std::int64_t left = memory_left();
+    if (left >= 2 * asked_) return;
+    throw MemoryError(concat(file_.string(), ": an entry of it takes more than ",
+                             human_bytes(static_cast<double>(bytes_)), " of memory; ",
+                             memory_left_text(left)));
   }
 
   bool add(json&& value) {
-    count();
+    count(value_bytes);
     if (building_.empty()) {
       give(std::move(value));
     } else {
@@ -97,7 +111,7 @@ class Events : public nlohmann::json_sax<json> {
       return true;
     }
     ++depth_;
-    count();
+    count(list_bytes);
     if (building_.empty()) {
       item_ = std::move(value);
       building_.push_back(&item_);
@@ -119,7 +133,7 @@ class Events : public nlohmann::json_sax<json> {
   }
 
   void give(json&& value) {
-    values_ = 0;
+    bytes_ = asked_ = 0;
     take_({list_, depth_ >= 2 ? key_ : std::string(), std::move(value)});
     item_ = nullptr;
   }
@@ -129,7 +143,7 @@ class Events : public nlohmann::json_sax<json> {
   bool whole_;
   bool top_is_list_ = false;
   std::size_t depth_ = 0;
-  std::int64_t values_ = 0;
+  std::int64_t bytes_ = 0, asked_ = 0;
   std::string list_, key_;
   std::set<std::string> lists_;
   json item_;

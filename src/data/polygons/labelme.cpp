@@ -41,16 +41,23 @@ class LabelMe {
       : file_(file), builder_(file, to_string(AnnotationKind::labelme)) {}
 
   AnnotationFile parse(std::string_view text) {
-    const json all = read_json(file_, text);
-    const json& shapes = member(all, "shapes");
-    if (!shapes.is_array()) builder_.fail("has no list of shapes");
-    image_.name = text_member(all, "imagePath");
-    const json& width = member(all, "imageWidth");
-    const json& height = member(all, "imageHeight");
+    json about;
+    const auto lists = read_json_items(file_, text, [&](JsonItem&& item) {
+      if (item.list == "shapes" && item.key.empty()) {
+        add(item.value, concat("shape ", ++shapes_));
+      } else if (item.list != "imageData") {
+        about[item.list] = std::move(item.value);
+      }
+    });
+    if (!lists.contains("shapes") || about.contains("shapes")) {
+      builder_.fail("has no list of shapes");
+    }
+    image_.name = text_member(about, "imagePath");
+    const json& width = member(about, "imageWidth");
+    const json& height = member(about, "imageHeight");
     if (width.is_number() && height.is_number()) {
       image_.size = builder_.size(width.get<double>(), height.get<double>(), "the image");
     }
-    for (std::size_t i = 0; i < shapes.size(); ++i) add(shapes[i], concat("shape ", i + 1));
     builder_.out().by_stem = true;
     builder_.out().images.push_back(std::move(image_));
     return std::move(builder_).take();
@@ -141,6 +148,7 @@ class LabelMe {
   const fs::path& file_;
   AnnotationBuilder builder_;
   AnnotatedImage image_;
+  std::int64_t shapes_ = 0;
 };
 
 }  // namespace

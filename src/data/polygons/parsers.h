@@ -64,7 +64,7 @@ Runs runs_of(std::int64_t left, std::int64_t top, ImageSize size,
              const std::vector<unsigned char>& pixels);
 
 /// A JSON text as a whole. Throws Error naming the file for what is no JSON, is nested deeper than
-/// 64 or holds more than 8 million values.
+/// 64 or takes more memory than is left.
 nlohmann::json read_json(const std::filesystem::path& file, std::string_view text);
 
 /// A member of the text's object, where that is a number or a text; else each element of it, with
