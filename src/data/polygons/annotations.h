@@ -15,12 +15,6 @@
 
 namespace medurwkv::data {
 
-struct Point {
-  double x = 0;
-  double y = 0;
-  bool operator==(const Point&) const = default;
-};
-
 /// A closed outline and what it does to its object. What is inside is decided even-odd.
 struct Ring {
   enum class Use {

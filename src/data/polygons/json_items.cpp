@@ -17,6 +17,8 @@ constexpr std::size_t deepest = 64;
 /// Bytes of memory that a value takes, lists growing and their ends counted.
 constexpr std::int64_t value_bytes = 32;
 constexpr std::int64_t list_bytes = 96;
+/// How often memory is asked for: it takes as long as parsing some kilobytes.
+constexpr std::int64_t step = std::int64_t{1} << 22;
 
 /// Builds values, each to be taken when it is complete.
 class Events : public nlohmann::json_sax<json> {
@@ -81,7 +83,6 @@ class Events : public nlohmann::json_sax<json> {
   /// Values may double when a list grows, and nlohmann_json needs room to destroy them; where there
   /// is none it ends the process.
   void count(std::int64_t bytes) {
-    constexpr std::int64_t step = std::int64_t{1} << 22;
     bytes_ += bytes;
     if (bytes_ < asked_) return;
     asked_ = bytes_ + step;
@@ -133,7 +134,8 @@ class Events : public nlohmann::json_sax<json> {
   }
 
   void give(json&& value) {
-    bytes_ = asked_ = 0;
+    bytes_ = 0;
+    asked_ = step;
     take_({list_, depth_ >= 2 ? key_ : std::string(), std::move(value)});
     item_ = nullptr;
   }
@@ -143,7 +145,7 @@ class Events : public nlohmann::json_sax<json> {
   bool whole_;
   bool top_is_list_ = false;
   std::size_t depth_ = 0;
-  std::int64_t bytes_ = 0, asked_ = 0;
+  std::int64_t bytes_ = 0, asked_ = step;
   std::string list_, key_;
   std::set<std::string> lists_;
   json item_;
