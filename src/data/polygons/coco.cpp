@@ -93,15 +93,15 @@ class Coco {
     Category category{.name = text_member(one, "name"), .above = text_member(one, "supercategory")};
     if (category.name.empty()) builder_.fail(concat(where, " has no name"));
     if (one.at("id").is_number_integer()) category.order = one.at("id").get<std::int64_t>();
-    for (const auto& [known, other] : categories_) {
-      if (known == id) builder_.fail(concat("has two categories with the id ", shown(id)));
-      if (other.name == category.name) {
-        builder_.fail(concat("has two categories with the name ", shown(category.name)));
-      }
+    if (!by_id_.emplace(id, categories_.size()).second) {
+      builder_.fail(concat("has two categories with the id ", shown(id)));
+    }
+    if (!category_names_.insert(category.name).second) {
+      builder_.fail(concat("has two categories with the name ", shown(category.name)));
     }
     constexpr std::size_t most = 10000;
     if (categories_.size() == most) builder_.fail(concat("has more than ", most, " categories"));
-    categories_.emplace_back(id, std::move(category));
+    categories_.push_back(std::move(category));
   }
 
   void add_annotation(const json& one) {
@@ -206,13 +206,12 @@ class Coco {
   }
 
   Category& category_of(const std::string& id) {
-    const auto found = std::find_if(categories_.begin(), categories_.end(),
-                                    [&](const auto& entry) { return entry.first == id; });
-    if (found == categories_.end()) {
+    const auto found = by_id_.find(id);
+    if (found == by_id_.end()) {
       builder_.fail(concat("an annotation is of the category ", shown(id),
                            ", which is not in the list of categories"));
     }
-    return found->second;
+    return categories_[found->second];
   }
 
   void place(Pending one) {
@@ -238,20 +237,23 @@ class Coco {
   /// Classes that no object has are classes too, but for the name that Roboflow gives all of them
   /// as a category of its own.
   void name_classes() {
-    for (const auto& [id, category] : categories_) {
-      const bool above_others =
-          std::any_of(categories_.begin(), categories_.end(), [&, &one = category](const auto& e) {
-            return &e.second != &one && e.second.above == one.name;
-          });
-      if (!category.used && above_others) continue;
-      builder_.class_of(category.name, category.order.value_or(0));
+    std::set<std::string> above;
+    for (const Category& one : categories_) {
+      if (one.above != one.name) above.insert(one.above);
+    }
+    for (const Category& one : categories_) {
+      if (one.used || !above.contains(one.name)) {
+        builder_.class_of(one.name, one.order.value_or(0));
+      }
     }
   }
 
   AnnotationBuilder builder_;
   std::set<std::string> names_;
   std::unordered_map<std::string, std::size_t> images_;
-  std::vector<std::pair<std::string, Category>> categories_;
+  std::vector<Category> categories_;
+  std::unordered_map<std::string, std::size_t> by_id_;
+  std::set<std::string> category_names_;
   std::vector<Pending> pending_;
   std::int64_t annotations_ = 0, outlines_ = 0, boxes_ = 0, captions_ = 0, strangers_ = 0;
 };
