@@ -11,20 +11,20 @@
 
 namespace {
 
-using namespace medurwkv::data;
+namespace data = medurwkv::data;
 
 void parse(std::string_view bytes) {
   if (bytes.empty()) return;
-  using enum AnnotationKind;
+  using enum data::AnnotationKind;
   constexpr std::array kinds{coco, labelme, via, cvat, imagescope, geojson};
   const std::size_t kind = static_cast<unsigned char>(bytes.front()) % kinds.size();
-  const AnnotationFile file = parse_annotations("fuzzed", bytes.substr(1), kinds[kind]);
-  const ImageSize size{40, 30};
+  const data::AnnotationFile file = data::parse_annotations("fuzzed", bytes.substr(1), kinds[kind]);
+  const data::ImageSize size{40, 30};
   const std::vector<std::uint8_t> labels(file.classes.size(), 1);
-  for (const AnnotatedImage& image : file.images) {
+  for (const data::AnnotatedImage& image : file.images) {
     std::int64_t patience = 10000;
-    oddities_of(image, size, patience);
-    for (const std::uint8_t label : paint("fuzzed", image, size, labels).labels) {
+    data::oddities_of(image, size, patience);
+    for (const std::uint8_t label : data::paint("fuzzed", image, size, labels).labels) {
       if (label > 1 && label != 255) medurwkv::throw_internal("a label that no object has");
     }
   }

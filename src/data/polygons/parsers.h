@@ -103,7 +103,7 @@ class XmlElements {
 };
 /// Throws Error naming the file for what is no XML, for a document type (and so for entities), and
 /// for elements nested deeper than 64; and what `elements` throws.
-void read_xml(const std::filesystem::path& file, std::string_view text, XmlElements& elements);
+void read_xml(const std::filesystem::path& file, std::string_view bytes, XmlElements& elements);
 
 AnnotationFile parse_coco(const std::filesystem::path& file, std::string_view text);
 AnnotationFile parse_labelme(const std::filesystem::path& file, std::string_view text);
