@@ -115,9 +115,12 @@ void check_names(const Layout& layout, std::vector<Fault>& faults) {
   add(Severity::warning, "list-of-absent", layout.notes,
       "get the missing files or correct the list");
   for (const fs::path& path : layout.images_alone) {
-    faults.push_back({Severity::error, "image-without-mask", path.string(),
-                      "no mask has this image's name",
-                      "add its mask (an all-black one when there is nothing) or remove it"});
+    faults.push_back(
+        {Severity::error, "image-without-mask", path.string(),
+         layout.outlines ? "no file of outlines lists this image" : "no mask has this image's name",
+         layout.outlines
+             ? "add it to the file (without an outline when there is nothing) or remove it"
+             : "add its mask (an all-black one when there is nothing) or remove it"});
   }
   for (const fs::path& path : layout.masks_alone) {
     faults.push_back({Severity::error, "mask-without-image", path.string(),

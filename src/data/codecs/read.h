@@ -37,11 +37,12 @@ class PixelStore {
 /// volume, or a store.
 struct ImageSource {
   std::filesystem::path file;
-  std::string array{};                        ///< its name in a .npz or .h5; empty in other files
-  std::optional<std::int64_t> slice{};        ///< along the first axis of a volume
-  std::uint8_t class_index = 0;               ///< of a mask that holds one class alone, else 0
-  std::shared_ptr<const PixelStore> store{};  ///< where the file is a pack; `array` is the id
-  std::shared_ptr<const Volume> volume{};     ///< of a slice, where its header was read before
+  std::string array{};                  ///< its name in a .npz or .h5; empty in other files
+  std::optional<std::int64_t> slice{};  ///< along the first axis of a volume
+  std::uint8_t class_index = 0;         ///< of a mask that holds one class alone, else 0
+  /// Where the file is a pack, a zip or one of outlines; `array` is then the id in it.
+  std::shared_ptr<const PixelStore> store{};
+  std::shared_ptr<const Volume> volume{};  ///< of a slice, where its header was read before
 
   /// Whether the file holds others beside it.
   [[nodiscard]] bool is_part() const { return !array.empty() || slice.has_value(); }

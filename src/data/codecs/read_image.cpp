@@ -28,7 +28,7 @@ Image read_one_of_several(const ImageSource& source) {
 std::string ImageSource::name() const {
   std::string out = file.string();
   if (!array.empty()) {
-    out += concat(" (array ", array, slice ? concat(", slice ", *slice) : "", ")");
+    out += concat(store ? " (" : " (array ", array, slice ? concat(", slice ", *slice) : "", ")");
   } else if (slice) {
     out += concat(" (slice ", *slice, ")");
   }

@@ -48,6 +48,13 @@ struct LabelMap {
   bool operator==(const LabelMap&) const = default;
 };
 
+/// A place in an image, in pixels; whoever takes it says where (0, 0) is.
+struct Point {
+  double x = 0;
+  double y = 0;
+  bool operator==(const Point&) const = default;
+};
+
 /// In pixels.
 struct ImageSize {
   std::int64_t width = 0;

@@ -179,7 +179,7 @@ std::vector<fs::path> files_of(const Case& item) {
 }
 
 LabelMap read_labels(const Dataset& dataset, const Case& item) {
-  if (const auto& store = item.masks.front().store) return store->labels(item.id);
+  if (const auto& store = item.images.front().store) return store->labels(item.id);
   const ImageSize size = read_image_size(item);
   LabelMap out{size.width, size.height, {}};
   out.labels.resize(static_cast<std::size_t>(size.width * size.height));

@@ -125,8 +125,9 @@ Layout find_layout(const fs::path& root) {
   pair_files(root, files, all_alike, out);
   add_slices(out);
   add_arrays(root, files, out);
+  const bool outlines = add_outlines(root, files, out);
   drop_only_part(out.cases);
-  recognise(root, files, out);
+  if (!outlines) recognise(root, files, out);
   add_classes(root, files, out);
   add_lists(root, files, out);
   add_groups(root, files, out);

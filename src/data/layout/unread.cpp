@@ -79,19 +79,6 @@ bool is_text(const std::string& suffix) {
   return suffixes.contains(suffix);
 }
 
-/// Whether the first bytes of a text file hold all of `words`.
-bool starts_with_words(const fs::path& file, const std::vector<std::string>& words) {
-  constexpr std::size_t start = 65536;
-  try {
-    const std::string text = read_start(file, start);
-    return std::all_of(words.begin(), words.end(), [&](const std::string& word) {
-      return text.find(word) != std::string::npos;
-    });
-  } catch (const Error&) {
-    return false;
-  }
-}
-
 /// Files of DICOM may have no suffix, or a number as one.
 bool is_dicom(const fs::path& file, const std::string& suffix) {
   const bool plain = suffix.find_first_not_of(".0123456789") == std::string::npos;
@@ -102,22 +89,6 @@ bool is_dicom(const fs::path& file, const std::string& suffix) {
   } catch (const Error&) {
     return false;
   }
-}
-
-/// What is wrong with a file of polygons, recognised by its content; empty for other files.
-std::string polygons_in(const fs::path& file) {
-  const std::string suffix = lower(file.extension().string());
-  // Its lists may come in any order, and the first be long.
-  if (suffix == ".json" && (starts_with_words(file, {"\"images\"", "\"file_name\""}) ||
-                            starts_with_words(file, {"\"images\"", "\"annotations\""}) ||
-                            starts_with_words(file, {"\"image_id\"", "\"segmentation\""}))) {
-    return "is COCO JSON, which is not read yet; rasterise its polygons to PNG masks";
-  }
-  if (suffix == ".xml" && starts_with_words(file, {"<Annotation", "<Region"})) {
-    return "holds polygons (ImageScope XML, as MoNuSeg), which are not read yet; rasterise them to "
-           "PNG masks";
-  }
-  return "";
 }
 
 /// Folders and names of the cases' files. A further copy of one of them is no finding.
@@ -156,10 +127,6 @@ void add_unread(const fs::path& root, const std::vector<fs::path>& files, Layout
   for (const fs::path& file : files) {
     if (has_image_suffix(file) || holds_volume(file) || has_container_suffix(file)) continue;
     if (is_voxels(file, headers)) continue;
-    if (std::string what = polygons_in(file); !what.empty()) {
-      layout.unread.push_back({file, std::move(what)});
-      continue;
-    }
     const fs::path relative = file.lexically_relative(root);
     const Role role = role_by_folder(relative, false);
     const bool inside = role == Role::image || role == Role::mask;
