@@ -18,6 +18,7 @@
 #include "core/text.h"
 #include "data/codecs/read.h"
 #include "data/layout/layout.h"
+#include "support/images.h"
 #include "support/paths.h"
 #include "support/refusal.h"
 #include "support/volume_files.h"
@@ -28,31 +29,13 @@ namespace {
 namespace fs = std::filesystem;
 using test::NiftiBytes;
 using test::packed;
+using test::values_of;
 
 /// Of 4 x 3 x 2 voxels.
 template <class Number>
 std::vector<Number> counted(std::size_t count = 24) {
   std::vector<Number> out(count);
   for (std::size_t i = 0; i < count; ++i) out[i] = static_cast<Number>(i + 1);
-  return out;
-}
-
-std::vector<double> values_of(const Image& image) {
-  std::vector<double> out;
-  const std::size_t count = static_cast<std::size_t>(image.width * image.height * image.channels);
-  for (std::size_t i = 0; i < count; ++i) {
-    if (image.type == SampleType::u8) {
-      out.push_back(image.bytes[i]);
-    } else if (image.type == SampleType::u16) {
-      std::uint16_t value = 0;
-      std::memcpy(&value, &image.bytes[2 * i], 2);
-      out.push_back(value);
-    } else {
-      float value = 0;
-      std::memcpy(&value, &image.bytes[4 * i], 4);
-      out.push_back(static_cast<double>(value));
-    }
-  }
   return out;
 }
 
@@ -70,8 +53,7 @@ class Volumes : public ::testing::Test {
   fs::path write(const std::string& name, const std::string& bytes) {
     const fs::path file = folder_.path() / name;
     fs::create_directories(file.parent_path());
-    // Not write_file, which waits for the disk.
-    std::ofstream(file, std::ios::binary).write(bytes.data(), std::ssize(bytes));
+    test::write_quickly(file, bytes);
     return file;
   }
   [[nodiscard]] fs::path path() const { return folder_.path(); }

@@ -66,6 +66,9 @@ inline std::uint64_t data_bytes() {
   int code = ended_accepted;
   std::string message;
   try {
+    // What waits, as for a writer into a pipe, is ended by a signal.
+    constexpr unsigned most_seconds = 60;
+    ::alarm(most_seconds);
     ::malloc_trim(0);
     if (limits_memory()) {
       const rlim_t most = data_bytes() + 2 * file_bytes + 64'000'000;

@@ -4,7 +4,9 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
+#include <cstring>
 #include <filesystem>
+#include <fstream>
 #include <functional>
 #include <string>
 #include <vector>
@@ -15,6 +17,31 @@
 #include "data/image/image.h"
 
 namespace medurwkv::test {
+
+/// Not write_file, which waits for the disk.
+inline void write_quickly(const std::filesystem::path& file, const std::string& bytes) {
+  std::ofstream(file, std::ios::binary).write(bytes.data(), std::ssize(bytes));
+}
+
+/// The samples as they are stored.
+inline std::vector<double> values_of(const data::Image& image) {
+  std::vector<double> out;
+  const auto count = static_cast<std::size_t>(image.width * image.height * image.channels);
+  for (std::size_t i = 0; i < count; ++i) {
+    if (image.type == data::SampleType::u8) {
+      out.push_back(image.bytes.at(i));
+    } else if (image.type == data::SampleType::u16) {
+      std::uint16_t value = 0;
+      std::memcpy(&value, &image.bytes.at(2 * i), 2);
+      out.push_back(value);
+    } else {
+      float value = 0;
+      std::memcpy(&value, &image.bytes.at(4 * i), 4);
+      out.push_back(static_cast<double>(value));
+    }
+  }
+  return out;
+}
 
 /// An 8-bit image whose samples are given by (x, y, channel).
 inline data::Image make_image(

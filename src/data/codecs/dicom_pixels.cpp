@@ -85,10 +85,14 @@ Samples plain_samples(const DicomFile& file, const MedurwkvDicomFrame& frame) {
   const std::size_t pixels = pixels_of(file);
   const auto element = static_cast<std::size_t>(file.bits_allocated) / 8;
   const std::size_t unshared = pixels * channels;
+  if (shared && file.columns % 2 != 0) refuse(file, "colours shared by an odd number of columns");
   // What was packed comes without sharing.
   const bool still_shared = shared && frame.size == pixels * 2 * element;
   out.values.resize(still_shared ? pixels * 2 : unshared);
   if (file.bits_allocated == 1) {
+    if (frame.size * 8 < out.values.size()) {
+      throw_failure(concat(file.file.string(), ": its frames have fewer bits than pixels"));
+    }
     const auto* bits = static_cast<const unsigned char*>(frame.bytes);
     for (std::size_t i = 0; i < out.values.size(); ++i) out.values[i] = bits[i / 8] >> i % 8 & 1;
     return out;
@@ -161,7 +165,15 @@ std::optional<Table> table_of(const DicomFile& file, const Json& elements, const
   const std::vector<double> said = numbers_of(elements, form);
   std::vector<double> entries = numbers_of(elements, data);
   if (said.size() != 3 || entries.empty()) return std::nullopt;
-  auto count = static_cast<std::size_t>(std::max(said[0], 0.0));
+  const auto within = [](double least, double most) {
+    return [=](double number) { return number >= least && number <= most; };
+  };
+  if (!within(1, 16)(said[2])) refuse(file, concat("a lookup table of ", said[2], " bits"));
+  if (!within(0, 65536)(said[0]) || !within(-32768, 65535)(said[1]) ||
+      !std::all_of(entries.begin(), entries.end(), within(0, 65535))) {
+    refuse(file, "a lookup table of other numbers than 16 bits hold");
+  }
+  auto count = static_cast<std::size_t>(said[0]);
   if (count == 0) count = 65536;  // what 16 bits cannot say
   // Entries of 8 bits may lie two to a word, the first in its low byte.
   if (said[2] <= 8 && entries.size() == (count + 1) / 2) {
@@ -196,6 +208,10 @@ Image empty_image(const Volume& volume, SampleType type, std::int64_t channels) 
 
 Image colored(const Volume& volume, const DicomFile& file, Samples samples) {
   const std::size_t pixels = pixels_of(file);
+  const std::size_t channels = samples.colors == "PALETTE COLOR" ? 1 : 3;
+  if (samples.values.size() != pixels * channels) {
+    refuse(file, concat(shown(samples.colors), " of ", file.samples, " samples a pixel"));
+  }
   Image out = empty_image(volume, file.bits_stored > 8 ? SampleType::u16 : SampleType::u8, 3);
   if (samples.colors == "PALETTE COLOR") {
     const Json elements = dicom_elements(file.file);
@@ -218,7 +234,8 @@ Image colored(const Volume& volume, const DicomFile& file, Samples samples) {
     for (std::size_t i = 0; i < pixels; ++i) {
       for (std::size_t c = 0; c < 3; ++c) {
         const double entry = tables.at(c)->at(samples.values[i]);
-        store_spread(out, 3 * i + c, static_cast<std::uint32_t>(entry), wide ? 65535 : 255);
+        const std::uint32_t most = wide ? 65535 : 255;
+        store_spread(out, 3 * i + c, std::min(static_cast<std::uint32_t>(entry), most), most);
       }
     }
     return out;

@@ -56,7 +56,11 @@ void ask(const std::string& name, const Call& call) {
 template <std::size_t N>
 std::optional<std::array<double, N>> fixed_numbers(const Json& elements, const char* tag) {
   const std::vector<double> values = numbers_of(elements, tag);
-  if (values.size() != N) return std::nullopt;
+  // Farther away, or larger, is nothing of a patient; sums of such numbers may be infinite.
+  constexpr double most = 1e6;  // mm
+  const bool sound = values.size() == N && std::all_of(values.begin(), values.end(),
+                                                       [](double x) { return std::abs(x) <= most; });
+  if (!sound) return std::nullopt;
   std::array<double, N> out{};
   std::copy(values.begin(), values.end(), out.begin());
   return out;
@@ -68,35 +72,76 @@ std::int64_t whole(const Json& elements, const char* tag, std::int64_t otherwise
   return value && std::abs(*value) < most ? static_cast<std::int64_t>(*value) : otherwise;
 }
 
-/// What stands in the elements of an image, or in a functional group of a frame.
-void read_placing(const Json& elements, DicomFrame& out) {
+/// Whether an element is there with a value. Files with empty ones are written.
+bool says(const Json& elements, const char* tag) {
+  const auto found = elements.find(tag);
+  if (found == elements.end() || found->at("Value").empty()) return false;
+  const Json& first = found->at("Value").front();
+  return !first.is_string() || !trim(first.get<std::string>()).empty();
+}
+
+/// What stands in the elements of an image, or in a functional group of a frame. Throws where
+/// values are said to be scaled by what is no number.
+void read_placing(const fs::path& file, const Json& elements, DicomFrame& out) {
   if (const auto position = fixed_numbers<3>(elements, "00200032")) out.position = position;
   if (const auto orientation = fixed_numbers<6>(elements, "00200037")) {
     out.orientation = orientation;
   }
   if (const auto spacing = fixed_numbers<2>(elements, "00280030")) out.spacing = spacing;
-  if (const auto slope = number_of(elements, "00281053")) out.slope = *slope;
-  if (const auto intercept = number_of(elements, "00281052")) out.intercept = *intercept;
+  const auto scale = [&](const char* tag, const char* name, double& own) {
+    if (!says(elements, tag)) return;
+    const auto said = number_of(elements, tag);
+    if (!said) throw_failure(concat(file.string(), ": its rescale ", name, " is no number"));
+    own = *said;
+  };
+  scale("00281053", "slope", out.slope);
+  scale("00281052", "intercept", out.intercept);
 }
 
 /// Of a functional group: positions, orientation, pixel measures, transformation of values.
-void read_groups(const Json& groups, DicomFrame& out) {
+void read_groups(const fs::path& file, const Json& groups, DicomFrame& out) {
   for (const char* sequence : {"00209113", "00209116", "00289110", "00289145"}) {
-    for (const Json* item : items_of(groups, sequence)) read_placing(*item, out);
+    for (const Json* item : items_of(groups, sequence)) read_placing(file, *item, out);
   }
 }
 
-std::vector<DicomFrame> frames_of(const fs::path& file, const Json& elements) {
-  const std::int64_t count = std::max<std::int64_t>(whole(elements, "00280008", 1), 1);
-  constexpr std::int64_t most = 1 << 20;
-  if (count > most) throw_failure(concat(file.string(), ": claims ", count, " frames"));
+/// How many frames there are. Throws where that is no number, or more than the file's bytes hold.
+std::int64_t frame_count(const DicomFile& image, const Json& elements) {
+  if (!says(elements, "00280008")) return 1;
+  const auto said = number_of(elements, "00280008");
+  const auto refuse = [&](const char* why) {
+    const Json& value = elements.at("00280008").at("Value").front();
+    const std::string text = value.is_string() ? trim(value.get<std::string>()) : value.dump();
+    throw_failure(concat(image.file.string(), ": says that it has ", shown(text), " frames", why));
+  };
+  if (!said || *said < 0 || std::floor(*said) != *said) refuse(", which no image has");
+  static const std::set<std::string> not_packed{"", "1.2.840.10008.1.2", "1.2.840.10008.1.2.1",
+                                                "1.2.840.10008.1.2.2"};
+  // A packed frame is an item of 8 bytes at least.
+  const bool packed = !not_packed.contains(text_of(elements, "00020010"));
+  const double bits = packed ? 64
+                             : static_cast<double>(image.columns) *
+                                   static_cast<double>(image.rows) * image.bits_allocated;
+  const bool deflated = text_of(elements, "00020010") == "1.2.840.10008.1.2.1.99";
+  std::error_code error;
+  const double there = 8 * static_cast<double>(fs::file_size(image.file, error));
+  // A single one that is cut off is named as such where it is read.
+  const double most = std::max(1.0, there * (deflated ? 1032 : 1) / bits + 1);
+  constexpr double most_read = 1 << 20;
+  if (*said > std::min(most, most_read)) refuse(", more than its bytes hold");
+  return std::max<std::int64_t>(static_cast<std::int64_t>(*said), 1);
+}
+
+std::vector<DicomFrame> frames_of(const DicomFile& image, const Json& elements) {
+  const fs::path& file = image.file;
+  const std::int64_t count = frame_count(image, elements);
   DicomFrame shared;
-  read_placing(elements, shared);
-  for (const Json* groups : items_of(elements, "52009229")) read_groups(*groups, shared);
+  read_placing(file, elements, shared);
+  for (const Json* groups : items_of(elements, "52009229")) read_groups(file, *groups, shared);
   std::vector<DicomFrame> out(static_cast<std::size_t>(count), shared);
   const std::vector<const Json*> groups = items_of(elements, "52009230");
   for (std::size_t i = 0; i < std::min(groups.size(), out.size()); ++i) {
-    read_groups(*groups[i], out[i]);
+    read_groups(file, *groups[i], out[i]);
     for (const Json* item : items_of(*groups[i], "0062000A")) {
       out[i].segment = static_cast<int>(whole(*item, "0062000B", 0));
     }
@@ -199,7 +244,7 @@ DicomFile described(const fs::path& file, const Json& elements) {
                          out.bits_allocated, ", which no image has"));
   }
   if (out.colors.empty()) out.colors = out.samples == 3 ? "RGB" : "MONOCHROME2";
-  out.frames = frames_of(file, elements);
+  out.frames = frames_of(out, elements);
   for (const Json* item : items_of(elements, "00620002")) {
     out.segments.push_back(
         {static_cast<int>(whole(*item, "00620004", 0)), text_of(*item, "00620005")});

@@ -321,7 +321,11 @@ std::vector<fs::path> files_behind(const fs::path& path) {
   }
   if (found.size() != 1) {
     std::vector<std::string> names;
-    for (const Series& one : found) names.push_back(one.name);
+    constexpr std::size_t most = 8;
+    for (const Series& one : found) {
+      if (names.size() < most) names.push_back(one.name);
+    }
+    if (found.size() > most) names.push_back(concat("and ", found.size() - most, " more"));
     throw_failure(concat(
         path.string(), found.empty() ? ": holds no series of DICOM" : ": holds several series: ",
         join(names, ", "), found.empty() ? "" : "; name one of them as FOLDER/SERIES"));

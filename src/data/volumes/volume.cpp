@@ -67,6 +67,15 @@ void check_bytes(const Volume& volume) {
   }
 }
 
+/// Whether a file called after DICOM begins with elements, without the preamble that is_dicom looks
+/// for: group 2 or 8, in either order of bytes.
+bool is_bare_dicom(const fs::path& file, std::string_view start) {
+  const std::string suffix = lower(file.extension().string());
+  if (suffix != ".dcm" && suffix != ".dicom" && suffix != ".ima") return false;
+  const std::string_view group = start.substr(0, 2);
+  return group == "\x02\0"sv || group == "\x08\0"sv || group == "\0\x08"sv;
+}
+
 }  // namespace
 
 std::optional<Geometry> geometry_of(const Placing& placing) {
@@ -187,14 +196,18 @@ VolumeStart unpacked_start(std::string_view file_start) {
 }
 
 bool is_volume(const fs::path& file, std::string_view start) {
-  if (is_nrrd(start) || is_dicom(start)) return true;
+  if (is_nrrd(start) || is_dicom(start) || is_bare_dicom(file, start)) return true;
   const std::string suffix = lower(file.extension().string());
   if (suffix == ".mha" || suffix == ".mhd") return is_metaimage(start);
   return is_nifti(unpacked_start(start).bytes);
 }
 
 Volume read_volume(const fs::path& file) {
-  if (is_dicom_file(file) || is_series(file)) return dicom_volume(file);
+  std::error_code error;
+  // A folder that holds no series, or several, is refused there.
+  if (is_dicom_file(file) || is_series(file) || fs::is_directory(file, error)) {
+    return dicom_volume(file);
+  }
   const std::string start = read_start(file, longest_volume_header);
   Volume out;
   if (is_nrrd(start)) {

@@ -19,6 +19,7 @@
 #include <cstdio>
 #include <cstring>
 #include <fstream>
+#include <limits>
 #include <memory>
 #include <mutex>
 #include <stdexcept>
@@ -29,9 +30,11 @@
 #include <nlohmann/json.hpp>
 
 #include "data/volumes/dicom/entry.h"
+#include "data/volumes/dicom/guard.h"
 
 namespace {
 
+namespace dicom = medurwkv::dicom;
 using Json = nlohmann::json;
 
 /// A file's elements before its pixels take at most this. A volume of 10,000 frames has some 20 MB
@@ -40,6 +43,8 @@ constexpr std::size_t longest_header = std::size_t{32} << 20;
 constexpr Uint32 longest_value = 65536;
 /// Sequences within sequences; those of images have a few.
 constexpr int deepest = 16;
+/// A deflated file of more is refused: all of it is unpacked for a frame.
+constexpr std::size_t largest_deflated = std::size_t{256} << 20;
 /// A frame of more bytes is refused.
 constexpr std::size_t largest_frame = std::size_t{1} << 30;
 
@@ -100,12 +105,18 @@ std::string as_utf8(const std::string& text) {
 
 Json text_values(DcmElement& element) {
   Json out = Json::array();
+  const unsigned long count = element.getVM();
+  if (count == 0) return out;
+  OFString all;
+  // By index each value would be looked for from the first one.
+  if (element.getOFStringArray(all).bad()) return out;
+  std::string_view rest(all.c_str());
   // Texts that may hold a backslash have one value.
-  for (unsigned long i = 0; i < element.getVM(); ++i) {
-    OFString value;
-    if (element.getOFString(value, i).bad()) break;
-    out.push_back(as_utf8(value.c_str()));
+  for (std::size_t at = 0; count > 1 && (at = rest.find('\\')) != std::string_view::npos;) {
+    out.push_back(as_utf8(std::string(rest.substr(0, at))));
+    rest.remove_prefix(at + 1);
   }
+  out.push_back(as_utf8(std::string(rest)));
   return out;
 }
 
@@ -179,22 +190,47 @@ Json elements_of(DcmItem& item, int depth) {
   return out;
 }
 
+/// Throws for what is no regular file: to open a pipe would wait for a writer.
+std::uint64_t size_of(const char* file) {
+  struct stat facts {};
+  if (::stat(file, &facts) != 0) fail("cannot be read");
+  if (!S_ISREG(facts.st_mode)) fail("is not a regular file");
+  return static_cast<std::uint64_t>(facts.st_size);
+}
+
+std::vector<char> start_of(const char* file, std::uint64_t count) {
+  std::ifstream stream(file, std::ios::binary);
+  std::vector<char> out(count);
+  stream.read(out.data(), static_cast<std::streamsize>(count));
+  out.resize(static_cast<std::size_t>(stream.gcount()));
+  if (out.empty()) fail("is empty or cannot be read");
+  return out;
+}
+
+/// Parses a file in memory as far as `end`.
+OFCondition parse(DcmFileFormat& out, std::vector<char>& bytes, const DcmTagKey& end) {
+  DcmInputBufferStream input;
+  input.setBuffer(bytes.data(), static_cast<offile_off_t>(bytes.size()));
+  input.setEos();
+  out.transferInit();
+  const OFCondition read = out.readUntilTag(input, EXS_Unknown, EGL_noChange, longest_value, end);
+  out.transferEnd();
+  return read;
+}
+
 /// A file parsed up to its pixels, all of it from memory.
 std::unique_ptr<DcmFileFormat> parsed_header(const char* file) {
-  std::ifstream stream(file, std::ios::binary);
-  std::vector<char> bytes(longest_header);
-  stream.read(bytes.data(), static_cast<std::streamsize>(bytes.size()));
-  const auto count = static_cast<std::size_t>(stream.gcount());
-  const bool whole = count < bytes.size();
-  if (count == 0) fail("is empty or cannot be read");
+  std::uint64_t size = size_of(file);
+  std::vector<char> bytes = start_of(file, std::min<std::uint64_t>(size, longest_header));
+  if (dicom::is_deflated({bytes.data(), bytes.size()})) {
+    bytes = *dicom::inflated({bytes.data(), bytes.size()}, longest_header, false);
+    size = std::max<std::uint64_t>(size, bytes.size());
+  }
+  const bool whole = bytes.size() < longest_header;
+  dicom::check_elements({bytes.data(), bytes.size()},
+                        whole ? size : std::numeric_limits<std::uint64_t>::max());
   auto out = std::make_unique<DcmFileFormat>();
-  DcmInputBufferStream input;
-  input.setBuffer(bytes.data(), static_cast<offile_off_t>(count));
-  input.setEos();
-  out->transferInit();
-  const OFCondition read =
-      out->readUntilTag(input, EXS_Unknown, EGL_noChange, longest_value, DCM_PixelData);
-  out->transferEnd();
+  const OFCondition read = parse(*out, bytes, DCM_PixelData);
   if (read.bad() && !whole) fail("its elements before the pixels take more than 32 MiB");
   check(read, "is broken or no DICOM file");
   return out;
@@ -220,8 +256,19 @@ class Opened {
  public:
   explicit Opened(const char* file) : name_(file), stamp_(stamp_of(file)) {
     // Behind the pixels there may be anything.
+    const DcmTagKey behind(0x7fe0, 0x0011);
+    const std::uint64_t size = size_of(file);
+    const std::vector<char> start = start_of(file, std::min<std::uint64_t>(size, 4096));
+    if (dicom::is_deflated({start.data(), start.size()})) {
+      if (size > largest_deflated) fail(too_much);
+      const std::vector<char> bytes = start_of(file, size);
+      auto whole = dicom::inflated({bytes.data(), bytes.size()}, largest_deflated, true);
+      if (!whole) fail(too_much);
+      check(parse(format_, *whole, behind), "is broken");
+      return;
+    }
     check(format_.loadFileUntilTag(file, EXS_Unknown, EGL_noChange, longest_value, ERM_autoDetect,
-                                   DcmTagKey(0x7fe0, 0x0011)),
+                                   behind),
           "is broken");
   }
 
@@ -231,6 +278,9 @@ class Opened {
   [[nodiscard]] DcmDataset& dataset() { return *format_.getDataset(); }
 
  private:
+  static constexpr const char* too_much =
+      "unpacks to more than 256 MiB; save it with another transfer syntax than deflated";
+
   static std::string stamp_of(const char* file) {
     struct stat facts {};
     if (::stat(file, &facts) != 0) fail("cannot be read");
@@ -288,8 +338,22 @@ bool is_jpeg2000(E_TransferSyntax syntax) {
   return syntax == EXS_JPEG2000LosslessOnly || syntax == EXS_JPEG2000;
 }
 
+/// Of the syntaxes that DCMTK's codecs unpack here, all but RLE.
+bool is_jpeg(E_TransferSyntax syntax) {
+  const std::string uid = DcmXfer(syntax).getXferID();
+  const std::string before = "1.2.840.10008.1.2.4.";
+  if (uid.rfind(before, 0) != 0 || uid.size() != before.size() + 2) return false;
+  const std::string number = uid.substr(before.size());
+  return number >= "50" && number <= "81";
+}
+
 /// The bytes of the fragments of a frame, one behind the other.
-std::vector<Uint8> fragments(DcmPixelSequence& sequence, std::int64_t frame, std::int64_t frames) {
+std::vector<Uint8> fragments(DcmPixelData& pixels, E_TransferSyntax syntax, std::int64_t frame,
+                             std::int64_t frames) {
+  DcmPixelSequence* found = nullptr;
+  check(pixels.getEncapsulatedRepresentation(syntax, nullptr, found), "its pixels are broken");
+  if (found == nullptr) fail("its pixels are broken");
+  DcmPixelSequence& sequence = *found;
   const auto items = static_cast<std::int64_t>(sequence.card());
   Uint32 first = 1;
   std::int64_t end = items;
@@ -374,19 +438,28 @@ void frame(const char* file, std::int64_t index, const Take& take) {
   MedurwkvDicomFrame out{};
   out.planar = number(dataset, DCM_PlanarConfiguration, 0);
   std::vector<Uint8> bytes;
+  const dicom::FrameSize size{.columns = number(dataset, DCM_Columns, 0),
+                              .rows = number(dataset, DCM_Rows, 0),
+                              .samples = number(dataset, DCM_SamplesPerPixel, 1),
+                              .bits = number(dataset, DCM_BitsAllocated, 0)};
+  if (!packed && pixels->getLengthField() == DCM_UndefinedLength) {
+    fail("its pixels are packed in a way that is not read, or that its transfer syntax does not "
+         "say");
+  }
   if (!packed) {
     bytes = plain_frame(*pixels, index, bits);
-    const bool wide = number(dataset, DCM_BitsAllocated, 0) == 32;
+    const bool wide = size.bits == 32;
     if (wide && syntax == EXS_BigEndianExplicit) swap_halves(bytes);
   } else if (is_jpeg2000(syntax)) {
-    DcmPixelSequence* sequence = nullptr;
-    check(pixels->getEncapsulatedRepresentation(syntax, nullptr, sequence),
-          "its pixels are broken");
-    if (sequence == nullptr) fail("its pixels are broken");
-    bytes = fragments(*sequence, index, frames);
+    bytes = fragments(*pixels, syntax, index, frames);
     out.jpeg2000 = 1;
   } else {
     if (bits % 8 != 0) fail("its packed frames have bits that fill no bytes");
+    if (syntax == EXS_RLELossless) {
+      dicom::check_runs(fragments(*pixels, syntax, index, frames), size);
+    } else if (is_jpeg(syntax)) {
+      dicom::check_jpeg(fragments(*pixels, syntax, index, frames), size);
+    }
     bytes.resize(bits / 8 + bits / 8 % 2);
     Uint32 start = 0;
     OFString model;
