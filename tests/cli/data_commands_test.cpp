@@ -283,7 +283,7 @@ TEST_F(DataCommands, OtherFormatsAreNamed) {
        "<?xml version=\"1.0\"?><Annotations MicronsPerPixel=\"0.25\">"
        "<Annotation><Regions/></Annotation></Annotations>",
        "mask-without-image", "1 masks without a partner"},
-      {"series/IM0001.dcm", "\x1f\x8b", "unread-format", "DICOM"}};
+      {"images/slide.svs", "II", "unread-format", "slide scanner"}};
   for (const auto& [file, bytes, kind, named] : all) {
     const fs::path folder = path("of_" + kind);
     fs::create_directories((folder / file).parent_path());

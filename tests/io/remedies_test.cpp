@@ -168,9 +168,8 @@ std::vector<Plant> plants_of_names() {
           },
           [](const World& world) { world.remove("images/bad.jpg"); }),
       files(
-          "unread-format", "remove",
-          [](const World& world) { world.put("images/scan.dcm", "DICM"); },
-          [](const World& world) { world.remove("images/scan.dcm"); }),
+          "unread-format", "remove", [](const World& world) { world.put("images/scan.svs", "II"); },
+          [](const World& world) { world.remove("images/scan.svs"); }),
       files(
           "list-of-absent", "correct the list",
           [](const World& world) { world.put("train.txt", "s1\ns2\ns3\nnobody\n"); },
@@ -623,12 +622,14 @@ TEST_P(Remedies, Work) {
 
 INSTANTIATE_TEST_SUITE_P(Planted, Remedies, ::testing::ValuesIn(all_plants()));
 
-/// Kinds whose remedy is to look; name-leads-out is a pack's alone (io/pack_test.cpp).
+/// Kinds whose remedy is to look; name-leads-out is a pack's alone (io/pack_test.cpp), and those of
+/// volumes have a test of their own (io/volume_findings_test.cpp).
 const std::set<std::string> to_look_at{
-    "missing-class",  "rare-class",     "empty-mask",   "full-mask",
-    "inverted-mask",  "outline-mask",   "specks",       "copied-mask",
-    "blank-image",    "small-image",    "float-range",  "mixed-depth",
-    "mixed-channels", "near-duplicate", "near-overlap", "name-leads-out"};
+    "missing-class",    "rare-class",       "empty-mask",     "full-mask",      "inverted-mask",
+    "outline-mask",     "specks",           "copied-mask",    "blank-image",    "small-image",
+    "float-range",      "mixed-depth",      "mixed-channels", "near-duplicate", "near-overlap",
+    "name-leads-out",   "misplaced-volume", "float-labels",   "mixed-series",   "one-patient",
+    "patient-identity", "burnt-in-text"};
 
 TEST(Remedies, CoverEveryKindOfTheDocumentation) {
   std::set<std::string> planted;
