@@ -13,6 +13,7 @@
 #include "core/toml_text.h"
 #include "data/codecs/read.h"
 #include "data/feed/contact_sheet.h"
+#include "data/image/levels.h"
 #include "data/layout/channels.h"
 #include "data/split/split.h"
 
@@ -56,6 +57,13 @@ void read_config(const std::filesystem::path& file, data::SheetRequest& out) {
   std::string fit = to_string(contract.fit);
   settings.read("input", "fit", fit);
   contract.fit = fit_from(fit);
+  std::string named;
+  std::string over = "volume";
+  settings.read("input", "window", named);
+  settings.read("input", "window_over", over);
+  const data::WindowChoice choice = data::window_choice(named, over);
+  contract.window = choice.window;
+  contract.own_window = choice.own;
   Window window{0, 0};
   settings.read("input", "window_low", window.low, -1e9, 1e9);
   settings.read("input", "window_high", window.high, -1e9, 1e9);

@@ -146,11 +146,11 @@ struct Group {
 judge::PredictCase model_predictor(const Models& models, const Group& group,
                                    const OutputPath& out) {
   return [&models, &group, out](const data::Case& item, const data::LabelMap& /*truth*/) {
-    const data::Image image = data::read_image(item);
     const std::string name = item.images.front().name();
     const auto& classes = models.engines.front()->description().classes;
     std::vector<Engine*> engines;
     for (const std::size_t m : group.members) engines.push_back(models.engines[m].get());
+    const data::Image image = data::read_image(item, predict::wanted_windows(engines));
     std::vector<predict::Prediction> predictions;
     if (group.together) {
       predictions.push_back(

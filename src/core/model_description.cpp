@@ -20,6 +20,12 @@ const char* to_string(Fit fit) {
   throw_internal("unknown fit");
 }
 
+std::string to_string(const OwnWindow& own) {
+  const bool percentile = own.by == OwnWindow::By::percentile;
+  return concat(percentile ? "percentiles " : "mean and standard deviations from ", own.low, " to ",
+                own.high, own.of_volume ? " of the volume" : " of the image");
+}
+
 const char* to_string(HeadKind kind) {
   switch (kind) {
     case HeadKind::softmax: return "softmax";

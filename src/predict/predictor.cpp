@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <memory>
 #include <optional>
 #include <string>
 
@@ -10,6 +11,8 @@
 #include "core/model_description.h"
 #include "core/text.h"
 #include "core/threads.h"
+#include "data/codecs/own_windows.h"
+#include "data/image/levels.h"
 #include "predict/average.h"
 #include "predict/regions.h"
 #include "predict/temperature.h"
@@ -93,6 +96,12 @@ data::LabelMap likeliest_class(const std::vector<float>& probabilities, std::siz
       out.labels[i] = static_cast<std::uint8_t>(c);
     }
   }
+  return out;
+}
+
+std::vector<OwnWindow> wanted_windows(const std::vector<Engine*>& engines) {
+  std::vector<OwnWindow> out;
+  for (const Engine* engine : engines) data::add_wanted(engine->description().input, out);
   return out;
 }
 
@@ -198,10 +207,14 @@ std::int64_t prediction_bytes(const Ensemble& ensemble, const data::Image& image
 
 std::vector<float> mean_probabilities(const Ensemble& ensemble, const data::Image& image) {
   Average average;
+  // Of the image as it is: of a large one not every pixel is looked at.
+  const std::vector<data::FoundWindows> windows =
+      data::find_windows(image, wanted_windows(ensemble.engines));
   for (Engine* engine : ensemble.engines) {
     for (const auto& [across, down] : mirrorings(ensemble.flips)) {
       const bool turned = across || down;
-      const data::Image view = turned ? mirrored(image, across, down) : data::Image{};
+      data::Image view = turned ? mirrored(image, across, down) : data::Image{};
+      view.windows = windows;
       const data::Image* seen = turned ? &view : &image;
       std::vector<float> one = probabilities_of(std::move(run_network(*engine, {&seen, 1}).front()),
                                                 engine->description());
@@ -220,7 +233,9 @@ std::vector<float> tiled_probabilities(const Ensemble& ensemble, data::ImageSize
   const std::int64_t pixels = image.width * image.height;
   const auto classes = std::ssize(ensemble.engines.front()->description().classes);
   std::vector<float> out(static_cast<std::size_t>(classes * pixels));
-  predict_rows(ensemble, tile, *data::rows_of(image), [&](const PredictedRows& rows) {
+  const std::unique_ptr<data::ImageRows> image_rows = data::rows_of(image);
+  image_rows->set_windows(data::find_windows(image, wanted_windows(ensemble.engines)));
+  predict_rows(ensemble, tile, *image_rows, [&](const PredictedRows& rows) {
     const std::int64_t count = rows.size.width * rows.size.height;
     for (std::ptrdiff_t c = 0; c < classes; ++c) {
       std::copy_n(rows.probabilities.begin() + c * count, count,

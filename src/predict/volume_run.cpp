@@ -41,11 +41,12 @@ PredictedVolume predict_volume(const Ensemble& ensemble, const Destination& to,
   const MemoryClaim claim(
       to.job.input().string(),
       out.like.voxels() * (1 + static_cast<std::int64_t>(sizeof(float)) * floats));
+  const std::vector<OwnWindow> wanted = wanted_windows(ensemble.engines);
   out.labels.reserve(static_cast<std::size_t>(out.like.voxels()));
   if (probable) out.probabilities.resize(to.classes.size() - 1);
   for (std::int64_t slice = 0; slice < out.like.slices; ++slice) {
     for (data::ImageSource& image : item.images) image.slice = slice;
-    Prediction prediction = predict_image(ensemble, data::read_image(item));
+    Prediction prediction = predict_image(ensemble, data::read_image(item, wanted));
     decide(prediction, to.classes.size(), to.temperature, to.options.post);
     const std::vector<std::uint8_t>& labels = prediction.labels.labels;
     out.labels.insert(out.labels.end(), labels.begin(), labels.end());

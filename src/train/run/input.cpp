@@ -2,6 +2,8 @@
 
 #include <cstddef>
 
+#include "data/image/levels.h"
+
 namespace medurwkv::train {
 
 InputContract input_of(const Config& config, std::int64_t files) {
@@ -10,8 +12,12 @@ InputContract input_of(const Config& config, std::int64_t files) {
                     .height = config.input.height,
                     .channels = config.network.channels,
                     .files = files};
+  const data::WindowChoice choice =
+      data::window_choice(config.input.window, config.input.window_over);
+  out.window = choice.window;
+  out.own_window = choice.own;
   if (config.input.window_low < config.input.window_high) {
-    out.window = {config.input.window_low, config.input.window_high};
+    out.window = Window{config.input.window_low, config.input.window_high};
   }
   if (out.channels != 3) {
     const auto channels = static_cast<std::size_t>(out.channels);
