@@ -30,6 +30,23 @@ const char* to_string(Fit fit);
 /// Throws a usage Error that suggests the nearest name.
 Fit fit_from(const std::string& name);
 
+/// Along which axis of the patient a volume is cut into slices.
+enum class Plane {
+  stored,    ///< along the last axis of the file (default)
+  axial,     ///< across head and feet
+  coronal,   ///< across front and back
+  sagittal,  ///< across left and right
+};
+
+/// Every plane, in the order above.
+inline constexpr std::array all_planes{Plane::stored, Plane::axial, Plane::coronal,
+                                       Plane::sagittal};
+
+/// "stored", "axial", "coronal", "sagittal".
+const char* to_string(Plane plane);
+/// Throws a usage Error that suggests the nearest name.
+Plane plane_from(const std::string& name);
+
 /// Stored values that become 0 and 1; what lies outside is cut off.
 struct Window {
   double low = 0;
@@ -72,6 +89,7 @@ struct InputContract {
   std::vector<double> deviation{0.229, 0.224, 0.225};
   std::optional<Window> window = {};  ///< in the units of the file (16-bit: 0 to 65535)
   std::optional<OwnWindow> own_window = {};  ///< in place of `window`
+  Plane plane = Plane::stored;  ///< of volumes; the network sees one slice
   /// How many files a case of the training set had, each with its share of the channels.
   std::int64_t files = 1;
 

@@ -41,6 +41,9 @@ std::int64_t prediction_bytes(const Ensemble& ensemble, const data::Image& image
 /// to be predicted is read with these (data/codecs/own_windows.h).
 std::vector<OwnWindow> wanted_windows(const std::vector<Engine*>& engines);
 
+/// Throws a usage Error naming both files when two models see volumes in different planes.
+Plane plane_of(const std::vector<Engine*>& engines);
+
 /// Throws a usage Error naming both files when two models have different classes.
 void check_same_classes(const Ensemble& ensemble);
 

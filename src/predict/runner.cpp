@@ -132,6 +132,7 @@ class Run {
         manifest_(describe(ensemble, options), jobs) {
     check_same_classes(ensemble);
     check_tiles(ensemble);
+    plane_of(ensemble.engines);
     make_folder(options.out);
     if (options.part) {
       lock_.emplace(options.out, FolderLock::Part{to_string(options.part->shard)});

@@ -28,6 +28,8 @@ constexpr const char* int8_key = "int8";
 constexpr const char* tiles_need = "input.fit=tile";
 /// A program without windows that follow from values would take 8 bits / 255 in their place.
 constexpr const char* own_window_need = "input.own_window";
+/// A program without planes would cut volumes into other slices.
+constexpr const char* plane_need = "input.plane";
 /// A key of the metadata and a need at once: a program that passed over it would write other masks
 /// with --threshold, and say nothing.
 constexpr const char* calibration_key = "calibration";
@@ -306,7 +308,8 @@ void refuse_unknown_needs(const std::string& file, const Metadata& metadata) {
   const auto needs = parsed(file, "needs", found->second,
                             [](const json& all) { return all.get<std::vector<std::string>>(); });
   const auto unknown = std::find_if(needs.begin(), needs.end(), [](const std::string& need) {
-    return need != tiles_need && need != own_window_need && need != calibration_key;
+    return need != tiles_need && need != own_window_need && need != plane_need &&
+           need != calibration_key;
   });
   if (unknown == needs.end()) return;
   throw_failure(concat(file, ": needs ", shown(*unknown), ", which medurwkv ", medurwkv::version,
@@ -392,6 +395,7 @@ json to_json(const InputContract& input) {
            {"deviation", input.deviation},
            {"window", input.window ? json{input.window->low, input.window->high} : json()}};
   if (input.own_window) out["own_window"] = own_window_to_json(*input.own_window);
+  if (input.plane != Plane::stored) out["plane"] = to_string(input.plane);
   if (input.files > 1) out["files"] = input.files;
   return out;
 }
@@ -406,6 +410,7 @@ InputContract input_from_json(const json& from) {
     out.own_window = own_window_from_json(from["own_window"]);
     if (out.window) throw_failure("input has a window and an own_window");
   }
+  if (from.contains("plane")) out.plane = plane_from(from["plane"].get<std::string>());
   out.width = whole(from.at("width"), "input.width", 1, most_pixels);
   out.height = whole(from.at("height"), "input.height", 1, most_pixels / out.width);
   out.channels = whole(from.at("channels"), "input.channels", 1, 1 << 10);
@@ -438,6 +443,7 @@ Metadata to_metadata(const ModelInfo& info) {
   json needs = json::array();
   if (info.input.fit == Fit::tile) needs.push_back(tiles_need);
   if (info.input.own_window) needs.push_back(own_window_need);
+  if (info.input.plane != Plane::stored) needs.push_back(plane_need);
   if (info.temperature) {
     needs.push_back(calibration_key);
     out[calibration_key] = json{{"temperature", *info.temperature}}.dump();

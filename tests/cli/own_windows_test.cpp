@@ -17,10 +17,10 @@
 #include "data/codecs/read.h"
 #include "data/image/image.h"
 #include "data/volumes/volume.h"
+#include "support/changed_model.h"
 #include "support/paths.h"
 #include "support/process.h"
 #include "support/volume_files.h"
-#include "weights/model_file.h"
 
 namespace medurwkv {
 namespace {
@@ -65,18 +65,9 @@ class OwnWindowsOnTheCommandLine : public ::testing::Test {
     write_model("numbers.model", [this](InputContract& input) { input.window = whole_; });
   }
 
-  /// A trained model of an earlier version whose input is changed.
   template <class Change>
   void write_model(const std::string& name, const Change& change) const {
-    const weights::TensorFile from =
-        weights::read_checked(test::source_folder() / "tests/cli/data/version1.model");
-    weights::ModelInfo info = weights::model_info(from.file(), from.metadata());
-    change(info.input);
-    std::vector<weights::TensorView> tensors;
-    for (const weights::TensorInfo& one : from.tensors()) {
-      tensors.push_back({one.name, one.type, one.shape, from.data(one)});
-    }
-    weights::write_model_file(fs::path(path(name)), tensors, weights::to_metadata(info));
+    test::write_changed_model(path(name), change);
   }
   [[nodiscard]] std::string path(const std::string& name) const {
     return (folder_.path() / name).string();

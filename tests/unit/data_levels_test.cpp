@@ -82,6 +82,9 @@ TEST(Levels, ChannelsHaveTheirOwnWindowAndColoursShareOne) {
             (Windows{{0, 4}, {10, 30}, {1000, 5000}}));
   const Image colors{2, 1, 3, SampleType::u8, {0, 10, 200, 4, 30, 250}};
   EXPECT_EQ(windows_of(colors, percentiles(0, 100)), (Windows{{0, 250}, {0, 250}, {0, 250}}));
+  // Of a case of three files they are no colours.
+  const InputContract files{.own_window = percentiles(0, 100), .files = 3};
+  EXPECT_EQ(windows_for(colors, files), (Windows{{0, 4}, {10, 30}, {200, 250}}));
   const Image five{1, 2, 5, SampleType::u8, {1, 2, 3, 4, 5, 11, 12, 13, 14, 15}};
   EXPECT_EQ(windows_of(five, percentiles(0, 100)).size(), 5U);
 }

@@ -452,6 +452,28 @@ TEST(InputContracts, WindowsOfValuesReadBackAndAreNeeded) {
             (json{{"by", "percentile"}, {"low", 0.5}, {"high", 99.5}, {"over", "volume"}}));
 }
 
+TEST(InputContracts, PlanesReadBackAndAreNeeded) {
+  ModelInfo info;
+  info.network = net::preset("nano", 2, 3);
+  info.heads = {segmentation_head({{"background", {}}, {"lesion", {}}})};
+  for (const Plane plane : all_planes) {
+    info.input.plane = plane;
+    const Metadata metadata = to_metadata(info);
+    EXPECT_EQ(model_info("m", metadata).input, info.input);
+    EXPECT_EQ(metadata.contains("needs"), plane != Plane::stored);
+    if (plane == Plane::stored) continue;
+    EXPECT_EQ(nlohmann::json::parse(metadata.at("needs")), nlohmann::json({"input.plane"}));
+  }
+}
+
+TEST_F(ModelMetadata, APlaneIsOneOfThose) {
+  for (const nlohmann::json& bad : {nlohmann::json("oblique"), nlohmann::json(3)}) {
+    const auto found = after("input", [&](nlohmann::json& input) { input["plane"] = bad; });
+    ASSERT_TRUE(found) << bad;
+    EXPECT_TRUE(found->names("m.model")) << found->message;
+  }
+}
+
 TEST_F(ModelMetadata, AWindowOfValuesIsSound) {
   using nlohmann::json;
   const json sound{{"by", "percentile"}, {"low", 1}, {"high", 99}, {"over", "image"}};

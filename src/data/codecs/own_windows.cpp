@@ -14,6 +14,7 @@
 #include "core/text.h"
 #include "data/codecs/arrays.h"
 #include "data/image/levels.h"
+#include "data/volumes/planes.h"
 
 namespace medurwkv::data {
 namespace {
@@ -32,7 +33,14 @@ std::vector<ImageSource> slices_of(const ImageSource& source) {
   }
   std::int64_t count = 0;
   if (is_of_volume(source)) {
-    count = volume_of(source).slices;
+    // As stored, so that a volume's window is the same in whichever plane it is seen.
+    const auto stored = std::make_shared<const Volume>(as_stored(volume_of(source)));
+    for (std::int64_t i = 0; i < stored->slices; ++i) {
+      out.push_back(source);
+      out.back().slice = i;
+      out.back().volume = stored;
+    }
+    return out;
   } else {
     for (const ArrayInfo& one : list_arrays(source.file)) {
       if (one.name == source.array) count = one.shape.at(0);

@@ -147,8 +147,8 @@ WindowChoice window_choice(const std::string& text, const std::string& over) {
       concat("setting input.window = ", shown(text), " is not known", suggestion(text, known)));
 }
 
-Levels::Levels(ImageSize slice, std::int64_t slices)
-    : area_(slice.width * slice.height), pixels_(area_ * slices) {}
+Levels::Levels(ImageSize slice, std::int64_t slices, bool colors)
+    : area_(slice.width * slice.height), pixels_(area_ * slices), colors_(colors) {}
 
 std::int64_t Levels::memory(ImageSize slice, std::int64_t slices, std::int64_t channels) {
   const std::int64_t values = slice.width * slice.height * slices * channels;
@@ -159,7 +159,7 @@ void Levels::add(const Image& rows) {
   const std::int64_t count = rows.width * rows.height;
   if (values_.empty()) {
     channels_ = rows.channels;
-    colors_ = rows.channels == 3 && rows.type != SampleType::f32;
+    colors_ = colors_ && rows.channels == 3 && rows.type != SampleType::f32;
     values_.resize(colors_ ? 1 : static_cast<std::size_t>(channels_));
     // Without a common factor no row, column or slice is left out.
     step_ = std::max<std::int64_t>(1, (pixels_ * channels_ + most_values - 1) / most_values);
@@ -192,14 +192,14 @@ Windows Levels::windows(const OwnWindow& own) const {
 
 namespace {
 
-Windows found(const Image& image, const OwnWindow& own) {
+Windows found(const Image& image, const OwnWindow& own, bool colors) {
   for (const FoundWindows& one : image.windows) {
     if (one.of == own) return one.channels;
   }
   if (image.extent == Extent::rows || (image.extent == Extent::slice && own.of_volume)) {
     throw_internal("a part of an image or a volume that was read without the window of the whole");
   }
-  Levels levels({image.width, image.height});
+  Levels levels({image.width, image.height}, 1, colors);
   levels.add(image);
   return levels.windows(own);
 }
@@ -207,13 +207,14 @@ Windows found(const Image& image, const OwnWindow& own) {
 }  // namespace
 
 Windows windows_for(const Image& image, const InputContract& contract) {
-  if (contract.own_window) return found(image, *contract.own_window);
+  if (contract.own_window) return found(image, *contract.own_window, contract.files == 1);
   return contract.window ? Windows{*contract.window} : Windows{};
 }
 
-std::vector<FoundWindows> find_windows(const Image& image, const std::vector<OwnWindow>& wanted) {
+std::vector<FoundWindows> find_windows(const Image& image, const std::vector<OwnWindow>& wanted,
+                                       bool colors) {
   std::vector<FoundWindows> out;
-  for (const OwnWindow& own : wanted) out.push_back({own, found(image, own)});
+  for (const OwnWindow& own : wanted) out.push_back({own, found(image, own, colors)});
   return out;
 }
 

@@ -35,8 +35,9 @@ WindowChoice window_choice(const std::string& text, const std::string& over);
 /// window in whichever pieces they come.
 class Levels {
  public:
-  /// `slice`: the size of a slice, or of the one image.
-  explicit Levels(ImageSize slice, std::int64_t slices = 1);
+  /// `slice`: the size of a slice, or of the one image. `colors`: three channels of 8 or 16 bits are
+  /// colours and have one window, or their balance would be lost.
+  explicit Levels(ImageSize slice, std::int64_t slices = 1, bool colors = true);
 
   /// Bytes that the values take, and their copy while a window is found.
   static std::int64_t memory(ImageSize slice, std::int64_t slices, std::int64_t channels);
@@ -47,8 +48,7 @@ class Levels {
 
   /// One for each channel, once all pixels were added. Percentiles are interpolated linearly
   /// between the two nearest values; the standard deviation is that of all values (divided by their
-  /// number). Three channels of 8 or 16 bits are colours and have one window, or their balance
-  /// would be lost. Where two percentiles are one value, the window reaches from the least to the
+  /// number). Where two percentiles are one value, the window reaches from the least to the
   /// largest value; of a constant image from the value to 1 above.
   [[nodiscard]] Windows windows(const OwnWindow& own) const;
 
@@ -57,17 +57,19 @@ class Levels {
   std::int64_t pixels_;
   std::int64_t step_ = 1;  ///< pixels from one that is taken to the next
   std::int64_t seen_ = 0;  ///< pixels
-  bool colors_ = false;
+  bool colors_;
   std::int64_t channels_ = 0;
   std::vector<std::vector<float>> values_;  ///< of each channel; of colours of all together
 };
 
 /// The windows by which the image becomes 0..1 under the contract: of a window that follows from
-/// values, those that it was read with, else those of its own values. A slice of a volume whose
+/// values, those that it was read with, else those of its own values (where a case has several
+/// files, three channels are no colours). A slice of a volume whose
 /// contract wants the volume's, and a part of an image, must have been read with them: that they
 /// were not is an internal Error.
 Windows windows_for(const Image& image, const InputContract& contract);
-/// The same of each of `wanted`.
-std::vector<FoundWindows> find_windows(const Image& image, const std::vector<OwnWindow>& wanted);
+/// The same of each of `wanted`; `colors` as of Levels.
+std::vector<FoundWindows> find_windows(const Image& image, const std::vector<OwnWindow>& wanted,
+                                       bool colors = true);
 
 }  // namespace medurwkv::data

@@ -55,6 +55,7 @@ struct Dataset {
   std::optional<std::uint8_t> ignored{};  ///< a value beside 255 that is ignored (nnU-Net's)
   /// What is left out, with counts, one line each, for the user to see.
   std::vector<std::string> notes{};
+  Plane plane = Plane::stored;  ///< into whose slices volumes are cut
 };
 
 /// What to assume where the folder does not say.
@@ -63,6 +64,7 @@ struct DatasetOptions {
   /// Background first; empty = what the set's own files say, else background and foreground, or
   /// background, class 1, ...
   std::vector<ClassInfo> classes{};
+  std::optional<Plane> plane{};  ///< of volumes; none = as stored, or as a pack was cut
 };
 
 /// The options of a command: `encoding` by name or empty, `classes` by names or by a file of

@@ -94,6 +94,14 @@ MaskEncoding encoding_named(const std::string& name) {
   }
 }
 
+Plane plane_named(const std::string& name) {
+  try {
+    return plane_from(name);
+  } catch (const Error& error) {
+    throw std::domain_error(error.what());
+  }
+}
+
 json form_to(const Image& image) {
   json out{{"width", image.width},
            {"height", image.height},
@@ -215,6 +223,7 @@ void PackFile::read_index(std::string_view index, std::uint64_t end) {
     }
     encoding_ = encoding_named(from.at("mask_encoding").get<std::string>());
     layout_ = from.at("layout").get<std::string>();
+    if (from.contains("plane")) plane_ = plane_named(from["plane"].get<std::string>());
     for (const json& one : from.at("classes")) {
       classes_.push_back({one.at("name").get<std::string>(), one.at("color").get<Color>()});
     }
@@ -350,6 +359,7 @@ Layout pack_layout(const fs::path& file) {
     item.masks.front().store = pack;
   }
   out.classes = pack->classes();
+  out.plane = pack->plane();
   out.pack = pack;
   return out;
 }
@@ -373,6 +383,7 @@ void write_pack(const Dataset& dataset, const fs::path& file, Listener& listener
              {"mask_encoding", to_string(dataset.encoding)},
              {"classes", classes},
              {"cases", json::array()}};
+  if (dataset.plane != Plane::stored) index["plane"] = to_string(dataset.plane);
   write_file(file, [&](const AppendBytes& append) {
     std::uint64_t at = 0;
     const auto put = [&](std::string_view bytes) {

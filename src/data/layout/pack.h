@@ -33,6 +33,8 @@ class PackFile : public PixelStore {
   [[nodiscard]] const std::vector<ClassInfo>& classes() const { return classes_; }
   /// Name of the set's layout.
   [[nodiscard]] const std::string& layout() const { return layout_; }
+  /// Into whose slices volumes were cut.
+  [[nodiscard]] Plane plane() const { return plane_; }
   /// By id. Their sources have no store yet: pack_layout sets it.
   [[nodiscard]] const std::vector<Case>& cases() const { return cases_; }
 
@@ -64,6 +66,7 @@ class PackFile : public PixelStore {
   MaskEncoding encoding_ = MaskEncoding::index;
   std::vector<ClassInfo> classes_;
   std::string layout_;
+  Plane plane_ = Plane::stored;
   std::vector<Case> cases_;
   std::map<std::string, Entry> entries_;
   std::map<std::string, std::vector<std::string>> volumes_;  ///< ids by the order of slices

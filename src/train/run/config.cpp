@@ -50,6 +50,7 @@ std::vector<Field> all_fields_of(Config& c) {
       {"input.width", &c.input.width, 1, 16384},
       {"input.height", &c.input.height, 1, 16384},
       {"input.fit", &c.input.fit},
+      {"input.plane", &c.input.plane},
       {"input.window", &c.input.window},
       {"input.window_over", &c.input.window_over},
       {"input.window_low", &c.input.window_low, -1e9, 1e9},
@@ -109,7 +110,7 @@ std::vector<Field> all_fields_of(Config& c) {
 /// Whether a task has the setting.
 bool belongs_to(const std::string& key, TaskKind task) {
   const bool pretraining = task != TaskKind::segmentation;
-  for (const char* own : {"loss.", "augment.", "input.augment", "input.fit", "run.fold",
+  for (const char* own : {"loss.", "augment.", "input.augment", "input.fit", "input.plane", "run.fold",
                           "run.calibrate", "encoder.frozen_epochs", "encoder.rate_decay"}) {
     if (key.starts_with(own)) return !pretraining;
   }
@@ -282,6 +283,7 @@ void check(const Config& config) {
   one_of("distill.loss", config.distill.loss, {"smooth_l1", "cosine"});
   const Config::Input& input = config.input;
   data::window_choice(input.window, input.window_over);
+  one_of("input.plane", input.plane, {"stored", "axial", "coronal", "sagittal"});
   if (!input.window.empty() && input.window_low != input.window_high) {
     throw_usage(concat("input.window = ", shown(input.window),
                        " and input.window_low and window_high are two windows; set one of them"));

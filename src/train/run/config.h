@@ -47,6 +47,7 @@ struct Config {
     std::int64_t width = 256;
     std::int64_t height = 256;
     std::string fit = "stretch";  ///< stretch, pad, native, tile
+    std::string plane = "stored";  ///< of volumes: stored, axial, coronal or sagittal
     std::string window;                  ///< by name, numbers, percentile or zscore; empty: below
     std::string window_over = "volume";  ///< of percentile and zscore: volume or image
     double window_low = 0;        ///< stored values that become 0 and 1; equal: no window

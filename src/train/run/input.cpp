@@ -11,6 +11,7 @@ InputContract input_of(const Config& config, std::int64_t files) {
                     .width = config.input.width,
                     .height = config.input.height,
                     .channels = config.network.channels,
+                    .plane = plane_from(config.input.plane),
                     .files = files};
   const data::WindowChoice choice =
       data::window_choice(config.input.window, config.input.window_over);

@@ -105,12 +105,22 @@ Columns columns_of(const Config& config, std::int64_t classes) {
   return out;
 }
 
+/// The slices that the split is of must be those that the network is to see.
+data::Dataset opened(const TrainRequest& request, const Config& config) {
+  data::Dataset out = data::open_dataset(request.data, split_options_of(request));
+  if (out.plane == plane_from(config.input.plane)) return out;
+  throw_usage(concat(request.split.string(), ": was made of ", to_string(out.plane),
+                     " slices, and input.plane is ", config.input.plane, "; train with --set ",
+                     "input.plane=", to_string(out.plane),
+                     ", or split the set with --plane ", config.input.plane));
+}
+
 class SegmentationTask : public Task {
  public:
   SegmentationTask(const TrainRequest& request, Config& config, const at::Device& device)
       : config_(config),
         device_(device),
-        dataset_(data::open_dataset(request.data, split_options_of(request))),
+        dataset_(opened(request, config)),
         split_(data::read_split(request.split, dataset_, fold_of(config))),
         source_{read_file(request.split), sha256_file(request.split), request.split,
                 split_.data_sha256},
