@@ -17,7 +17,7 @@ struct SetRequest {
   std::string encoding;                  ///< name of a MaskEncoding; empty: decided over all masks
   std::vector<std::string> class_names;  ///< background first; empty: the set's
   std::filesystem::path class_file;      ///< in place of class_names
-  std::string plane;                     ///< of volumes; empty: as stored, or as a split or pack says
+  std::string plane;  ///< of volumes; empty: as stored, or as a split or pack says
 };
 
 /// Throws a usage Error for an unknown encoding or plane and for class names beside a class file.

@@ -72,7 +72,8 @@ struct OwnWindow {
   bool operator==(const OwnWindow&) const = default;
 };
 
-/// "percentiles 0.5 to 99.5 of the volume", "mean and standard deviations from -3 to 3 of the image".
+/// "percentiles 0.5 to 99.5 of the volume", "mean and standard deviations from -3 to 3 of the
+/// image".
 std::string to_string(const OwnWindow& own);
 
 /// The input contract: train, evaluate and predict all obey it, so that a model sees the same
@@ -87,9 +88,9 @@ struct InputContract {
   std::int64_t channels = 3;
   std::vector<double> mean{0.485, 0.456, 0.406};
   std::vector<double> deviation{0.229, 0.224, 0.225};
-  std::optional<Window> window = {};  ///< in the units of the file (16-bit: 0 to 65535)
+  std::optional<Window> window = {};         ///< in the units of the file (16-bit: 0 to 65535)
   std::optional<OwnWindow> own_window = {};  ///< in place of `window`
-  Plane plane = Plane::stored;  ///< of volumes; the network sees one slice
+  Plane plane = Plane::stored;               ///< of volumes; the network sees one slice
   /// How many files a case of the training set had, each with its share of the channels.
   std::int64_t files = 1;
 

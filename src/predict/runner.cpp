@@ -196,8 +196,8 @@ class Run {
       std::optional<json> kept = earlier_ ? earlier_->entry_of(job) : std::nullopt;
       ahead_.push_back({.kept = std::move(kept), .decoded = {}});
       if (!ahead_.back().kept) {
-        ahead_.back().decoded = std::async(
-            policy(), [this, &job] { return decode(job, tile_.has_value(), wanted_); });
+        ahead_.back().decoded =
+            std::async(policy(), [this, &job] { return decode(job, tile_.has_value(), wanted_); });
       }
     }
   }

@@ -35,16 +35,17 @@ PredictedVolume predict_volume(const Ensemble& ensemble, const Destination& to,
       throw_failure(concat(input.string(), ": has another size than ", to.job.input().string(),
                            "; files of a case must have one size"));
     }
-    item.images.push_back({.file = input, .volume = std::make_shared<const data::Volume>(data::turned(own, seen.turn))});
+    item.images.push_back(
+        {.file = input,
+         .volume = std::make_shared<const data::Volume>(data::turned(own, seen.turn))});
   }
   const bool probable = to.options.probabilities == Probabilities::volume;
   const std::int64_t floats =
       (probable ? std::ssize(to.classes) - 1 : 0) + (to.options.unsure ? 1 : 0);
   const bool turned = seen.turn != data::Turn{};
-  const MemoryClaim claim(
-      to.job.input().string(),
-      (turned ? 2 : 1) * out.like.voxels() *
-          (1 + static_cast<std::int64_t>(sizeof(float)) * floats));
+  const MemoryClaim claim(to.job.input().string(),
+                          (turned ? 2 : 1) * out.like.voxels() *
+                              (1 + static_cast<std::int64_t>(sizeof(float)) * floats));
   const std::vector<OwnWindow> wanted = wanted_windows(ensemble.engines);
   out.labels.reserve(static_cast<std::size_t>(out.like.voxels()));
   if (probable) out.probabilities.resize(to.classes.size() - 1);

@@ -149,8 +149,9 @@ TEST_F(OwnWindowsOnTheCommandLine, TilesHaveTheWindowOfTheWholeImage) {
     });
   };
   tiled("own.model", [](InputContract& input) { input.own_window = of_volume; });
-  tiled("fixed.model",
-        [](InputContract& input) { input.window = Window{3000, 3000 + 37 * 89 + 20 * 149}; });
+  tiled("fixed.model", [](InputContract& input) {
+    input.window = Window{3000, 3000 + 37 * 89 + 20 * 149};
+  });
   tiled("plain.model", [](InputContract&) {});
   const std::string by_rows = masks({model("fixed")}, "in", "fixed");
   EXPECT_EQ(masks({model("own")}, "in", "own"), by_rows);
@@ -176,7 +177,8 @@ TEST_F(OwnWindowsOnTheCommandLine, InspectAndExportSaySo) {
 TEST_F(OwnWindowsOnTheCommandLine, PreviewsShowIt) {
   std::vector<std::uint8_t> labels(columns * rows * slices, 0);
   for (std::size_t i = 0; i < labels.size(); i += 7) labels[i] = 1;
-  write("set/images/p1.nii", NiftiBytes().sides({columns, rows, slices}).type(4, 16).with(voxels()));
+  write("set/images/p1.nii",
+        NiftiBytes().sides({columns, rows, slices}).type(4, 16).with(voxels()));
   write("set/labels/p1.nii", NiftiBytes().sides({columns, rows, slices}).type(2, 8).with(labels));
   const auto preview = [&](const std::string& setting, const std::string& name) {
     write("config.toml", concat("[input]\n", setting, "\n"));

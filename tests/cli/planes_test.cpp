@@ -116,8 +116,8 @@ TEST_F(PlanesOnTheCommandLine, EvaluateCutsAsTheModelSees) {
   const std::string wanted = judged({model("stored"), "--data", path("coronal")}, "one");
   EXPECT_EQ(judged({model("coronal"), "--data", path("axial")}, "two"), wanted);
   EXPECT_NE(judged({model("stored"), "--data", path("axial")}, "three"), wanted);
-  ASSERT_EQ(run_program({"data", "pack", path("axial"), "--plane", "coronal", "--out",
-                         path("axial.pack")})
+  ASSERT_EQ(run_program(
+                {"data", "pack", path("axial"), "--plane", "coronal", "--out", path("axial.pack")})
                 .code,
             0);
   EXPECT_EQ(judged({model("coronal"), "--data", path("axial.pack")}, "four"), wanted);
@@ -128,20 +128,20 @@ TEST_F(PlanesOnTheCommandLine, EvaluateCutsAsTheModelSees) {
 }
 
 TEST_F(PlanesOnTheCommandLine, ASplitKeepsIt) {
-  ASSERT_EQ(run_program({"data", "split", path("axial"), "--plane", "coronal", "--ratios", "0,0,1",
-                         "--out", path("split.json")})
+  ASSERT_EQ(run_program({"data", "split", path("axial"), "--plane", "coronal", "--ratios", "0", "0",
+                         "1", "--out", path("split.json")})
                 .code,
             0);
   EXPECT_EQ(json::parse(read_file(path("split.json"))).at("plane"), "coronal");
-  EXPECT_EQ(judged({model("coronal"), "--data", path("axial"), "--split", path("split.json")},
-                   "one"),
-            judged({model("stored"), "--data", path("coronal")}, "two"));
+  EXPECT_EQ(
+      judged({model("coronal"), "--data", path("axial"), "--split", path("split.json")}, "one"),
+      judged({model("stored"), "--data", path("coronal")}, "two"));
   const Outcome refused = run_program({"evaluate", model("stored"), "--data", path("axial"),
                                        "--split", path("split.json"), "--out", path("three")});
   EXPECT_EQ(refused.code, 2) << refused.err;
-  const Outcome other = run_program({"evaluate", model("coronal"), "--data", path("axial"),
-                                     "--plane", "axial", "--split", path("split.json"), "--out",
-                                     path("four")});
+  const Outcome other =
+      run_program({"evaluate", model("coronal"), "--data", path("axial"), "--plane", "axial",
+                   "--split", path("split.json"), "--out", path("four")});
   EXPECT_EQ(other.code, 2) << other.err;
   EXPECT_TRUE(contains(other.err, "was made of coronal slices")) << other.err;
 }
@@ -168,8 +168,9 @@ TEST_F(PlanesOnTheCommandLine, PredictedLabelsLieWhereTheFileDoes) {
       for (std::int64_t right = 0; right < columns; ++right) {
         const auto label = slice.bytes[static_cast<std::size_t>(front * columns + right)];
         ++seen.at(label);
-        ASSERT_EQ(label, own.bytes[static_cast<std::size_t>((rows - 1 - head) * columns + columns -
-                                                            1 - right)])
+        ASSERT_EQ(
+            label,
+            own.bytes[static_cast<std::size_t>((rows - 1 - head) * columns + columns - 1 - right)])
             << right << " " << front << " " << head;
       }
     }
@@ -186,8 +187,9 @@ TEST_F(PlanesOnTheCommandLine, PredictedLabelsLieWhereTheFileDoes) {
 TEST_F(PlanesOnTheCommandLine, VolumesAreJudgedAlike) {
   const auto profiles = [&](const std::string& name, const std::string& set,
                             const std::string& out) {
-    judged({model(name), "--data", path(set), "--profiles", "default,volumes", "--spacing", "1,3,2"},
-           out);
+    judged(
+        {model(name), "--data", path(set), "--profiles", "default,volumes", "--spacing", "1,3,2"},
+        out);
     return json::parse(read_file(path(out + "/summary.json"))).at("profiles");
   };
   EXPECT_EQ(profiles("coronal", "axial", "one"), profiles("stored", "coronal", "two"));

@@ -102,8 +102,8 @@ TEST_F(OwnWindows, ManyThreadsFindTheSame) {
   for (std::int64_t i = 0; i < 16; ++i) {
     all.push_back(std::async(std::launch::async, [this, i] {
       const bool first = i % 2 == 0;
-      return windows_of({.file = path(first ? "a.nii" : "b.nii"), .slice = i / 2 % 2},
-                        of_volume) == Windows{{0, first ? 111.0 : 333.0}};
+      return windows_of({.file = path(first ? "a.nii" : "b.nii"), .slice = i / 2 % 2}, of_volume) ==
+             Windows{{0, first ? 111.0 : 333.0}};
     }));
   }
   for (auto& one : all) EXPECT_TRUE(one.get());
@@ -121,9 +121,9 @@ TEST_F(OwnWindows, EachFileOfACaseHasItsOwn) {
 
 TEST_F(OwnWindows, OfArraysAreThoseOfAllSlices) {
   const auto whole = voxels();
-  test::NamedArray<float> values{"image", {2, 3, 4}, {}};
+  test::NamedArray<float> values{"image", {2, 2, 6}, {}};
   values.values.assign(whole.begin(), whole.end());
-  const test::NamedArray<std::uint8_t> labels{"label", {2, 3, 4}, std::vector<std::uint8_t>(24, 1)};
+  const test::NamedArray<std::uint8_t> labels{"label", {2, 2, 6}, std::vector<std::uint8_t>(24, 1)};
   test::write_in_folder(path("v.npz"), test::npz_bytes(values, labels));
   const ImageSource source{.file = path("v.npz"), .array = "image", .slice = 1};
   EXPECT_EQ(windows_of(source, of_volume), (Windows{{0, 111}}));
@@ -199,8 +199,8 @@ TEST_F(OwnWindows, RowsHaveThoseOfTheWholeImage) {
   const Image image = test::make_image(
       20, 150, 1, [](auto x, auto y, auto) { return static_cast<int>(5 + x + y); });
   write_file(path("a.png"), encode_png(image));
-  const std::vector<OwnWindow> wanted{of_volume, {.by = OwnWindow::By::deviation, .low = -3,
-                                                  .high = 3}};
+  const std::vector<OwnWindow> wanted{of_volume,
+                                      {.by = OwnWindow::By::deviation, .low = -3, .high = 3}};
   const Image whole = read_image(ImageSource{path("a.png")}, wanted);
   EXPECT_EQ(whole.windows.front().channels, (Windows{{5, 173}}));
   const auto rows = open_rows(ImageSource{path("a.png")}, wanted);
@@ -226,8 +226,7 @@ TEST_F(OwnWindows, AWindowBesideAllValuesIsRefused) {
   EXPECT_EQ(check_window(set.cases, contract), "");
   for (const Window window : {Window{111, 200}, Window{-1350, 0}}) {
     contract.window = window;
-    const auto refused =
-        test::refusal_of([&] { return check_window(set.cases, contract).size(); });
+    const auto refused = test::refusal_of([&] { return check_window(set.cases, contract).size(); });
     ASSERT_TRUE(refused) << window.low;
     EXPECT_EQ(refused->kind, ErrorKind::usage);
     EXPECT_TRUE(refused->names("from 0 to 111")) << refused->message;

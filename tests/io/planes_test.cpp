@@ -327,8 +327,8 @@ TEST_F(Planes, LabelsLieWhereTheFileHasItsVoxels) {
       options.unsure = true;
       options.probabilities = predict::Probabilities::volume;
       const std::vector<std::string> hashes;
-      const predict::Destination to{job,     hashes, path("out"),
-                                    options, engine.description().classes};
+      const predict::Destination to{job, hashes, path("out"), options,
+                                    engine.description().classes};
       const predict::PredictedVolume got = predict::predict_volume(engine, to, {});
       EXPECT_EQ(got.labels, wanted);
       EXPECT_EQ(got.like.turn, Turn{});
@@ -347,8 +347,8 @@ TEST_F(Planes, LabelsLieWhereTheFileHasItsVoxels) {
       }
       const auto at = [&](std::int16_t value) {
         const auto all = voxels_of(order);
-        return got.unsureness[static_cast<std::size_t>(
-            std::find(all.begin(), all.end(), value) - all.begin())];
+        return got.unsureness[static_cast<std::size_t>(std::find(all.begin(), all.end(), value) -
+                                                       all.begin())];
       };
       EXPECT_GT(at(123), at(233));
     }
@@ -359,8 +359,9 @@ TEST_F(Planes, ModelsOfTwoPlanesAreNotAveraged) {
   PlaneEngine axial(Plane::axial);
   PlaneEngine coronal(Plane::coronal);
   EXPECT_EQ(predict::plane_of({&coronal, &coronal}), Plane::coronal);
-  const auto refused =
-      test::refusal_of([&] { return to_string(predict::plane_of({&axial, &coronal})); });
+  const auto refused = test::refusal_of([&] {
+    return to_string(predict::plane_of({&axial, &coronal}));
+  });
   ASSERT_TRUE(refused);
   EXPECT_EQ(refused->kind, ErrorKind::usage);
 }

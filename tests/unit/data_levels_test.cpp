@@ -160,7 +160,8 @@ TEST(Levels, APartNeverHasTheWindowOfItsOwnValues) {
              [&] { return make_view(image, contract, {}, 1, 1, 1).planes.values.size(); },
              [&] {
                const LabelMap labels{3, 1, {0, 0, 1}};
-               return make_training_sample(image, labels, contract, augment_preset("light"), 1, 1, 1)
+               return make_training_sample(image, labels, contract, augment_preset("light"), 1, 1,
+                                           1)
                    .input.size();
              }}) {
       EXPECT_TRUE(test::refusal_of(use));
@@ -211,10 +212,8 @@ TEST(WindowChoice, ByNameNumbersAndValues) {
     return out.own;
   };
   EXPECT_EQ(own("", "image"), std::nullopt);
-  EXPECT_EQ(own("percentile", "volume"),
-            (OwnWindow{OwnWindow::By::percentile, 0.5, 99.5, true}));
-  EXPECT_EQ(own("percentile:1,99", "image"),
-            (OwnWindow{OwnWindow::By::percentile, 1, 99, false}));
+  EXPECT_EQ(own("percentile", "volume"), (OwnWindow{OwnWindow::By::percentile, 0.5, 99.5, true}));
+  EXPECT_EQ(own("percentile:1,99", "image"), (OwnWindow{OwnWindow::By::percentile, 1, 99, false}));
   EXPECT_EQ(own("zscore", "volume"), (OwnWindow{OwnWindow::By::deviation, -3, 3, true}));
 }
 

@@ -481,9 +481,13 @@ TEST_F(ModelMetadata, AWindowOfValuesIsSound) {
     input["window"] = nullptr;
     input["own_window"] = sound;
   }));
-  for (const auto& [key, value] :
-       {std::pair<const char*, json>{"by", "median"}, {"by", 3}, {"low", 99}, {"low", -1},
-        {"high", 101}, {"high", "x"}, {"over", "patient"}}) {
+  for (const auto& [key, value] : {std::pair<const char*, json>{"by", "median"},
+                                   {"by", 3},
+                                   {"low", 99},
+                                   {"low", -1},
+                                   {"high", 101},
+                                   {"high", "x"},
+                                   {"over", "patient"}}) {
     const auto found = after("input", [&](json& input) {
       input["own_window"] = sound;
       input["own_window"][key] = value;

@@ -141,8 +141,8 @@ WindowChoice window_choice(const std::string& text, const std::string& over) {
   }
   std::vector<std::string> known;
   for (const NamedWindow& one : names) known.emplace_back(one.name);
-  known.insert(known.end(), {std::string(percentile), std::string(zscore),
-                             "two numbers such as -160,240"});
+  known.insert(known.end(),
+               {std::string(percentile), std::string(zscore), "two numbers such as -160,240"});
   throw_usage(
       concat("setting input.window = ", shown(text), " is not known", suggestion(text, known)));
 }

@@ -35,8 +35,8 @@ WindowChoice window_choice(const std::string& text, const std::string& over);
 /// window in whichever pieces they come.
 class Levels {
  public:
-  /// `slice`: the size of a slice, or of the one image. `colors`: three channels of 8 or 16 bits are
-  /// colours and have one window, or their balance would be lost.
+  /// `slice`: the size of a slice, or of the one image. `colors`: three channels of 8 or 16 bits
+  /// are colours and have one window, or their balance would be lost.
   explicit Levels(ImageSize slice, std::int64_t slices = 1, bool colors = true);
 
   /// Bytes that the values take, and their copy while a window is found.

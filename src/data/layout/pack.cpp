@@ -342,7 +342,8 @@ std::int64_t PackFile::channels(const std::string& id) const {
 std::vector<std::string> PackFile::slices_beside(const std::string& id) const {
   const Entry& own = entry(id);
   if (own.untold) {
-    throw_failure(concat(name_, ": an earlier medurwkv packed it and did not write which cases are ",
+    throw_failure(concat(name_,
+                         ": an earlier medurwkv packed it and did not write which cases are ",
                          "slices of one file, on which the window of a volume depends; pack again, "
                          "or take --set input.window_over=image"));
   }

@@ -54,7 +54,7 @@ class PackFile : public PixelStore {
   struct Entry {
     Image form;  ///< without samples
     Piece image, labels;
-    std::string volume;  ///< where it was a slice of a file of several, else empty
+    std::string volume;   ///< where it was a slice of a file of several, else empty
     bool untold = false;  ///< whether it was is not known
   };
   [[nodiscard]] const Entry& entry(const std::string& id) const;

@@ -55,9 +55,9 @@ Volume seen_in(const Volume& volume, Plane plane) {
   if (plane == Plane::stored || volume.slices == 1) return volume;
   const auto lies = geometry_of(volume.placing);
   if (!lies || volume.misplaced.starts_with("it does not say")) {
-    throw_failure(concat(volume.file.string(), ": cannot be cut into ", to_string(plane),
-                         " slices: ", volume.misplaced.empty() ? "it is placed nowhere"
-                                                               : volume.misplaced));
+    throw_failure(
+        concat(volume.file.string(), ": cannot be cut into ", to_string(plane),
+               " slices: ", volume.misplaced.empty() ? "it is placed nowhere" : volume.misplaced));
   }
   return turned(volume, nearest_turn(*lies, directions_of(plane)));
 }

@@ -2,8 +2,8 @@
 #pragma once
 
 #include <array>
-#include <cstdint>
 #include <cstddef>
+#include <cstdint>
 #include <span>
 #include <string>
 #include <vector>
@@ -47,7 +47,8 @@ std::vector<Value> in_stored_order(const Volume& seen, std::span<const Value> va
       for (at[0] = 0; at[0] < sides[0]; ++at[0]) {
         std::size_t to = 0;
         for (std::size_t i = 0; i < 3; ++i) {
-          const std::int64_t place = seen.turn.flipped.at(i) ? sides.at(i) - 1 - at.at(i) : at.at(i);
+          const std::int64_t place =
+              seen.turn.flipped.at(i) ? sides.at(i) - 1 - at.at(i) : at.at(i);
           to += static_cast<std::size_t>(place) * step.at(seen.turn.axis.at(i));
         }
         out[to] = values[from++];

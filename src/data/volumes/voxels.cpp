@@ -260,11 +260,10 @@ Image read_slice(const Volume& volume, std::int64_t slice) {
   const auto index = static_cast<std::size_t>(slice);
   const MemoryClaim claim(volume.file.string(),
                           static_cast<std::int64_t>(pixels * channels * (2 * element + 4)));
-  std::string bytes =
-      volume.turn == Turn{}
-          ? slice_as_stored(volume, index)
-          : slice_as_seen(volume, index, *whole_elements(volume), element,
-                          volume.channels_together || volume.channels == 1);
+  std::string bytes = volume.turn == Turn{}
+                          ? slice_as_stored(volume, index)
+                          : slice_as_seen(volume, index, *whole_elements(volume), element,
+                                          volume.channels_together || volume.channels == 1);
   if (volume.swapped && volume.packing != VoxelPacking::ascii) swap_bytes(bytes, element);
   Image out{.width = volume.columns,
             .height = volume.rows,

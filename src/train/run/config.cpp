@@ -110,8 +110,9 @@ std::vector<Field> all_fields_of(Config& c) {
 /// Whether a task has the setting.
 bool belongs_to(const std::string& key, TaskKind task) {
   const bool pretraining = task != TaskKind::segmentation;
-  for (const char* own : {"loss.", "augment.", "input.augment", "input.fit", "input.plane", "run.fold",
-                          "run.calibrate", "encoder.frozen_epochs", "encoder.rate_decay"}) {
+  for (const char* own :
+       {"loss.", "augment.", "input.augment", "input.fit", "input.plane", "run.fold",
+        "run.calibrate", "encoder.frozen_epochs", "encoder.rate_decay"}) {
     if (key.starts_with(own)) return !pretraining;
   }
   if (key.starts_with("view.") || key == "run.validation") return pretraining;

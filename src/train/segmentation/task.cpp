@@ -111,8 +111,8 @@ data::Dataset opened(const TrainRequest& request, const Config& config) {
   if (out.plane == plane_from(config.input.plane)) return out;
   throw_usage(concat(request.split.string(), ": was made of ", to_string(out.plane),
                      " slices, and input.plane is ", config.input.plane, "; train with --set ",
-                     "input.plane=", to_string(out.plane),
-                     ", or split the set with --plane ", config.input.plane));
+                     "input.plane=", to_string(out.plane), ", or split the set with --plane ",
+                     config.input.plane));
 }
 
 class SegmentationTask : public Task {
