@@ -412,12 +412,12 @@ void check_plane(const std::vector<Engine*>& engines, const data::Dataset& datas
   }
 }
 
-/// The plane of the first model, where nothing else says it: a pack is cut already.
+/// The plane that the model sees volumes in; empty: as stored.
 std::string plane_of_model(const fs::path& model) {
   const weights::WeightsSource file = weights::WeightsSource::open(model);
-  return to_string(
-      file.understood([&] { return weights::model_info(model.string(), file.metadata()); })
-          .input.plane);
+  const weights::ModelInfo info =
+      file.understood([&] { return weights::model_info(model.string(), file.metadata()); });
+  return info.input.plane == Plane::stored ? "" : to_string(info.input.plane);
 }
 
 EvaluateResult evaluate_models(EvaluateRequest request, Listener& listener) {
@@ -431,6 +431,7 @@ EvaluateResult evaluate_models(EvaluateRequest request, Listener& listener) {
   const bool has_folds = !request.split.empty() && !data::read_plan(request.split).folds.empty();
   std::optional<int> fold = request.fold;
   if (!fold && has_folds && models.members.front().fold > 0) fold = models.members.front().fold;
+  // A split and a pack were cut when they were made.
   if (request.set.plane.empty() && request.split.empty() && !data::is_pack(request.set.folder)) {
     request.set.plane = plane_of_model(models.members.front().model);
   }

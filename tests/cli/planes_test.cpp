@@ -146,6 +146,20 @@ TEST_F(PlanesOnTheCommandLine, ASplitKeepsIt) {
   EXPECT_TRUE(contains(other.err, "was made of coronal slices")) << other.err;
 }
 
+TEST_F(PlanesOnTheCommandLine, PreviewsShowIt) {
+  write("config.toml", "[input]\nplane = \"coronal\"\n");
+  const auto sheet = [&](const std::string& set, const test::Words& how) {
+    test::Words words{"data", "preview", path(set), "--force", "--out", path("sheet.png")};
+    words.insert(words.end(), how.begin(), how.end());
+    const Outcome outcome = run_program(words);
+    EXPECT_EQ(outcome.code, 0) << outcome.err;
+    return sha256_file(path("sheet.png"));
+  };
+  const std::string by_option = sheet("axial", {"--plane", "coronal"});
+  EXPECT_EQ(sheet("axial", {"--config", path("config.toml")}), by_option);
+  EXPECT_NE(sheet("axial", {}), by_option);
+}
+
 TEST_F(PlanesOnTheCommandLine, PredictedLabelsLieWhereTheFileDoes) {
   const auto predict = [&](const std::string& name, const std::string& in, const std::string& out) {
     const Outcome outcome =

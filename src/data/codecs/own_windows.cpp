@@ -1,12 +1,12 @@
 #include "data/codecs/own_windows.h"
 
 #include <algorithm>
+#include <bit>
 #include <cstdint>
 #include <map>
 #include <mutex>
 #include <optional>
 #include <string>
-#include <system_error>
 #include <utility>
 
 #include "core/error.h"
@@ -14,6 +14,7 @@
 #include "core/text.h"
 #include "data/codecs/arrays.h"
 #include "data/image/levels.h"
+#include "data/volumes/kept_voxels.h"
 #include "data/volumes/planes.h"
 
 namespace medurwkv::data {
@@ -31,7 +32,6 @@ std::vector<ImageSource> slices_of(const ImageSource& source) {
     }
     return out;
   }
-  std::int64_t count = 0;
   if (is_of_volume(source)) {
     // As stored, so that a volume's window is the same in whichever plane it is seen.
     const auto stored = std::make_shared<const Volume>(as_stored(volume_of(source)));
@@ -41,10 +41,10 @@ std::vector<ImageSource> slices_of(const ImageSource& source) {
       out.back().volume = stored;
     }
     return out;
-  } else {
-    for (const ArrayInfo& one : list_arrays(source.file)) {
-      if (one.name == source.array) count = one.shape.at(0);
-    }
+  }
+  std::int64_t count = 0;
+  for (const ArrayInfo& one : list_arrays(source.file)) {
+    if (one.name == source.array) count = one.shape.at(0);
   }
   for (std::int64_t i = 0; i < count; ++i) {
     out.push_back(source);
@@ -56,13 +56,11 @@ std::vector<ImageSource> slices_of(const ImageSource& source) {
 /// The volume as it is now.
 std::string key_of(const ImageSource& source, const OwnWindow& own) {
   std::string out =
-      concat(source.file.string(), "\n", to_string(own), "\n",
+      concat(source.file.string(), "\n", to_string(own), " ", std::bit_cast<std::uint64_t>(own.low),
+             " ", std::bit_cast<std::uint64_t>(own.high), "\n",
              source.store ? source.store->slices_beside(source.array).front() : source.array);
-  for (const fs::path& file : source.files()) {
-    std::error_code error;
-    out += concat("\n", fs::file_size(file, error), " ",
-                  fs::last_write_time(file, error).time_since_epoch().count());
-  }
+  for (const fs::path& file : source.files()) out += file_state(file);
+  if (source.volume && !source.volume->dicom) out += file_state(source.volume->data);
   return out;
 }
 

@@ -55,8 +55,8 @@ struct Layout {
 /// order. Known sets are recognised by their folders' and files' names (docs/read-data.md). `root`
 /// may be a pack. Throws Error when it is neither a folder nor a pack.
 ///
-/// Volumes are cut into the slices of `plane` (data/volumes/planes.h), a pack as it was made:
-/// Throws a usage Error for a pack of another plane.
+/// Volumes are cut into the slices of `plane` (data/volumes/planes.h). A pack was cut when it was
+/// made: throws a usage Error where that was another plane.
 Layout find_layout(const std::filesystem::path& root, std::optional<Plane> plane = {});
 
 /// Regular files (and broken links) below `root`, sorted, without hidden ones and what archives and
