@@ -90,7 +90,8 @@ void take_set(Keys& keys, app::SetRequest& set) {
   keys.take("data", set.folder)
       .take("mask_encoding", set.encoding)
       .take("class_names", set.class_names)
-      .take("classes", set.class_file);
+      .take("classes", set.class_file)
+      .take("plane", set.plane);
 }
 
 json inspect(Keys& keys, Listener& /*listener*/) {

@@ -101,7 +101,8 @@ std::string command_line(const EvaluateRequest& request) {
   if (!request.split.empty()) out += concat(" --split ", shell_quoted(request.split.string()));
   for (const auto& [name, value] : {std::pair{"--mask-encoding", request.set.encoding},
                                     {"--class-names", join(request.set.class_names, ",")},
-                                    {"--classes", request.set.class_file.string()}}) {
+                                    {"--classes", request.set.class_file.string()},
+                                    {"--plane", request.set.plane}}) {
     if (!value.empty()) out += concat(" ", name, " ", shell_quoted(value));
   }
   if (request.fold) out += concat(" --fold ", *request.fold);
@@ -159,6 +160,7 @@ Judged open_judged(const EvaluateRequest& request, std::optional<int> fold, List
   }
   from.data_root = request.set.folder.string();
   from.mask_encoding = data::to_string(out.dataset.encoding);
+  from.plane = out.dataset.plane;
   from.part = request.part;
   from.command = command_line(request);
   from.lengths = lengths_of(request);

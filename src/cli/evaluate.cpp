@@ -74,6 +74,7 @@ void add_evaluate(CLI::App& root) {
   command->add_option("--data", options->request.set.folder, "folder of images and masks")
       ->required();
   add_mask_options(*command, options->request.set);
+  add_plane_option(*command, options->request.set);
   command->add_option("--split", options->request.split, "split file of `medurwkv data split`");
   command
       ->add_option("--part", options->request.part,

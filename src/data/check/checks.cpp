@@ -248,7 +248,10 @@ void check_floats(const Examination& set, std::vector<Fault>& faults) {
       {Severity::warning, "float-range", first,
        concat(some == 1 ? std::string("is the one image") : concat("is one of ", some, " images"),
               " whose floats are far from 0..1; all images hold ", least, " to ", most),
-       concat("train with ", window_for(least, most),
+       concat("train with --set input.window=percentile, which finds the window of each image or "
+              "volume, with a window by name where they are CT in Hounsfield units (--set "
+              "input.window=soft, lung, bone ...), with ",
+              window_for(least, most),
               ", or save 8 bits per sample; training refuses them as they are")});
 }
 

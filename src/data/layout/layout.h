@@ -47,6 +47,7 @@ struct Layout {
   bool outlines = false;  ///< masks are painted from outlines (data/polygons): class indices
   std::optional<MaskEncoding> encoding{};  ///< where the layout fixes it (GlaS: instances)
   std::optional<std::uint8_t> ignored{};   ///< nnU-Net's "ignore"
+  Plane plane = Plane::stored;             ///< into whose slices volumes are cut
   std::shared_ptr<const PackFile> pack{};  ///< where it is one file (data/layout/pack.h), else null
 };
 
@@ -54,7 +55,10 @@ struct Layout {
 /// beside each other with masks named `..._mask`; paired by stem without mask suffix, never by
 /// order. Known sets are recognised by their folders' and files' names (docs/read-data.md). `root`
 /// may be a pack. Throws Error when it is neither a folder nor a pack.
-Layout find_layout(const std::filesystem::path& root);
+///
+/// Volumes are cut into the slices of `plane` (data/volumes/planes.h). A pack was cut when it was
+/// made: throws a usage Error where that was another plane.
+Layout find_layout(const std::filesystem::path& root, std::optional<Plane> plane = {});
 
 /// Regular files (and broken links) below `root`, sorted, without hidden ones and what archives and
 /// file servers leave behind. Links to folders are followed, but for those that lead back to a

@@ -23,6 +23,8 @@ void add_classes(const std::filesystem::path& root, const std::vector<std::files
 /// Makes a case of every slice of a case whose image is a volume. Notes in `broken` volumes that
 /// cannot be read, and masks that do not lie where their images do.
 void add_slices(Layout& layout);
+/// Arrays have slices, but no place in the patient: a note in `broken` where a plane is asked for.
+void refuse_arrays_in_planes(Layout& layout);
 
 /// Where the set has no masks: makes a case of each image that a file of outlines means (COCO JSON
 /// and the others of data/polygons/annotations.h), with the classes that these files name. Notes in

@@ -33,6 +33,7 @@ struct Provenance {
   std::string data_root{};
   std::string data_sha256{};
   std::string mask_encoding{};  ///< what the truth's values mean
+  Plane plane = Plane::stored;  ///< into whose slices the set's volumes were cut
   std::string split_file{};     ///< empty: the whole set was judged without a split
   std::string split_sha256{};
   std::string part{};
