@@ -95,7 +95,8 @@ NiftiBytes header_of(const Order& order, double lean = 0) {
     rows.at(axis).at(i) = to_nifti.at(axis) * step;
     rows.at((axis + 1) % 3).at(i) = lean * step;
     rows.at(axis).at(3) =
-        to_nifti.at(axis) * (order.against.at(i) ? sizes.at(axis) * (along.at(axis) - 1) : 0);
+        to_nifti.at(axis) *
+        (order.against.at(i) ? sizes.at(axis) * static_cast<double>(along.at(axis) - 1) : 0);
   }
   std::vector<std::int64_t> sides;
   for (const std::size_t axis : order.axis) sides.push_back(along.at(axis));

@@ -33,7 +33,9 @@ class PixelStore {
   [[nodiscard]] virtual std::int64_t channels(const std::string& id) const = 0;
   /// The ids of the volume of which this one is a slice, in the order of slices; itself alone where
   /// it is none.
-  [[nodiscard]] virtual std::vector<std::string> slices_beside(const std::string& id) const = 0;
+  [[nodiscard]] virtual std::vector<std::string> slices_beside(const std::string& id) const {
+    return {id};
+  }
 };
 
 /// Where an image's or a mask's pixels are: a file, one array of a file (.npz, .h5), one slice of a

@@ -60,7 +60,7 @@ struct Dataset {
 
 /// What to assume where the folder does not say.
 struct DatasetOptions {
-  std::optional<MaskEncoding> encoding;  ///< none = decide over all masks
+  std::optional<MaskEncoding> encoding{};  ///< none = decide over all masks
   /// Background first; empty = what the set's own files say, else background and foreground, or
   /// background, class 1, ...
   std::vector<ClassInfo> classes{};

@@ -248,7 +248,7 @@ void PackFile::read_index(std::string_view index, std::uint64_t end) {
       at = concat("case ", entries_.size());
       Case item = case_from(name_, one);
       at = concat("case ", item.id);
-      Entry entry{form_from(name_, one.at("image")), {}, {}};
+      Entry entry{form_from(name_, one.at("image")), {}, {}, {}};
       const auto pixels = static_cast<std::uint64_t>(entry.form.width * entry.form.height);
       const auto sample =
           static_cast<std::uint64_t>(sample_of(entry.form.type).bytes * entry.form.channels);

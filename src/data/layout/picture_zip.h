@@ -28,9 +28,6 @@ class PictureZip : public PixelStore {
   [[nodiscard]] ImageSize size(const std::string& id) const override;
   /// Decodes the image.
   [[nodiscard]] std::int64_t channels(const std::string& id) const override;
-  [[nodiscard]] std::vector<std::string> slices_beside(const std::string& id) const override {
-    return {id};
-  }
 
  private:
   class Reading;
