@@ -159,6 +159,12 @@ double marked(std::int16_t value) {
   return value % 3 == 0 ? 1 : 0;
 }
 
+DatasetOptions cut_in(Plane plane) {
+  DatasetOptions out;
+  out.plane = plane;
+  return out;
+}
+
 constexpr std::array seen_planes{Plane::axial, Plane::coronal, Plane::sagittal};
 
 class Planes : public ::testing::Test {
@@ -240,7 +246,7 @@ TEST_F(Planes, SetsHaveTheirMasksInThem) {
       const std::string name = concat("set ", image.name, " ", mask.name);
       write_set(name, image, mask);
       for (const Plane plane : seen_planes) {
-        expect_slices(open_dataset(path(name), {.plane = plane}), plane);
+        expect_slices(open_dataset(path(name), cut_in(plane)), plane);
       }
     }
   }
@@ -248,11 +254,11 @@ TEST_F(Planes, SetsHaveTheirMasksInThem) {
 
 TEST_F(Planes, APackAndASplitKeepTheirs) {
   write_set("set", orders[1], orders[0]);
-  const Dataset set = open_dataset(path("set"), {.plane = Plane::sagittal});
+  const Dataset set = open_dataset(path("set"), cut_in(Plane::sagittal));
   write_pack(set, path("set.pack"), silence());
   expect_slices(open_dataset(path("set.pack")), Plane::sagittal);
   const auto refused = test::refusal_of(
-      [&] { return open_dataset(path("set.pack"), {.plane = Plane::axial}).cases.size(); });
+      [&] { return open_dataset(path("set.pack"), cut_in(Plane::axial)).cases.size(); });
   ASSERT_TRUE(refused);
   EXPECT_TRUE(refused->names("--plane axial")) << refused->message;
   SplitPlan plan;
@@ -270,7 +276,7 @@ TEST_F(Planes, HaveTheWindowOfTheirVolume) {
   write_set("set", orders[2], orders[0]);
   const OwnWindow own{.low = 25, .high = 75};
   const auto windows = [&](Plane plane) {
-    return read_image(open_dataset(path("set"), {.plane = plane}).cases[1], {own}).windows;
+    return read_image(open_dataset(path("set"), cut_in(plane)).cases[1], {own}).windows;
   };
   for (const Plane plane : seen_planes) EXPECT_EQ(windows(plane), windows(Plane::stored));
 }
@@ -282,7 +288,7 @@ TEST_F(Planes, WhatDoesNotSayWhereItLiesIsRefused) {
   write_file(path("set/images/p1.nii"), silent);
   EXPECT_EQ(std::ssize(open_dataset(path("set")).cases), along[2]);
   const auto refused = test::refusal_of(
-      [&] { return open_dataset(path("set"), {.plane = Plane::axial}).cases.size(); });
+      [&] { return open_dataset(path("set"), cut_in(Plane::axial)).cases.size(); });
   ASSERT_TRUE(refused);
   EXPECT_TRUE(refused->names("p1.nii") && refused->names("axial")) << refused->message;
   // An array has slices, but no place.
@@ -290,7 +296,7 @@ TEST_F(Planes, WhatDoesNotSayWhereItLiesIsRefused) {
   const test::NamedArray<std::uint8_t> label{"label", {2, 3, 4}, std::vector<std::uint8_t>(24, 1)};
   test::write_in_folder(path("arrays/v.npz"), test::npz_bytes(image, label));
   const auto array = test::refusal_of(
-      [&] { return open_dataset(path("arrays"), {.plane = Plane::axial}).cases.size(); });
+      [&] { return open_dataset(path("arrays"), cut_in(Plane::axial)).cases.size(); });
   ASSERT_TRUE(array);
   EXPECT_TRUE(array->names("v.npz")) << array->message;
 }
@@ -421,9 +427,9 @@ TEST_F(Planes, OfDicomAreThose) {
   const std::vector<ClassInfo> classes{{"background", {}}, {"lesion", {255, 0, 0}}};
   fs::create_directories(path("set/labels"));
   write_file(path("set/labels/p1.dcm"), encode_segmentation(stored, labels, classes, "seed"));
-  expect_slices(open_dataset(path("set"), {.plane = Plane::axial}), Plane::axial);
-  expect_slices(open_dataset(path("set"), {.plane = Plane::coronal}), Plane::coronal);
-  expect_slices(open_dataset(path("set"), {.plane = Plane::sagittal}), Plane::sagittal);
+  expect_slices(open_dataset(path("set"), cut_in(Plane::axial)), Plane::axial);
+  expect_slices(open_dataset(path("set"), cut_in(Plane::coronal)), Plane::coronal);
+  expect_slices(open_dataset(path("set"), cut_in(Plane::sagittal)), Plane::sagittal);
   // A mask in NIfTI of another order, too.
   fs::remove(path("set/labels/p1.dcm"));
   std::vector<std::uint8_t> turned_labels;
@@ -431,7 +437,7 @@ TEST_F(Planes, OfDicomAreThose) {
     turned_labels.push_back(static_cast<std::uint8_t>(marked(value)));
   }
   write_file(path("set/labels/p1.nii"), header_of(orders[3]).type(2, 8).with(turned_labels));
-  expect_slices(open_dataset(path("set"), {.plane = Plane::sagittal}), Plane::sagittal);
+  expect_slices(open_dataset(path("set"), cut_in(Plane::sagittal)), Plane::sagittal);
 #endif
 }
 

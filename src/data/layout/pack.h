@@ -54,8 +54,8 @@ class PackFile : public PixelStore {
   struct Entry {
     Image form;  ///< without samples
     Piece image, labels;
-    std::string volume;   ///< where it was a slice of a file of several, else empty
-    bool untold = false;  ///< whether it was is not known
+    std::string volume{};  ///< where it was a slice of a file of several, else empty
+    bool untold = false;   ///< whether it was is not known
   };
   [[nodiscard]] const Entry& entry(const std::string& id) const;
   [[nodiscard]] std::string unpacked(const std::string& what, const Piece& piece) const;
