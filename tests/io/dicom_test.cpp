@@ -163,7 +163,8 @@ TEST_F(Dicom, SeriesMixedInAFolder) {
   add("d", 1, "1.2.3", "3", 20);
   const fs::path report =
       write("mixed/report", DicomBytes().text(0x00080016U, "UI", "1.2.840.10008.5.1.4.1.1.88.11"));
-  const fs::path alone = write("mixed/photo.dcm", dicom_image(2, 1, 8).text(pixels_tag, "OB", "ab"));
+  const fs::path alone =
+      write("mixed/photo.dcm", dicom_image(2, 1, 8).text(pixels_tag, "OB", "ab"));
   const fs::path broken = write("mixed/broken.dcm", ct_slice({}, 0).file().substr(0, 400));
   std::vector<fs::path> files;
   for (const auto& entry : fs::directory_iterator(path() / "mixed")) files.push_back(entry.path());
@@ -260,18 +261,18 @@ TEST_F(Dicom, StoredBits) {
   EXPECT_EQ(read(ct(16, 12, 11, true)
                      .numbers<std::uint16_t>(pixels_tag, "OW", {0x0fff, 0x0800, 0xa7ff, 0x0001})),
             (Values{-1, -2048, 2047, 1}));
-  EXPECT_EQ(read(ct(16, 16, 15, true)
-                     .numbers<std::int16_t>(pixels_tag, "OW", {-5, 32767, -32768, 0})),
-            (Values{-5, 32767, -32768, 0}));
+  EXPECT_EQ(
+      read(ct(16, 16, 15, true).numbers<std::int16_t>(pixels_tag, "OW", {-5, 32767, -32768, 0})),
+      (Values{-5, 32767, -32768, 0}));
   EXPECT_EQ(read(ct(8, 8, 7, true).numbers<std::uint8_t>(pixels_tag, "OB", {255, 128, 127, 0})),
             (Values{-1, -128, 127, 0}));
   // Floats hold 4,000,000,000 = 15,625,000 * 256.
   EXPECT_EQ(read(ct(32, 32, 31, false)
                      .numbers<std::uint32_t>(pixels_tag, "OW", {4000000000U, 1, 0, 65536})),
             (Values{4e9, 1, 0, 65536}));
-  EXPECT_EQ(read(ct(32, 32, 31, true)
-                     .numbers<std::int32_t>(pixels_tag, "OW", {-70000, 1, 0, 65536})),
-            (Values{-70000, 1, 0, 65536}));
+  EXPECT_EQ(
+      read(ct(32, 32, 31, true).numbers<std::int32_t>(pixels_tag, "OW", {-70000, 1, 0, 65536})),
+      (Values{-70000, 1, 0, 65536}));
   EXPECT_EQ(read(ct(32, 20, 19, true)
                      .numbers<std::uint32_t>(pixels_tag, "OW", {0xabcfffffU, 0x80000, 0x7ffff, 0})),
             (Values{-1, -524288, 524287, 0}));
@@ -279,8 +280,8 @@ TEST_F(Dicom, StoredBits) {
 
 TEST_F(Dicom, EveryFormOfWriting) {
   DicomBytes words = ct_slice({}, 0x1234);
-  words.us(0x00280103U, 0).sequence(
-      0x00081140U, {DicomBytes().text(0x00081155U, "UI", "1.2"), DicomBytes()});
+  words.us(0x00280103U, 0)
+      .sequence(0x00081140U, {DicomBytes().text(0x00081155U, "UI", "1.2"), DicomBytes()});
   DicomBytes bytes = dicom_image(3, 2, 8);
   bytes.numbers<std::uint8_t>(pixels_tag, "OW", {1, 2, 3, 4, 5, 6});
   placed(bytes, {});
@@ -326,8 +327,7 @@ TEST_F(Dicom, ShadesOfMonochrome) {
             (Values{65535, 21845}));
 
   const auto windowed = [&](const std::string& center, const std::string& width,
-                            const std::string& function,
-                            const std::vector<std::uint8_t>& pixels) {
+                            const std::string& function, const std::vector<std::uint8_t>& pixels) {
     DicomBytes out = gray(pixels).text(0x00281050U, "DS", center).text(0x00281051U, "DS", width);
     if (!function.empty()) out.text(0x00281056U, "CS", function);
     return out;
@@ -348,9 +348,9 @@ TEST_F(Dicom, ShadesOfMonochrome) {
 
   const auto table = [](std::uint16_t first, const std::vector<std::uint16_t>& entries, int bits) {
     return DicomBytes()
-        .numbers<std::uint16_t>(0x00283002U, "US",
-                                {static_cast<std::uint16_t>(entries.size()), first,
-                                 static_cast<std::uint16_t>(bits)})
+        .numbers<std::uint16_t>(
+            0x00283002U, "US",
+            {static_cast<std::uint16_t>(entries.size()), first, static_cast<std::uint16_t>(bits)})
         .numbers(0x00283006U, "US", entries);
   };
   // A table to look at goes before a window.
@@ -367,10 +367,10 @@ TEST_F(Dicom, Palettes) {
     DicomBytes out = dicom_image(static_cast<int>(pixels.size()), 1, 8);
     out.text(0x00280004U, "CS", "PALETTE COLOR").numbers(pixels_tag, "OB", pixels);
     for (const std::uint32_t tag : {0x00281101U, 0x00281102U, 0x00281103U}) {
-      out.numbers<std::uint16_t>(tag, "US",
-                                 {static_cast<std::uint16_t>(count),
-                                  static_cast<std::uint16_t>(first),
-                                  static_cast<std::uint16_t>(bits)});
+      out.numbers<std::uint16_t>(
+          tag, "US",
+          {static_cast<std::uint16_t>(count), static_cast<std::uint16_t>(first),
+           static_cast<std::uint16_t>(bits)});
     }
     return out;
   };
@@ -400,7 +400,8 @@ TEST_F(Dicom, Colors) {
   };
   EXPECT_EQ(read(color(2, "RGB", 0, {1, 3, 5, 2, 4, 6})), (Values{1, 3, 5, 2, 4, 6}));
   EXPECT_EQ(read(color(2, "RGB", 1, {1, 2, 3, 4, 5, 6})), (Values{1, 3, 5, 2, 4, 6}));
-  // Red: 76 + 1.402 * 127 = 254.05, 76 + 0.344136 * 43 - 0.714136 * 127 = 0.10, 76 - 1.772 * 43 < 0.
+  // Red: 76 + 1.402 * 127 = 254.05, 76 + 0.344136 * 43 - 0.714136 * 127 = 0.10, 76 - 1.772 * 43 <
+  // 0.
   EXPECT_EQ(read(color(2, "YBR_FULL", 0, {100, 128, 128, 76, 85, 255})),
             (Values{100, 100, 100, 254, 0, 0}));
   EXPECT_EQ(read(color(2, "YBR_FULL", 1, {100, 76, 128, 85, 128, 255})),
@@ -415,9 +416,9 @@ TEST_F(Dicom, Colors) {
 DicomBytes group(const std::optional<std::array<double, 3>>& position) {
   DicomBytes out;
   if (!position) return out;
-  return out.sequence(0x00209113U, {DicomBytes().text(
-                                       0x00200032U, "DS",
-                                       decimals({position->begin(), position->end()}))});
+  return out.sequence(
+      0x00209113U,
+      {DicomBytes().text(0x00200032U, "DS", decimals({position->begin(), position->end()}))});
 }
 
 DicomBytes transformation(const std::string& slope, const std::string& intercept) {
@@ -433,11 +434,10 @@ DicomBytes shared_groups() {
 TEST_F(Dicom, EnhancedFramesInAnotherOrder) {
   DicomBytes file = dicom_image(2, 1, 16).text(0x00080060U, "CS", "MR");
   file.text(0x00280008U, "IS", "3");
-  file.sequence(0x52009229U,
-                {shared_groups().sequence(0x00289145U, {transformation("2", "1")})});
-  file.sequence(0x52009230U, {group({{1, 2, 9}}), group({{1, 2, 3}}),
-                              group({{1, 2, 6}})
-                                  .sequence(0x00289145U, {transformation("10", "0")})});
+  file.sequence(0x52009229U, {shared_groups().sequence(0x00289145U, {transformation("2", "1")})});
+  file.sequence(0x52009230U,
+                {group({{1, 2, 9}}), group({{1, 2, 3}}),
+                 group({{1, 2, 6}}).sequence(0x00289145U, {transformation("10", "0")})});
   file.numbers<std::uint16_t>(pixels_tag, "OW", {1, 2, 3, 4, 5, 6});
   for (const bool undefined : {false, true}) {
     const Volume volume = read_volume(write(file, {.undefined = undefined}));
@@ -481,9 +481,8 @@ DicomBytes segmentation(const std::vector<SegmentFrame>& frames) {
   out.text(0x00080016U, "UI", "1.2.840.10008.5.1.4.1.1.66.4").text(0x00080060U, "CS", "SEG");
   out.text(0x00620001U, "CS", "BINARY");
   out.text(0x00280008U, "IS", std::to_string(frames.size()));
-  out.sequence(0x00620002U,
-               {DicomBytes().us(0x00620004U, 1).text(0x00620005U, "LO", "Liver"),
-                DicomBytes().us(0x00620004U, 2).text(0x00620005U, "LO", "Spleen")});
+  out.sequence(0x00620002U, {DicomBytes().us(0x00620004U, 1).text(0x00620005U, "LO", "Liver"),
+                             DicomBytes().us(0x00620004U, 2).text(0x00620005U, "LO", "Spleen")});
   out.sequence(0x52009229U, {shared_groups()});
   std::vector<DicomBytes> groups;
   std::vector<std::uint8_t> bits;
@@ -493,8 +492,8 @@ DicomBytes segmentation(const std::vector<SegmentFrame>& frames) {
     own.sequence(0x0062000aU, {DicomBytes().us(0x0062000bU, frame.segment)});
     if (!frame.source.empty()) {
       own.sequence(0x00089124U,
-                   {DicomBytes().sequence(
-                       0x00082112U, {DicomBytes().text(0x00081155U, "UI", frame.source)})});
+                   {DicomBytes().sequence(0x00082112U,
+                                          {DicomBytes().text(0x00081155U, "UI", frame.source)})});
     }
     groups.push_back(std::move(own));
     for (const int pixel : frame.pixels) {
@@ -553,8 +552,8 @@ TEST_F(DicomSegments, SparseFramesLieOnTheirImage) {
 }
 
 TEST_F(DicomSegments, FramesFindTheirImagesByName) {
-  const Volume mask = read_volume(
-      write(segmentation({{2, {}, last, "1.2.3.3"}, {1, {}, cross, "1.2.3.1"}})));
+  const Volume mask =
+      read_volume(write(segmentation({{2, {}, last, "1.2.3.3"}, {1, {}, cross, "1.2.3.1"}})));
   const OnGrid on = on_grid(mask, image_);
   ASSERT_EQ(on.why_not, "");
   EXPECT_EQ(slice(on.volume, 0), Values(9, 0.0));
@@ -573,19 +572,18 @@ TEST_F(DicomSegments, OfAnotherImageIsRefused) {
   EXPECT_NE(why_not(segmentation({{1, {{40, 0, 2}}, cross}})).find("lies on no slice"),
             std::string::npos);
   DicomBytes coarse = segmentation({{1, {{0, 0, 2}}, cross}});
-  coarse.sequence(0x52009229U,
-                  {DicomBytes()
-                       .sequence(0x00209116U,
-                                 {DicomBytes().text(0x00200037U, "DS", "1\\0\\0\\0\\1\\0")})
-                       .sequence(0x00289110U, {DicomBytes().text(0x00280030U, "DS", "1\\1")})});
+  coarse.sequence(
+      0x52009229U,
+      {DicomBytes()
+           .sequence(0x00209116U, {DicomBytes().text(0x00200037U, "DS", "1\\0\\0\\0\\1\\0")})
+           .sequence(0x00289110U, {DicomBytes().text(0x00280030U, "DS", "1\\1")})});
   EXPECT_NE(why_not(coarse).find("another spacing"), std::string::npos);
   DicomBytes small = segmentation({{1, {{0, 0, 2}}, {1, 0, 0, 0, 0, 0}}});
   EXPECT_NE(why_not(small.us(0x00280010U, 2)).find("has 3 x 2 x 1 voxels"), std::string::npos);
 }
 
 TEST_F(DicomSegments, OverlapIsRefused) {
-  const fs::path apart =
-      write(segmentation({{1, {{0, 0, 2}}, cross}, {2, {{0, 0, 2}}, cross}}));
+  const fs::path apart = write(segmentation({{1, {{0, 0, 2}}, cross}, {2, {{0, 0, 2}}, cross}}));
   EXPECT_NE(refused(apart).find("segments 1 and 2 overlap"), std::string::npos);
   EXPECT_EQ(refused(write(segmentation({{1, {{0, 0, 2}}, cross}, {1, {{0, 0, 2}}, cross}}))), "");
   EXPECT_NE(refused(write(segmentation({{0, {{0, 0, 2}}, cross}}))).find("of no segment"),
@@ -660,9 +658,9 @@ TEST_F(Dicom, LabelsWithTheirAxesInAnyOrder) {
       }
       // Elsewhere in the patient: 2 mm to the head.
       form[2][3] += 2;
-      const Volume moved = read_volume(write(
-          concat("moved", tried, ".nii"),
-          test::NiftiBytes().sides(stored).type(2, 8).sform(form).with(labels)));
+      const Volume moved =
+          read_volume(write(concat("moved", tried, ".nii"),
+                            test::NiftiBytes().sides(stored).type(2, 8).sform(form).with(labels)));
       EXPECT_NE(on_grid(moved, image).why_not.find("lies up to 2.0 mm from its image"),
                 std::string::npos);
     }
@@ -680,8 +678,8 @@ TEST_F(Dicom, IdentitiesBecomePseudonyms) {
   EXPECT_EQ(known->patient, "ZQ-99817");
   EXPECT_EQ(known->identity,
             (std::vector<std::string>{"PatientName", "PatientID", "PatientBirthDate"}));
-  for (const char* text : {"scan of Quuxman", "blorbine.nii", "ID zq-99817", "born 1952-02-29",
-                           "19520229"}) {
+  for (const char* text :
+       {"scan of Quuxman", "blorbine.nii", "ID zq-99817", "born 1952-02-29", "19520229"}) {
     const std::string without = without_identity(text);
     EXPECT_NE(without.find("p-"), std::string::npos) << without;
     for (const char* word : {"uuxman", "lorbine", "99817", "0229", "02-29"}) {

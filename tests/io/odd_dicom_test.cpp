@@ -102,8 +102,7 @@ std::vector<OddVolume> odd_files() {
       refused("zeros", std::string(1000, '\0'), "without pixels"),
       refused("text", "Dear colleague,\n\nplease find attached the images.\n",
               "is broken or no DICOM file"),
-      refused("picture", "\x89PNG\r\n\x1a\n" + std::string(100, 'x'),
-              "is broken or no DICOM file"),
+      refused("picture", "\x89PNG\r\n\x1a\n" + std::string(100, 'x'), "is broken or no DICOM file"),
       refused("cut in its meta information", whole.substr(0, 150), "is broken or no DICOM file"),
       refused("cut behind its meta information", start, "without pixels"),
       refused("cut in an element", whole.substr(0, start.size() + 30), "beyond its end"),
@@ -144,8 +143,7 @@ std::vector<OddVolume> odd_pixels() {
       refused("high bit 20", with(0x00280102U, 20), "up to bit 20 in 16"),
       refused("high bit 3", with(0x00280102U, 3), "up to bit 3 in 16"),
       refused("24 allocated", with(0x00280100U, 24), "none that an image has"),
-      refused("64 allocated",
-              with(0x00280100U, 64).us(0x00280101U, 64).us(0x00280102U, 63),
+      refused("64 allocated", with(0x00280100U, 64).us(0x00280101U, 64).us(0x00280102U, 63),
               "none that an image has"),
       refused("2 samples", with(0x00280002U, 2), "2 samples"),
       refused("no samples", with(0x00280002U, 0), "samples"),
@@ -163,8 +161,7 @@ std::vector<OddVolume> odd_pixels() {
       read("no frames", frames("0")),
       read("frames of nothing", frames("")),
       refused("pixels beyond the file", long_pixels, "is broken"),
-      read("a word too many",
-           good().numbers<std::uint16_t>(pixels_tag, "OW", {1, 2, 3, 4, 5, 6})),
+      read("a word too many", good().numbers<std::uint16_t>(pixels_tag, "OW", {1, 2, 3, 4, 5, 6})),
       refused("rows as text of another kind",
               good().raw(0x00280010U, element_start(0x00280010U, "DS", 2) + "2 "),
               "none that an image has"),
@@ -174,10 +171,10 @@ std::vector<OddVolume> odd_pixels() {
               "2 x 2147483648"),
       refused("rows as nothing", good().raw(0x00280010U, element_start(0x00280010U, "US", 0)),
               "pixels"),
-      read("rows twice", good().raw(0x00280010U, element_start(0x00280010U, "US", 2) +
-                                                     std::string("\2\0", 2) +
-                                                     element_start(0x00280010U, "US", 2) +
-                                                     std::string("\2\0", 2))),
+      read("rows twice",
+           good().raw(0x00280010U, element_start(0x00280010U, "US", 2) + std::string("\2\0", 2) +
+                                       element_start(0x00280010U, "US", 2) +
+                                       std::string("\2\0", 2))),
   };
 }
 
@@ -200,10 +197,10 @@ std::vector<OddVolume> odd_shades() {
   DicomBytes words = with_palette(4, 8, 4);
   for (const std::uint32_t c : {0U, 1U, 2U}) words.text(0x00281101U + c, "DS", "1e300\\-1e300\\8");
   const auto table = [](std::vector<std::uint16_t> form, std::size_t entries) {
-    return std::vector<DicomBytes>{DicomBytes()
-                                       .numbers(0x00283002U, "US", form)
-                                       .numbers(0x00283006U, "US",
-                                                std::vector<std::uint16_t>(entries, 7))};
+    return std::vector<DicomBytes>{
+        DicomBytes()
+            .numbers(0x00283002U, "US", form)
+            .numbers(0x00283006U, "US", std::vector<std::uint16_t>(entries, 7))};
   };
   const auto windowed = [](const std::string& center, const std::string& width) {
     return shades().text(0x00281050U, "DS", center).text(0x00281051U, "DS", width);
@@ -218,8 +215,8 @@ std::vector<OddVolume> odd_shades() {
       refused("four inks", colors("CMYK", 2, six), "CMYK"),
       refused("hues", colors("HSV", 2, six), "HSV"),
       refused("partial range", colors("YBR_PARTIAL_422", 2, {16, 16, 128, 128}), "YBR_PARTIAL"),
-      refused("shared by three columns",
-              colors("YBR_FULL_422", 3, {100, 50, 128, 128, 76, 128}), "odd number"),
+      refused("shared by three columns", colors("YBR_FULL_422", 3, {100, 50, 128, 128, 76, 128}),
+              "odd number"),
       refused("no palette", palette, "palette"),
       refused("palette cut off", with_palette(40, 8, 4), "cut off"),
       refused("palette of 0 bits", with_palette(4, 0, 4), "bits"),
@@ -282,8 +279,8 @@ std::vector<OddVolume> odd_places() {
 
 std::string deflated(const std::string& bytes) {
   z_stream stream{};
-  deflateInit2(&stream, 9, Z_DEFLATED, -MAX_WBITS, 8, Z_DEFAULT_STRATEGY);
-  std::string out(bytes.size() / 500 + 4096 + (bytes.size() < 100000 ? bytes.size() : 0), '\0');
+  deflateInit2(&stream, 1, Z_DEFLATED, -MAX_WBITS, 8, Z_DEFAULT_STRATEGY);
+  std::string out(bytes.size() / 50 + 4096 + (bytes.size() < 100000 ? bytes.size() : 0), '\0');
   stream.next_in = const_cast<Bytef*>(reinterpret_cast<const Bytef*>(bytes.data()));
   stream.avail_in = static_cast<uInt>(bytes.size());
   stream.next_out = reinterpret_cast<Bytef*>(out.data());
@@ -300,35 +297,37 @@ std::vector<OddVolume> odd_syntaxes() {
   const DicomForm deflate{.syntax = "1.2.840.10008.1.2.1.99"};
   const std::size_t half = as_is.size() / 2;
   std::string bomb = good().without(pixels_tag).set();
-  bomb += element_start(pixels_tag, "OW", 400'000'000);
-  bomb.append(400'000'000, '\0');
+  bomb += element_start(pixels_tag, "OW", 300'000'000);
+  bomb.append(300'000'000, '\0');
   DicomBytes values = good();
   for (std::uint32_t i = 0; i < 2000; ++i) {
     values.text(0x00200000U + 0x5000U + i, "OB", std::string(60000, '\0'));
   }
   return {
       refused("said to be implicit", said("1.2.840.10008.1.2") + as_is, "is broken"),
-      refused("said to be explicit",
-              said("1.2.840.10008.1.2.1") + good().set({.implicit = true}), "is broken"),
+      refused("said to be explicit", said("1.2.840.10008.1.2.1") + good().set({.implicit = true}),
+              "is broken"),
       refused("said to be big endian", said("1.2.840.10008.1.2.2") + as_is, "is broken"),
       // What is unknown is taken for explicit VR, as by others.
       read("unknown", said("1.2.3.4.5") + as_is),
       refused("none", said(" ") + as_is, "is broken"),
       refused("JPEG without fragments", said("1.2.840.10008.1.2.4.50") + as_is,
               "uses explicit length"),
-      refused("RLE without fragments", said("1.2.840.10008.1.2.5") + as_is,
-              "uses explicit length"),
+      refused("RLE without fragments", said("1.2.840.10008.1.2.5") + as_is, "uses explicit length"),
       refused("fragments without JPEG",
               said("1.2.840.10008.1.2.1") + good().packed(fragments({"", "abcd"})).set(),
               "packed in a way"),
-      refused("film", said("1.2.840.10008.1.2.4.102") + good().packed(fragments({"", "abcd"})).set(),
+      refused("film",
+              said("1.2.840.10008.1.2.4.102") + good().packed(fragments({"", "abcd"})).set(),
               "MPEG"),
       refused("JPEG XL",
               said("1.2.840.10008.1.2.4.110") + good().packed(fragments({"", "abcd"})).set(),
               "packed in a way"),
       read("deflated", DicomBytes::start(deflate) + deflated(as_is)),
-      refused("deflated and cut", DicomBytes::start(deflate) + deflated(as_is).substr(0, half), "damaged"),
-      refused("deflated garbage", DicomBytes::start(deflate) + std::string(1000, '\xee'), "damaged"),
+      refused("deflated and cut", DicomBytes::start(deflate) + deflated(as_is).substr(0, half),
+              "damaged"),
+      refused("deflated garbage", DicomBytes::start(deflate) + std::string(1000, '\xee'),
+              "damaged"),
       refused("deflated bomb of pixels", DicomBytes::start(deflate) + deflated(bomb), "unpacks"),
       in_room(std::uint64_t{200} << 20,
               refused("deflated bomb of elements",
@@ -392,13 +391,13 @@ std::vector<OddVolume> odd_elements() {
   }
   const std::string text = std::string(100, '\xe9');
   DicomBytes latin = good().text(0x00080005U, "CS", "ISO_IR 999").text(0x00100010U, "PN", text);
-  const std::string late = good().without(0x00200032U).set() +
-                           element_start(0x00200032U, "DS", 6) + "1\\2\\3 ";
+  const std::string late =
+      good().without(0x00200032U).set() + element_start(0x00200032U, "DS", 6) + "1\\2\\3 ";
   std::string early = good().set();
   early.insert(0, element_start(0x00280010U, "US", 2) + std::string("\2\0", 2));
   return {
-      refused("sequence never closed",
-              with(element_start(tag, "SQ", test::no_length) + item), "is broken"),
+      refused("sequence never closed", with(element_start(tag, "SQ", test::no_length) + item),
+              "is broken"),
       refused("item never closed",
               with(element_start(tag, "SQ", test::no_length) +
                    element_start(0xfffee000U, "", test::no_length)),
@@ -419,24 +418,26 @@ std::vector<OddVolume> odd_elements() {
       refused("100,000 deep and open", with(nested(100000, tag, "SQ", false)), "deep"),
       refused("100,000 deep of unknown", with(nested(100000, 0x00091001U, "UN", true)), "deep"),
       refused("100,000 deep by length", with(nested_by_length(100000, tag)), "deep"),
-      refused("100,000 deep, implicit",
-              DicomBytes::start({.implicit = true}) +
-                  [] {
-                    std::string out;
-                    for (int i = 0; i < 100000; ++i) {
-                      out += element_start(tag, "SQ", test::no_length, {.implicit = true}) +
-                             element_start(0xfffee000U, "", test::no_length);
-                    }
-                    return out;
-                  }(),
-              "deep"),
+      refused(
+          "100,000 deep, implicit",
+          DicomBytes::start({.implicit = true}) +
+              [] {
+                std::string out;
+                for (int i = 0; i < 100000; ++i) {
+                  out += element_start(tag, "SQ", test::no_length, {.implicit = true}) +
+                         element_start(0xfffee000U, "", test::no_length);
+                }
+                return out;
+              }(),
+          "deep"),
       read("15 deep", with(nested(15, tag, "SQ", true))),
       read("100,000 items", with(many_items)),
       refused("a million private elements", with(tiny_elements(1000000, 0x00090000U), 0x00090010U),
               "500,000 elements"),
       refused("a million elements", with(tiny_elements(1000000, 0x00100000U), 0x00100021U),
               "500,000 elements"),
-      in_room(std::uint64_t{400} << 20, read("200,000 elements", with(tiny_elements(200000, 0x00100000U), 0x00100021U))),
+      in_room(std::uint64_t{400} << 20,
+              read("200,000 elements", with(tiny_elements(200000, 0x00100000U), 0x00100021U))),
       read("the same element 300,000 times", with(same, 0x00080014U)),
       read("lists of 32,000 numbers", long_lists),
       read("private sequence of undefined length", with(nested(2, 0x00091001U, "SQ", true))),
@@ -519,9 +520,10 @@ std::vector<OddVolume> odd_packed() {
       refused("JPEG larger than it says", packed(jpeg, gray(4, 4), {"", bare}), "8 x 8"),
       refused("JPEG smaller than it says", packed(jpeg, gray(16, 16), {"", bare}), "8 x 8"),
       refused("JPEG of another shape", packed(jpeg, gray(16, 4), {"", bare}), "8 x 8"),
-      refused("JPEG claimed to be huge", packed(jpeg, gray(16000, 16000), {"", bare}), "takes about"),
-      refused("JPEG of three colours in one",
-              packed(jpeg, gray(8, 8), {"", jpeg_of(8, 8, 3)}), "3 samples"),
+      refused("JPEG claimed to be huge", packed(jpeg, gray(16000, 16000), {"", bare}),
+              "takes about"),
+      refused("JPEG of three colours in one", packed(jpeg, gray(8, 8), {"", jpeg_of(8, 8, 3)}),
+              "3 samples"),
       refused("JPEG garbage", packed(jpeg, gray(8, 8), {"", junk}), "no JPEG"),
       refused("JPEG cut in its tables", packed(jpeg, gray(8, 8), {"", bare.substr(0, 60)}),
               "is cut off"),
@@ -567,15 +569,16 @@ std::vector<OddVolume> odd_objects() {
     return DicomBytes().text(0x00080016U, "UI", uid).text(0x00080060U, "CS", modality);
   };
   DicomBytes directory = object("1.2.840.10008.1.3.10", "");
-  directory.sequence(0x00041220U, std::vector<DicomBytes>(
-                                      1000, DicomBytes().text(0x00041430U, "CS", "IMAGE")));
+  directory.sequence(0x00041220U,
+                     std::vector<DicomBytes>(1000, DicomBytes().text(0x00041430U, "CS", "IMAGE")));
   DicomBytes pdf = object("1.2.840.10008.5.1.4.1.1.104.1", "DOC");
   pdf.text(0x00420011U, "OB", "%PDF-1.4" + std::string(200000, 'x'));
   DicomBytes contours = object("1.2.840.10008.5.1.4.1.1.481.3", "RTSTRUCT");
   contours.sequence(0x30060039U,
-                    {DicomBytes().sequence(0x30060040U, {DicomBytes().text(0x30060050U, "DS",
-                                                                           "1\\2\\3\\4\\5\\6")})});
-  DicomBytes segments = dicom_image(4, 2, 1).text(0x00080016U, "UI", "1.2.840.10008.5.1.4.1.1.66.4");
+                    {DicomBytes().sequence(
+                        0x30060040U, {DicomBytes().text(0x30060050U, "DS", "1\\2\\3\\4\\5\\6")})});
+  DicomBytes segments =
+      dicom_image(4, 2, 1).text(0x00080016U, "UI", "1.2.840.10008.5.1.4.1.1.66.4");
   segments.numbers<std::uint8_t>(pixels_tag, "OB", {0xff, 0});
   const auto with_segment = [&](int number) {
     DicomBytes group;
@@ -649,20 +652,19 @@ TEST_F(OddDicom, EntriesThatAreNoFiles) {
   fs::create_symlink("nothing.dcm", folder.path() / "dangling.dcm");
   fs::create_directory_symlink(folder.path(), folder.path() / "loop");
   const std::vector<std::pair<std::string, std::string>> all{
-      {"pipe.dcm", "regular file"},       {"socket.dcm", "regular file"},
-      {"folder.dcm", "holds no series"},  {"circle.dcm", "symbolic links"},
-      {"dangling.dcm", "No such file"},   {"absent.dcm", "No such file"},
-      {"loop", "holds no series"},        {"series-1", ""}};
+      {"pipe.dcm", "regular file"},      {"socket.dcm", "regular file"},
+      {"folder.dcm", "holds no series"}, {"circle.dcm", "symbolic links"},
+      {"dangling.dcm", "No such file"},  {"absent.dcm", "No such file"},
+      {"loop", "holds no series"},       {"series-1", ""}};
   for (const auto& [name, said] : all) {
     for (const bool as_image : {false, true}) {
-      const test::HostileEnd end =
-          test::end_of(folder.path() / name, 0, [&](const fs::path& file) {
-            if (as_image) {
-              read_image(file);
-            } else {
-              read_volume(file);
-            }
-          });
+      const test::HostileEnd end = test::end_of(folder.path() / name, 0, [&](const fs::path& file) {
+        if (as_image) {
+          read_image(file);
+        } else {
+          read_volume(file);
+        }
+      });
       ASSERT_TRUE(WIFEXITED(end.status)) << name;
       EXPECT_EQ(WEXITSTATUS(end.status), test::ended_refused) << name << end.message;
       EXPECT_NE(end.message.find(name), std::string::npos) << end.message;

@@ -32,8 +32,8 @@ bool is_letter(char c) {
 
 /// Value representations whose length has four bytes.
 bool is_wide(std::string_view vr) {
-  static constexpr std::array<std::string_view, 13> all{
-      "OB", "OD", "OF", "OL", "OV", "OW", "SQ", "SV", "UC", "UN", "UR", "UT", "UV"};
+  static constexpr std::array<std::string_view, 13> all{"OB", "OD", "OF", "OL", "OV", "OW", "SQ",
+                                                        "SV", "UC", "UN", "UR", "UT", "UV"};
   return std::find(all.begin(), all.end(), vr) != all.end();
 }
 
@@ -155,8 +155,8 @@ void check_elements(std::string_view start, std::uint64_t file_size) {
     const bool bytes = element->vr.starts_with('O') || element->tag == 0x7fe00010U;
     const bool sequence =
         element->vr == "SQ" || open ||
-        (level.implicit && start.substr(at, 4) == (data.big ? "\xff\xfe\xe0\x00"sv
-                                                            : "\xfe\xff\x00\xe0"sv));
+        (level.implicit &&
+         start.substr(at, 4) == (data.big ? "\xff\xfe\xe0\x00"sv : "\xfe\xff\x00\xe0"sv));
     if (!(item ? !level.fragments : sequence)) {
       at = end;
       continue;

@@ -41,6 +41,8 @@ using Json = nlohmann::json;
 /// of them.
 constexpr std::size_t longest_header = std::size_t{32} << 20;
 constexpr Uint32 longest_value = 65536;
+/// A list of more texts is left empty: contours have them, images do not.
+constexpr unsigned long most_texts = 256;
 /// Sequences within sequences; those of images have a few.
 constexpr int deepest = 16;
 /// A deflated file of more is refused: all of it is unpacked for a frame.
@@ -106,17 +108,14 @@ std::string as_utf8(const std::string& text) {
 Json text_values(DcmElement& element) {
   Json out = Json::array();
   const unsigned long count = element.getVM();
-  if (count == 0) return out;
-  OFString all;
-  // By index each value would be looked for from the first one.
-  if (element.getOFStringArray(all).bad()) return out;
-  std::string_view rest(all.c_str());
+  // By index each value is looked for from the first one, which takes long in a long list.
+  if (count > most_texts) return out;
   // Texts that may hold a backslash have one value.
-  for (std::size_t at = 0; count > 1 && (at = rest.find('\\')) != std::string_view::npos;) {
-    out.push_back(as_utf8(std::string(rest.substr(0, at))));
-    rest.remove_prefix(at + 1);
+  for (unsigned long i = 0; i < count; ++i) {
+    OFString value;
+    if (element.getOFString(value, i).bad()) break;
+    out.push_back(as_utf8(value.c_str()));
   }
-  out.push_back(as_utf8(std::string(rest)));
   return out;
 }
 
@@ -443,8 +442,9 @@ void frame(const char* file, std::int64_t index, const Take& take) {
                               .samples = number(dataset, DCM_SamplesPerPixel, 1),
                               .bits = number(dataset, DCM_BitsAllocated, 0)};
   if (!packed && pixels->getLengthField() == DCM_UndefinedLength) {
-    fail("its pixels are packed in a way that is not read, or that its transfer syntax does not "
-         "say");
+    fail(
+        "its pixels are packed in a way that is not read, or that its transfer syntax does not "
+        "say");
   }
   if (!packed) {
     bytes = plain_frame(*pixels, index, bits);
