@@ -6,7 +6,6 @@
 #include <dcmtk/dcmdata/dcostrmb.h>
 #include <dcmtk/dcmdata/dcpixseq.h>
 #include <dcmtk/dcmdata/dcpxitem.h>
-#include <dcmtk/dcmdata/dcrledrg.h>
 #include <dcmtk/dcmdata/dctk.h>
 #include <dcmtk/dcmjpeg/djdecode.h>
 #include <dcmtk/dcmjpls/djdecode.h>
@@ -73,10 +72,11 @@ void start_once() {
       dcmDataDict.wrunlock();
     }
     dcmIgnoreParsingErrors.set(OFFalse);
+    // What went through a program that did not know it is known again.
+    dcmEnableUnknownVRConversion.set(OFTrue);
     DJDecoderRegistration::registerCodecs(EDC_photometricInterpretation, EUC_never,
                                           EPC_colorByPixel);
     DJLSDecoderRegistration::registerCodecs(EJLSUC_never, EJLSPC_colorByPixel);
-    DcmRLEDecoderRegistration::registerCodecs();
   });
   if (!dcmDataDict.isDictionaryLoaded()) {
     fail("cannot be read without DCMTK's dictionary, dicom.dic; set DCMDICTPATH to its place");
@@ -453,13 +453,13 @@ void frame(const char* file, std::int64_t index, const Take& take) {
   } else if (is_jpeg2000(syntax)) {
     bytes = fragments(*pixels, syntax, index, frames);
     out.jpeg2000 = 1;
+  } else if (syntax == EXS_RLELossless) {
+    if (bits % 8 != 0) fail("its packed frames have bits that fill no bytes");
+    bytes = dicom::from_runs(fragments(*pixels, syntax, index, frames), size);
+    out.planar = 0;
   } else {
     if (bits % 8 != 0) fail("its packed frames have bits that fill no bytes");
-    if (syntax == EXS_RLELossless) {
-      dicom::check_runs(fragments(*pixels, syntax, index, frames), size);
-    } else if (is_jpeg(syntax)) {
-      dicom::check_jpeg(fragments(*pixels, syntax, index, frames), size);
-    }
+    if (is_jpeg(syntax)) dicom::check_jpeg(fragments(*pixels, syntax, index, frames), size);
     bytes.resize(bits / 8 + bits / 8 % 2);
     Uint32 start = 0;
     OFString model;
@@ -468,7 +468,7 @@ void frame(const char* file, std::int64_t index, const Take& take) {
           (std::string("its frame cannot be unpacked: ") + DcmXfer(syntax).getXferName()).c_str());
     bytes.resize(bits / 8);
     if (!model.empty()) colors = model.c_str();
-    if (syntax != EXS_RLELossless) out.planar = 0;
+    out.planar = 0;
   }
   out.bytes = bytes.data();
   out.size = bytes.size();
