@@ -35,10 +35,9 @@ std::size_t pixels_of(const DicomFile& file) {
   return static_cast<std::size_t>(file.columns * file.rows);
 }
 
-/// The stored bits of each sample alone, with their sign.
-void take_stored_bits(const DicomFile& file, std::vector<std::int32_t>& values) {
+/// The stored bits of each sample alone, with their sign. `shift`: how many bits stand below them.
+void take_stored_bits(const DicomFile& file, int shift, std::vector<std::int32_t>& values) {
   if (file.bits_stored >= 32) return;
-  const int shift = file.high_bit + 1 - file.bits_stored;
   const auto mask = (std::uint32_t{1} << static_cast<unsigned>(file.bits_stored)) - 1;
   const std::uint32_t sign = std::uint32_t{1} << static_cast<unsigned>(file.bits_stored - 1);
   for (std::int32_t& value : values) {
@@ -109,7 +108,7 @@ Samples plain_samples(const DicomFile& file, const MedurwkvDicomFrame& frame) {
     case 32: widen<std::uint32_t>(frame.bytes, out.values); break;
     default: refuse(file, concat(file.bits_allocated, " bits allocated"));
   }
-  take_stored_bits(file, out.values);
+  take_stored_bits(file, file.high_bit + 1 - file.bits_stored, out.values);
   if (still_shared) out.values = without_sharing(out.values);
   if (frame.planar != 0 && channels > 1 && !still_shared) {
     out.values = together(out.values, channels);
@@ -127,6 +126,8 @@ Samples samples_of(const DicomFile& file, std::int64_t frame) {
     const std::string_view bytes(static_cast<const char*>(one.bytes), one.size);
     out.values =
         decode_codestream(file.file.string(), bytes, {file.columns, file.rows}, file.samples);
+    // A codestream may have no sign where its file says one, and the other way round.
+    take_stored_bits(file, 0, out.values);
     out.colors = one.colors;
     // OpenJPEG turns its own transforms back.
     if (out.colors == "YBR_RCT" || out.colors == "YBR_ICT") out.colors = "RGB";

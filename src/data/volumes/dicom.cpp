@@ -58,8 +58,9 @@ std::optional<std::array<double, N>> fixed_numbers(const Json& elements, const c
   const std::vector<double> values = numbers_of(elements, tag);
   // Farther away, or larger, is nothing of a patient; sums of such numbers may be infinite.
   constexpr double most = 1e6;  // mm
-  const bool sound = values.size() == N && std::all_of(values.begin(), values.end(),
-                                                       [](double x) { return std::abs(x) <= most; });
+  const bool sound = values.size() == N && std::all_of(values.begin(), values.end(), [](double x) {
+                       return std::abs(x) <= most;
+                     });
   if (!sound) return std::nullopt;
   std::array<double, N> out{};
   std::copy(values.begin(), values.end(), out.begin());

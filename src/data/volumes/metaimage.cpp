@@ -2,6 +2,7 @@
 #include <array>
 #include <cmath>
 #include <map>
+#include <utility>
 
 #include "core/error.h"
 #include "core/text.h"
@@ -122,7 +123,8 @@ Volume metaimage_volume(const fs::path& file, std::string_view start) {
                          " sizes for NDims = ", shown(field(header, {"ndims"}))));
   }
   const std::size_t all_sides = sides.size();
-  std::int64_t channels = whole_number_in(field(header, {"elementnumberofchannels"})).value_or(1);
+  const std::string said = field(header, {"elementnumberofchannels"});
+  std::int64_t channels = said.empty() ? 1 : whole_number_in(said).value_or(-1);
   out.channels_together = channels > 1;
   if (sides.size() == 4) {
     if (channels > 1)
@@ -150,13 +152,14 @@ Volume metaimage_volume(const fs::path& file, std::string_view start) {
   } else {
     out.data = beside(file, data);
   }
-  const std::int64_t skip = whole_number_in(field(header, {"headersize"})).value_or(0);
+  const std::string skipped = field(header, {"headersize"});
+  const std::int64_t skip = skipped.empty() ? 0 : whole_number_in(skipped).value_or(-2);
   if (skip == -1 && out.packing == VoxelPacking::raw) {
     out.at_the_end = true;
-  } else if (skip > 0 && lower(data) != "local") {
+  } else if (skip > 0 && (lower(data) != "local" || std::cmp_equal(skip, header.end))) {
     out.start = static_cast<std::uint64_t>(skip);
-  } else if (skip < 0) {
-    throw_failure(concat(name, ": is no sound MetaImage: HeaderSize = ", skip));
+  } else if (skip != 0) {
+    throw_failure(concat(name, ": is no sound MetaImage: HeaderSize = ", shown(skipped)));
   }
   return out;
 }

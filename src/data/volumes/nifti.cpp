@@ -260,8 +260,11 @@ Volume nifti_volume(const fs::path& file, std::string_view start, bool gzip) {
   if (kind->channels > 1 && out.channels > kind->channels) {
     throw_failure(concat(name, ": is a series of volumes in colour, which is not read"));
   }
-  // 0 says that nothing is scaled.
-  if (said.slope != 0 && std::isfinite(said.slope) && std::isfinite(said.intercept)) {
+  // 0 says that nothing is scaled, and so does what is no number.
+  if (said.slope != 0 && std::isfinite(said.slope)) {
+    if (!std::isfinite(said.intercept)) {
+      throw_failure(concat(name, ": is no sound NIfTI: scl_inter is no number"));
+    }
     out.slope = said.slope;
     out.intercept = said.intercept;
   }
@@ -271,6 +274,9 @@ Volume nifti_volume(const fs::path& file, std::string_view start, bool gzip) {
   out.placing = said.sform > 0 ? by_s : said.qform > 0 ? by_q : in_our_axes(by_sizes(said), unit);
   if (!geometry_of(out.placing)) {
     out.misplaced = "a voxel's size is 0 or no number";
+  } else if (said.sform <= 0 && std::any_of(said.pixel.begin() + 1, said.pixel.begin() + 4,
+                                            [](double size) { return size < 0; })) {
+    out.misplaced = "a voxel's size is negative";
   } else if (said.sform > 0 && said.qform > 0 && differ(by_s, by_q, out)) {
     out.misplaced = "its sform and its qform place it differently; the sform is taken";
   } else if (said.sform <= 0 && said.qform <= 0) {

@@ -276,11 +276,15 @@ Volume nrrd_volume(const fs::path& file, std::string_view start) {
   if (size_of(out.type) > 1 && out.packing != VoxelPacking::ascii && endian.empty()) {
     throw_failure(concat(name, ": is no sound NRRD: its header does not say endian"));
   }
+  if (!endian.empty() && endian != "big" && endian != "little") {
+    throw_failure(concat(name, ": is no sound NRRD: its endian is ", shown(endian)));
+  }
   out.swapped = endian == "big";
   if (!field(header, "line skip").empty() && field(header, "line skip") != "0") {
     throw_failure(concat(name, ": skips lines before its voxels, which is not read"));
   }
-  const std::int64_t skip = whole_number_in(field(header, "byte skip")).value_or(0);
+  const std::string skipped = field(header, "byte skip");
+  const std::int64_t skip = skipped.empty() ? 0 : whole_number_in(skipped).value_or(-2);
   if (const std::string data = field(header, "data file"); !data.empty()) {
     if (data.find('%') != std::string::npos) {
       throw_failure(concat(name, ": its voxels are in several files, which is not read"));
@@ -298,7 +302,8 @@ Volume nrrd_volume(const fs::path& file, std::string_view start) {
   if (skip == -1 && out.packing == VoxelPacking::raw) {
     out.at_the_end = true;
   } else if (skip < 0 || (skip > 0 && out.packing != VoxelPacking::raw)) {
-    throw_failure(concat(name, ": skips ", skip, " bytes before its voxels, which is not read"));
+    throw_failure(
+        concat(name, ": skips ", shown(skipped), " bytes before its voxels, which is not read"));
   } else {
     out.start += static_cast<std::uint64_t>(skip);
   }

@@ -189,7 +189,11 @@ VolumeStart unpacked_start(std::string_view file_start) {
   stream.avail_in = static_cast<uInt>(file_start.size());
   stream.next_out = reinterpret_cast<Bytef*>(out.bytes.data());
   stream.avail_out = static_cast<uInt>(out.bytes.size());
-  while (stream.avail_out > 0 && inflate(&stream, Z_NO_FLUSH) == Z_OK) {
+  int status = Z_OK;
+  while (stream.avail_out > 0 && status == Z_OK) {
+    status = inflate(&stream, Z_NO_FLUSH);
+    // A header may lie in several members.
+    if (status == Z_STREAM_END && stream.avail_in > 0) status = inflateReset(&stream);
   }
   out.bytes.erase(out.bytes.size() - stream.avail_out);
   return out;

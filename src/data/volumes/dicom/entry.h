@@ -23,8 +23,9 @@ struct MedurwkvDicomLibrary {
   int abi;
   /// Calls `take` once with the file's elements before its pixels, as a JSON text: an object of
   /// "GGGGEEEE": {"vr": "US", "Value": [...]}, as PS3.18 annex F has it. Texts are UTF-8. Left out
-  /// are private elements and values above 64 KiB. The elements of the file's meta information are
-  /// there, too; the transfer syntax is that of the file.
+  /// are private elements and values above 64 KiB; lists of more than 256 texts are empty. The
+  /// elements of the file's meta information are there, too; the transfer syntax is that of the
+  /// file.
   int (*header)(const char* file, void* user,
                 void (*take)(void* user, const char* text, std::size_t size), char* message,
                 std::size_t size);

@@ -32,8 +32,8 @@ bool is_letter(char c) {
 
 /// Value representations whose length has four bytes.
 bool is_wide(std::string_view vr) {
-  static constexpr std::array<std::string_view, 13> all{
-      "OB", "OD", "OF", "OL", "OV", "OW", "SQ", "SV", "UC", "UN", "UR", "UT", "UV"};
+  static constexpr std::array<std::string_view, 13> all{"OB", "OD", "OF", "OL", "OV", "OW", "SQ",
+                                                        "SV", "UC", "UN", "UR", "UT", "UV"};
   return std::find(all.begin(), all.end(), vr) != all.end();
 }
 
@@ -155,8 +155,8 @@ void check_elements(std::string_view start, std::uint64_t file_size) {
     const bool bytes = element->vr.starts_with('O') || element->tag == 0x7fe00010U;
     const bool sequence =
         element->vr == "SQ" || open ||
-        (level.implicit && start.substr(at, 4) == (data.big ? "\xff\xfe\xe0\x00"sv
-                                                            : "\xfe\xff\x00\xe0"sv));
+        (level.implicit &&
+         start.substr(at, 4) == (data.big ? "\xff\xfe\xe0\x00"sv : "\xfe\xff\x00\xe0"sv));
     if (!(item ? !level.fragments : sequence)) {
       at = end;
       continue;
@@ -235,35 +235,42 @@ void check_jpeg(std::span<const unsigned char> frame, const FrameSize& size) {
   fail("its packed frame is no JPEG, or is cut off");
 }
 
-void check_runs(std::span<const unsigned char> frame, const FrameSize& size) {
+std::vector<unsigned char> from_runs(std::span<const unsigned char> frame, const FrameSize& size) {
   constexpr std::size_t header = 64;
-  const std::uint64_t needed = size.columns * size.rows;
+  const std::size_t pixels = size.columns * size.rows;
+  const std::size_t bytes = size.bits / 8;
+  const std::size_t segments = size.samples * bytes;
   const auto word = [&](std::size_t place) {
     std::uint32_t out = 0;
     std::memcpy(&out, frame.data() + place, sizeof(out));
     return std::size_t{out};
   };
-  if (frame.size() < header || word(0) != size.samples * size.bits / 8 || word(0) > 15) {
+  if (frame.size() < header || word(0) != segments || segments > 15) {
     fail("its packed frame has not a segment of runs for each byte of a pixel");
   }
-  for (std::size_t segment = 0; segment < word(0); ++segment) {
+  std::vector<unsigned char> out(pixels * segments);
+  for (std::size_t segment = 0; segment < segments; ++segment) {
     std::size_t at = word(4 + 4 * segment);
-    const std::size_t end = segment + 1 < word(0) ? word(8 + 4 * segment) : frame.size();
+    const std::size_t end = segment + 1 < segments ? word(8 + 4 * segment) : frame.size();
     if (at < header || end < at || end > frame.size()) fail("its packed frame is cut off");
-    std::uint64_t made = 0;
-    while (made < needed) {
-      if (at >= end) fail("its packed frame is cut off: its runs give fewer pixels");
-      const unsigned code = frame[at++];
-      if (code < 128) {
-        made += code + 1;
-        at += code + 1;
-        if (at > end) fail("its packed frame is cut off: its runs give fewer pixels");
-      } else if (code > 128) {
-        made += 257 - code;
-        if (++at > end) fail("its packed frame is cut off: its runs give fewer pixels");
+    // Of each sample the highest byte comes first.
+    const std::size_t place = segment / bytes * bytes + bytes - 1 - segment % bytes;
+    for (std::size_t made = 0; made < pixels;) {
+      const unsigned code = at < end ? frame[at] : 128;
+      const std::size_t count = code < 128 ? code + 1 : 257 - code;
+      const std::size_t taken = code < 128 ? count : 1;
+      ++at;
+      if (at > end || (code != 128 && taken > end - at)) {
+        fail("its packed frame is cut off: its runs give fewer pixels");
       }
+      if (code == 128) continue;
+      for (std::size_t i = 0; i < count && made < pixels; ++i, ++made) {
+        out[made * segments + place] = frame[at + (code < 128 ? i : 0)];
+      }
+      at += taken;
     }
   }
+  return out;
 }
 
 }  // namespace medurwkv::dicom

@@ -28,7 +28,9 @@ struct FrameSize {
 };
 /// Throws where a JPEG or JPEG-LS says another size.
 void check_jpeg(std::span<const unsigned char> frame, const FrameSize& size);
-/// Throws where the runs of PS3.5 annex G do not give all bytes of the frame.
-void check_runs(std::span<const unsigned char> frame, const FrameSize& size);
+/// The samples of a frame that is packed in runs (PS3.5 annex G), little endian, those of a pixel
+/// beside each other. Throws where the runs do not give all of them. DCMTK leaves pixels as they
+/// were then, and those of 32 bits are not right.
+std::vector<unsigned char> from_runs(std::span<const unsigned char> frame, const FrameSize& size);
 
 }  // namespace medurwkv::dicom

@@ -6,7 +6,6 @@
 #include <dcmtk/dcmdata/dcostrmb.h>
 #include <dcmtk/dcmdata/dcpixseq.h>
 #include <dcmtk/dcmdata/dcpxitem.h>
-#include <dcmtk/dcmdata/dcrledrg.h>
 #include <dcmtk/dcmdata/dctk.h>
 #include <dcmtk/dcmjpeg/djdecode.h>
 #include <dcmtk/dcmjpls/djdecode.h>
@@ -41,6 +40,8 @@ using Json = nlohmann::json;
 /// of them.
 constexpr std::size_t longest_header = std::size_t{32} << 20;
 constexpr Uint32 longest_value = 65536;
+/// A list of more texts is left empty: contours have them, images do not.
+constexpr unsigned long most_texts = 256;
 /// Sequences within sequences; those of images have a few.
 constexpr int deepest = 16;
 /// A deflated file of more is refused: all of it is unpacked for a frame.
@@ -71,10 +72,11 @@ void start_once() {
       dcmDataDict.wrunlock();
     }
     dcmIgnoreParsingErrors.set(OFFalse);
+    // What went through a program that did not know it is known again.
+    dcmEnableUnknownVRConversion.set(OFTrue);
     DJDecoderRegistration::registerCodecs(EDC_photometricInterpretation, EUC_never,
                                           EPC_colorByPixel);
     DJLSDecoderRegistration::registerCodecs(EJLSUC_never, EJLSPC_colorByPixel);
-    DcmRLEDecoderRegistration::registerCodecs();
   });
   if (!dcmDataDict.isDictionaryLoaded()) {
     fail("cannot be read without DCMTK's dictionary, dicom.dic; set DCMDICTPATH to its place");
@@ -106,17 +108,14 @@ std::string as_utf8(const std::string& text) {
 Json text_values(DcmElement& element) {
   Json out = Json::array();
   const unsigned long count = element.getVM();
-  if (count == 0) return out;
-  OFString all;
-  // By index each value would be looked for from the first one.
-  if (element.getOFStringArray(all).bad()) return out;
-  std::string_view rest(all.c_str());
+  // By index each value is looked for from the first one, which takes long in a long list.
+  if (count > most_texts) return out;
   // Texts that may hold a backslash have one value.
-  for (std::size_t at = 0; count > 1 && (at = rest.find('\\')) != std::string_view::npos;) {
-    out.push_back(as_utf8(std::string(rest.substr(0, at))));
-    rest.remove_prefix(at + 1);
+  for (unsigned long i = 0; i < count; ++i) {
+    OFString value;
+    if (element.getOFString(value, i).bad()) break;
+    out.push_back(as_utf8(value.c_str()));
   }
-  out.push_back(as_utf8(std::string(rest)));
   return out;
 }
 
@@ -443,8 +442,9 @@ void frame(const char* file, std::int64_t index, const Take& take) {
                               .samples = number(dataset, DCM_SamplesPerPixel, 1),
                               .bits = number(dataset, DCM_BitsAllocated, 0)};
   if (!packed && pixels->getLengthField() == DCM_UndefinedLength) {
-    fail("its pixels are packed in a way that is not read, or that its transfer syntax does not "
-         "say");
+    fail(
+        "its pixels are packed in a way that is not read, or that its transfer syntax does not "
+        "say");
   }
   if (!packed) {
     bytes = plain_frame(*pixels, index, bits);
@@ -453,13 +453,13 @@ void frame(const char* file, std::int64_t index, const Take& take) {
   } else if (is_jpeg2000(syntax)) {
     bytes = fragments(*pixels, syntax, index, frames);
     out.jpeg2000 = 1;
+  } else if (syntax == EXS_RLELossless) {
+    if (bits % 8 != 0) fail("its packed frames have bits that fill no bytes");
+    bytes = dicom::from_runs(fragments(*pixels, syntax, index, frames), size);
+    out.planar = 0;
   } else {
     if (bits % 8 != 0) fail("its packed frames have bits that fill no bytes");
-    if (syntax == EXS_RLELossless) {
-      dicom::check_runs(fragments(*pixels, syntax, index, frames), size);
-    } else if (is_jpeg(syntax)) {
-      dicom::check_jpeg(fragments(*pixels, syntax, index, frames), size);
-    }
+    if (is_jpeg(syntax)) dicom::check_jpeg(fragments(*pixels, syntax, index, frames), size);
     bytes.resize(bits / 8 + bits / 8 % 2);
     Uint32 start = 0;
     OFString model;
@@ -468,7 +468,7 @@ void frame(const char* file, std::int64_t index, const Take& take) {
           (std::string("its frame cannot be unpacked: ") + DcmXfer(syntax).getXferName()).c_str());
     bytes.resize(bits / 8);
     if (!model.empty()) colors = model.c_str();
-    if (syntax != EXS_RLELossless) out.planar = 0;
+    out.planar = 0;
   }
   out.bytes = bytes.data();
   out.size = bytes.size();
