@@ -17,6 +17,7 @@
 #include "data/volumes/dicom.h"
 #include "data/volumes/grid.h"
 #include "data/volumes/series.h"
+#include "support/changed_model.h"
 #include "support/paths.h"
 #include "support/process.h"
 #include "support/scans.h"
@@ -37,15 +38,16 @@ class DicomOnTheCommandLine : public ::testing::Test {
   DicomOnTheCommandLine() {
     if (!fs::exists(test::program_file().parent_path() / "libmedurwkv_dicom.so")) return;
     scans_.write(folder_.path() / "scans");
+    test::write_changed_model(path("some.model"), [](InputContract& input) {
+      input.window = Window{-200, 300};
+    });
     built_ = true;
   }
   void SetUp() override {
     if (!built_) GTEST_SKIP() << "the library for DICOM is not built";
   }
 
-  [[nodiscard]] static std::string model() {
-    return (test::source_folder() / "tests/cli/data/version1.model").string();
-  }
+  [[nodiscard]] std::string model() const { return path("some.model"); }
   [[nodiscard]] std::string path(const std::string& name) const {
     return (folder_.path() / name).string();
   }

@@ -101,7 +101,8 @@ class PlanesOnTheCommandLine : public ::testing::Test {
   std::string judged(const test::Words& how, const std::string& out) {
     test::Words words{"evaluate"};
     words.insert(words.end(), how.begin(), how.end());
-    words.insert(words.end(), {"--out", path(out)});
+    // A pack does not say how large pixels are.
+    words.insert(words.end(), {"--spacing", "1,1", "--out", path(out)});
     const Outcome outcome = run_program(words);
     EXPECT_EQ(outcome.code, 0) << outcome.err;
     return read_file(path(out + "/cases.csv"));

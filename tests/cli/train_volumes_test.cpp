@@ -137,9 +137,10 @@ TEST_F(TrainedVolumes, LabelsLieWhereTheyShould) {
     EXPECT_GT(static_cast<double>(both) / static_cast<double>(either), 0.5) << i;
   }
   const auto judged = [&](const test::Words& how, const std::string& out) {
-    const Outcome outcome = run_program(
-        test::Words{"evaluate"} + how +
-        test::Words{"--data", path("set"), "--split", path("split.json"), "--out", path(out)});
+    const Outcome outcome =
+        run_program(test::Words{"evaluate"} + how +
+                    test::Words{"--data", path("set"), "--split", path("split.json"), "--part",
+                                "val", "--out", path(out)});
     EXPECT_EQ(outcome.code, 0) << outcome.err;
     return read_file(path(out + "/cases.csv"));
   };

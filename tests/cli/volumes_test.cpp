@@ -153,16 +153,15 @@ TEST_F(VolumesOnTheCommandLine, LabelsLieWhereTheirVolumeDoes) {
   EXPECT_EQ(json::parse(again.out).at("kept"), 3);
 }
 
-TEST_F(VolumesOnTheCommandLine, OnlyMasksAreWrittenOfThem) {
+TEST_F(VolumesOnTheCommandLine, NoOverlayIsDrawnOfThem) {
   write_all();
   write("in/d.png", data::encode_png(data::Image{8, 8, 1, data::SampleType::u8,
                                                  std::vector<unsigned char>(64, 100)}));
   const Outcome outcome =
       run_program({"predict", model(), path("in"), "--overlay", "--out", path("out")});
   EXPECT_EQ(outcome.code, 1);
-  EXPECT_TRUE(contains(outcome.err,
-                       "is a volume, of which a mask alone is written; leave out "
-                       "--overlay"))
+  EXPECT_TRUE(
+      contains(outcome.err, "is a volume, of which no overlay is drawn; leave out --overlay"))
       << outcome.err;
   EXPECT_TRUE(fs::exists(path("out/d_overlay.png")));
   EXPECT_FALSE(fs::exists(path("out/a.nii.gz")));

@@ -9,6 +9,7 @@
 #include <filesystem>
 #include <functional>
 #include <map>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -18,7 +19,12 @@
 #include "data/codecs/arrays.h"
 #include "data/codecs/read.h"
 #include "data/layout/pack.h"
+<<<<<<< HEAD
 #include "data/polygons/annotations.h"
+=======
+#include "data/volumes/volume.h"
+#include "support/images.h"
+>>>>>>> hostile
 #include "support/paths.h"
 #include "support/read_weights.h"
 #include "train/run/config.h"
@@ -26,6 +32,7 @@
 
 extern "C" {
 int fuzz_configuration(const std::uint8_t* data, std::size_t size);
+int fuzz_dicom(const std::uint8_t* data, std::size_t size);
 int fuzz_h5(const std::uint8_t* data, std::size_t size);
 int fuzz_model_metadata(const std::uint8_t* data, std::size_t size);
 int fuzz_npy(const std::uint8_t* data, std::size_t size);
@@ -33,6 +40,7 @@ int fuzz_outlines(const std::uint8_t* data, std::size_t size);
 int fuzz_pack(const std::uint8_t* data, std::size_t size);
 int fuzz_safetensors(const std::uint8_t* data, std::size_t size);
 int fuzz_torch(const std::uint8_t* data, std::size_t size);
+int fuzz_volume(const std::uint8_t* data, std::size_t size);
 int fuzz_zip(const std::uint8_t* data, std::size_t size);
 }
 
@@ -53,6 +61,9 @@ std::vector<fs::path> corpus_of(const std::string& reader) {
 TEST(FuzzCorpus, EveryInputEndsWell) {
   const std::map<std::string, int (*)(const std::uint8_t*, std::size_t)> entries{
       {"configuration", fuzz_configuration},
+#ifdef MEDURWKV_DICOM
+      {"dicom", fuzz_dicom},
+#endif
 #ifdef MEDURWKV_H5
       {"h5", fuzz_h5},
 #endif
@@ -62,6 +73,7 @@ TEST(FuzzCorpus, EveryInputEndsWell) {
       {"pack", fuzz_pack},
       {"safetensors", fuzz_safetensors},
       {"torch", fuzz_torch},
+      {"volume", fuzz_volume},
       {"zip", fuzz_zip}};
   for (const auto& [reader, entry] : entries) {
     for (const fs::path& path : corpus_of(reader)) {
@@ -144,6 +156,33 @@ TEST(FuzzCorpus, WhatPythonWroteIsRead) {
     ASSERT_EQ(image.height, 12) << path;
     EXPECT_EQ(image.channels, path.filename() == "channels" ? 3 : 1) << path;
     EXPECT_EQ(image.value(5, volume ? 8 : 3, 0), 4.0F / 32) << path;
+  });
+#endif
+  // 4 x 3 x 2 voxels: 1, 2, 3, ...
+  const auto counted = [](const fs::path& path, std::int64_t slices) {
+    const auto volume = std::make_shared<const data::Volume>(data::read_volume(path));
+    ASSERT_EQ(volume->sides(), (std::array<std::int64_t, 3>{4, 3, slices})) << path;
+    for (std::int64_t slice = 0; slice < slices; ++slice) {
+      const auto values = test::values_of(
+          data::read_volume_image({.file = path, .slice = slice, .volume = volume}));
+      for (std::size_t i = 0; i < 12; ++i) {
+        EXPECT_EQ(values.at(i), static_cast<double>(12 * slice) + static_cast<double>(i) + 1)
+            << path;
+      }
+    }
+  };
+  expect_read("volume", [&](const fs::path& path) { counted(path, 2); });
+#ifdef MEDURWKV_DICOM
+  expect_read("dicom", [&](const fs::path& path) {
+    const bool several = path.filename() == "enhanced";
+    if (path.filename() == "segments") {
+      const data::Volume volume = data::read_volume(path);
+      EXPECT_EQ(volume.slices, 2);
+    } else if (path.filename() == "palette") {
+      EXPECT_EQ(data::read_image(path).bytes.at(3), 20);
+    } else {
+      counted(path, several ? 2 : 1);
+    }
   });
 #endif
   expect_read("configuration", [](const fs::path& path) { train::load_config(path, {}); });

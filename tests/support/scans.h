@@ -30,7 +30,7 @@ struct Scans {
   std::vector<Patient> patients{{"Doe^Jane", "SECRET123", "19700102"},
                                 {"Muster^Max", "4711-X", "19800203"},
                                 {"Roe^Richard", "77", "19900304"},
-                                {"Sample^Sue", "HOSP-00042", "20000405"}};
+                                {"Sanders^Sue", "HOSP-00042", "20000405"}};
   std::string study_date = "20200102";
 
   /// A dark disc that moves from slice to slice; of patient `p`.

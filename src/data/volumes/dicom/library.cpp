@@ -3,7 +3,6 @@
 #include <dcmtk/config/osconfig.h>
 #include <dcmtk/dcmdata/dccodec.h>
 #include <dcmtk/dcmdata/dcistrmb.h>
-#include <dcmtk/dcmdata/dcostrmb.h>
 #include <dcmtk/dcmdata/dcpixseq.h>
 #include <dcmtk/dcmdata/dcpxitem.h>
 #include <dcmtk/dcmdata/dctk.h>
@@ -28,12 +27,17 @@
 
 #include <nlohmann/json.hpp>
 
+#include "data/volumes/dicom/encoder.h"
 #include "data/volumes/dicom/entry.h"
 #include "data/volumes/dicom/guard.h"
+#include "data/volumes/dicom/terms.h"
 
 namespace {
 
 namespace dicom = medurwkv::dicom;
+using dicom::check;
+using dicom::deepest;
+using dicom::fail;
 using Json = nlohmann::json;
 
 /// A file's elements before its pixels take at most this. A volume of 10,000 frames has some 20 MB
@@ -42,20 +46,10 @@ constexpr std::size_t longest_header = std::size_t{32} << 20;
 constexpr Uint32 longest_value = 65536;
 /// A list of more texts is left empty: contours have them, images do not.
 constexpr unsigned long most_texts = 256;
-/// Sequences within sequences; those of images have a few.
-constexpr int deepest = 16;
 /// A deflated file of more is refused: all of it is unpacked for a frame.
 constexpr std::size_t largest_deflated = std::size_t{256} << 20;
 /// A frame of more bytes is refused.
 constexpr std::size_t largest_frame = std::size_t{1} << 30;
-
-[[noreturn]] void fail(const std::string& what) {
-  throw std::runtime_error(what);
-}
-
-void check(const OFCondition& condition, const char* what) {
-  if (condition.bad()) fail(std::string(what) + " (" + condition.text() + ")");
-}
 
 /// Throws where DCMTK finds no dictionary, without which it cannot tell what many elements hold.
 void start_once() {
@@ -476,110 +470,6 @@ void frame(const char* file, std::int64_t index, const Take& take) {
   take(out);
 }
 
-// Files of elements.
-
-void add_elements(DcmItem& item, const Json& elements, int depth);
-
-template <class Number>
-void put_numbers(DcmElement& element, const Json& values,
-                 OFCondition (DcmElement::*put)(const Number*, unsigned long)) {
-  const auto numbers = values.get<std::vector<Number>>();
-  check((element.*put)(numbers.data(), static_cast<unsigned long>(numbers.size())),
-        "cannot be written");
-}
-
-std::string joined(const Json& values) {
-  std::string out;
-  for (const Json& value : values) {
-    if (&value != &values.front()) out += '\\';
-    out += value.get<std::string>();
-  }
-  return out;
-}
-
-DcmTagKey key_of(const std::string& name) {
-  const unsigned long number = std::stoul(name, nullptr, 16);
-  return {static_cast<Uint16>(number >> 16U), static_cast<Uint16>(number & 0xffffU)};
-}
-
-void add_element(DcmItem& item, const std::string& name, const Json& element, int depth) {
-  const Json& values = element.at("Value");
-  DcmElement* made = nullptr;
-  const DcmTag tag(key_of(name), DcmVR(element.at("vr").get<std::string>().c_str()));
-  check(DcmItem::newDicomElement(made, tag), "cannot be written");
-  std::unique_ptr<DcmElement> owner(made);
-  switch (tag.getEVR()) {
-    case EVR_SQ:
-      for (const Json& one : values) {
-        auto part = std::make_unique<DcmItem>();
-        add_elements(*part, one, depth + 1);
-        check(dynamic_cast<DcmSequenceOfItems&>(*made).append(part.release()), "cannot be written");
-      }
-      break;
-    case EVR_US: put_numbers<Uint16>(*made, values, &DcmElement::putUint16Array); break;
-    case EVR_UL: put_numbers<Uint32>(*made, values, &DcmElement::putUint32Array); break;
-    case EVR_FL: put_numbers<Float32>(*made, values, &DcmElement::putFloat32Array); break;
-    case EVR_FD: put_numbers<Float64>(*made, values, &DcmElement::putFloat64Array); break;
-    case EVR_AT:
-      for (unsigned long i = 0; i < values.size(); ++i) {
-        check(dynamic_cast<DcmAttributeTag&>(*made).putTagVal(key_of(values[i]), i),
-              "cannot be written");
-      }
-      break;
-    default: check(made->putString(joined(values).c_str()), "cannot be written");
-  }
-  check(item.insert(owner.release()), "cannot be written");
-}
-
-void add_elements(DcmItem& item, const Json& elements, int depth) {
-  if (depth > deepest) fail("its sequences lie more than 16 deep in each other");
-  for (const auto& [name, element] : elements.items()) add_element(item, name, element, depth);
-}
-
-/// The bytes of the longest text among the elements.
-std::size_t longest_text(DcmItem& item) {
-  std::size_t out = 0;
-  for (DcmObject* at = item.nextInContainer(nullptr); at != nullptr;
-       at = item.nextInContainer(at)) {
-    if (auto* items = dynamic_cast<DcmSequenceOfItems*>(at)) {
-      for (DcmObject* one = items->nextInContainer(nullptr); one != nullptr;
-           one = items->nextInContainer(one)) {
-        out = std::max(out, longest_text(dynamic_cast<DcmItem&>(*one)));
-      }
-    } else if (at->isaString()) {
-      out = std::max<std::size_t>(out, at->getLengthField());
-    }
-  }
-  return out;
-}
-
-std::vector<char> written(std::string_view text, const void* pixels, std::size_t pixels_size) {
-  start_once();
-  DcmFileFormat format;
-  DcmDataset& dataset = *format.getDataset();
-  add_elements(dataset, Json::parse(text), 0);
-  if (pixels_size > 0) {
-    check(dataset.putAndInsertUint8Array(DCM_PixelData, static_cast<const Uint8*>(pixels),
-                                         static_cast<unsigned long>(pixels_size)),
-          "cannot be written");
-  }
-  const bool is_long = longest_text(dataset) > 65534;
-  // An element takes less than its JSON text, but for a few numbers.
-  std::vector<char> out(pixels_size + 4 * text.size() + 65536);
-  DcmOutputBufferStream stream(out.data(), static_cast<offile_off_t>(out.size()));
-  format.transferInit();
-  const OFCondition status =
-      format.write(stream, is_long ? EXS_LittleEndianImplicit : EXS_LittleEndianExplicit,
-                   EET_ExplicitLength, nullptr, EGL_recalcGL, EPD_withoutPadding);
-  format.transferEnd();
-  check(status, "cannot be written");
-  void* bytes = nullptr;
-  offile_off_t count = 0;
-  stream.flushBuffer(bytes, count);
-  out.resize(static_cast<std::size_t>(count));
-  return out;
-}
-
 /// No exception leaves it; the exception's text goes to `message`.
 template <class Call>
 int guarded(char* message, std::size_t size, const Call& call) {
@@ -617,7 +507,8 @@ const MedurwkvDicomLibrary* medurwkv_dicom_library() {
              void* user, void (*take)(void*, const char*, std::size_t), char* message,
              std::size_t size) {
             return guarded(message, size, [&] {
-              const std::vector<char> out = written({text, text_size}, pixels, pixels_size);
+              start_once();
+              const std::vector<char> out = dicom::encoded({text, text_size}, pixels, pixels_size);
               take(user, out.data(), out.size());
             });
           }};
