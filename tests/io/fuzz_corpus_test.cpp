@@ -19,12 +19,9 @@
 #include "data/codecs/arrays.h"
 #include "data/codecs/read.h"
 #include "data/layout/pack.h"
-<<<<<<< HEAD
 #include "data/polygons/annotations.h"
-=======
 #include "data/volumes/volume.h"
 #include "support/images.h"
->>>>>>> hostile
 #include "support/paths.h"
 #include "support/read_weights.h"
 #include "train/run/config.h"
