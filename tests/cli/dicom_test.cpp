@@ -154,7 +154,9 @@ TEST_F(DicomOnTheCommandLine, NothingButDicomNamesAPatient) {
        "nifti"});
   run({"evaluate", "--predictions", path("out/nifti"), "--data", path("scans"), "--split",
        path("out/split.json"), "--out", path("out/report"), "--profiles", "default,volumes"});
-  run({"data", "preview", path("scans"), "--out", path("out/preview.png")});
+  write_file(path("soft.toml"), std::string_view("[input]\nwindow = \"soft\"\n"));
+  run({"data", "preview", path("scans"), "--config", path("soft.toml"), "--out",
+       path("out/preview.png")});
   const Outcome fixed =
       run_program({"data", "check", path("scans"), "--fix", path("out/copy"), "--json"});
   EXPECT_TRUE(fs::exists(path("out/copy/images"))) << fixed.err;
@@ -197,7 +199,7 @@ TEST_F(DicomOnTheCommandLine, ContinuesByAllFilesOfASeries) {
   const Outcome kept = run_program(words + std::vector<std::string>{"--continue"});
   ASSERT_EQ(kept.code, 0) << kept.err;
   EXPECT_TRUE(contains(kept.out + kept.err, "4 kept")) << kept.out << kept.err;
-  test::Scans::put(path("scans/images/Muster_Max_4711-X/IM4"),
+  test::Scans::put(path("scans/images/Muster_Maximilian_4711-X/IM4"),
                    scans_.slice(1, 3).us(0x00280103U, 0).text(0x00204000U, "LT", "other").file());
   const Outcome again = run_program(words + std::vector<std::string>{"--continue"});
   ASSERT_EQ(again.code, 0) << again.err;

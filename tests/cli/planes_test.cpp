@@ -2,6 +2,7 @@
 // file that has its voxels in that order.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <filesystem>
@@ -102,7 +103,10 @@ class PlanesOnTheCommandLine : public ::testing::Test {
     test::Words words{"evaluate"};
     words.insert(words.end(), how.begin(), how.end());
     // A pack does not say how large pixels are.
-    words.insert(words.end(), {"--spacing", "1,1", "--out", path(out)});
+    if (std::find(how.begin(), how.end(), "--spacing") == how.end()) {
+      words.insert(words.end(), {"--spacing", "1,1"});
+    }
+    words.insert(words.end(), {"--out", path(out)});
     const Outcome outcome = run_program(words);
     EXPECT_EQ(outcome.code, 0) << outcome.err;
     return read_file(path(out + "/cases.csv"));

@@ -108,13 +108,13 @@ TEST_F(VolumeFindings, FloatLabelsAndBurntInTextAreNamed) {
                  .type(16, 32)
                  .with(voxels));
   for (std::int64_t z = 0; z < Scans::slices; ++z) {
-    Scans::put(image("Muster_Max_4711-X") / ("IM" + std::to_string(3 * z % Scans::slices)),
+    Scans::put(image("Muster_Maximilian_4711-X") / ("IM" + std::to_string(3 * z % Scans::slices)),
                scans_.slice(1, z).text(0x00280301U, "CS", "YES").file());
   }
   EXPECT_EQ(found("float-labels").size(), 1U);
   const std::vector<Fault> burnt = found("burnt-in-text");
   ASSERT_EQ(burnt.size(), 1U);
-  EXPECT_EQ(burnt.front().where, image("Muster_Max_4711-X").string());
+  EXPECT_EQ(burnt.front().where, image("Muster_Maximilian_4711-X").string());
 }
 
 // The copy holds the same voxels at the same places, and nothing that names a patient.

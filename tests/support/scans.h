@@ -28,7 +28,7 @@ struct Scans {
   static constexpr std::array<double, 3> origin{-12.5, -7.25, 30};
 
   std::vector<Patient> patients{{"Doe^Jane", "SECRET123", "19700102"},
-                                {"Muster^Max", "4711-X", "19800203"},
+                                {"Muster^Maximilian", "4711-X", "19800203"},
                                 {"Roe^Richard", "77", "19900304"},
                                 {"Sanders^Sue", "HOSP-00042", "20000405"}};
   std::string study_date = "20200102";
