@@ -90,7 +90,8 @@ void take_set(Keys& keys, app::SetRequest& set) {
   keys.take("data", set.folder)
       .take("mask_encoding", set.encoding)
       .take("class_names", set.class_names)
-      .take("classes", set.class_file);
+      .take("classes", set.class_file)
+      .take("plane", set.plane);
 }
 
 json inspect(Keys& keys, Listener& /*listener*/) {
@@ -198,10 +199,13 @@ json evaluate(Keys& keys, Listener& listener) {
       .take("out", request.out)
       .take("force", request.force)
       .finish();
-  if (spacing.size() > request.spacing.size() || spacing.size() == 1) {
+  if (spacing.size() > 3 || spacing.size() == 1) {
     throw_usage("the request of evaluate: spacing has two or three sides");
   }
-  std::copy(spacing.begin(), spacing.end(), request.spacing.begin());
+  if (!spacing.empty()) {
+    request.spacing = {1, 1, 1};
+    std::copy(spacing.begin(), spacing.end(), request.spacing->begin());
+  }
   const app::EvaluateResult result = app::evaluate(request, listener);
   return result.report ? judge::summary_json(*result.report)
                        : judge::series_json(result.trained, result.together, result.command);

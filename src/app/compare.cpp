@@ -66,6 +66,7 @@ data::Dataset opened_data(const judge::LoadedEvaluation& from) {
     options = {.encoding = data::mask_encoding_from(from.truth_encoding),
                .classes = from.truth_classes};
   }
+  options.plane = from.plane;
   data::Dataset out = data::open_dataset(from.data_root, options);
   if (data::content_hash(out) != from.data_sha256) {
     throw_failure(concat(from.data_root, " has changed since"));

@@ -13,6 +13,7 @@
 #include "core/toml_text.h"
 #include "data/codecs/read.h"
 #include "data/feed/contact_sheet.h"
+#include "data/image/levels.h"
 #include "data/layout/channels.h"
 #include "data/split/split.h"
 
@@ -56,6 +57,16 @@ void read_config(const std::filesystem::path& file, data::SheetRequest& out) {
   std::string fit = to_string(contract.fit);
   settings.read("input", "fit", fit);
   contract.fit = fit_from(fit);
+  std::string plane = to_string(contract.plane);
+  settings.read("input", "plane", plane);
+  contract.plane = plane_from(plane);
+  std::string named;
+  std::string over = "volume";
+  settings.read("input", "window", named);
+  settings.read("input", "window_over", over);
+  const data::WindowChoice choice = data::window_choice(named, over);
+  contract.window = choice.window;
+  contract.own_window = choice.own;
   Window window{0, 0};
   settings.read("input", "window_low", window.low, -1e9, 1e9);
   settings.read("input", "window_high", window.high, -1e9, 1e9);
@@ -128,10 +139,14 @@ PreviewResult preview_data(const PreviewRequest& request, Listener& listener) {
   refuse_within(request.out, {request.set.folder});
   check_output(request.out, request.force);
   data::SheetRequest sheet = request_of(request);
+  SetRequest set = request.set;
+  if (set.plane.empty() && request.split.empty() && sheet.contract.plane != Plane::stored) {
+    set.plane = to_string(sheet.contract.plane);
+  }
   // Without a split every file is read; a split was made of a set without errors.
   const data::Dataset dataset = request.split.empty()
-                                    ? open_set(request.set, listener).dataset
-                                    : open_split_set(request.set, request.split, listener);
+                                    ? open_set(set, listener).dataset
+                                    : open_split_set(set, request.split, listener);
   std::vector<data::Case> cases = dataset.cases;
   if (request.fold && request.split.empty()) {
     throw_usage("--fold is one of the folds of a split file; give it with --split");

@@ -57,7 +57,7 @@ SplitDataResult split_data(const SplitDataRequest& request, Listener& listener) 
   // Mistakes that names alone show are reported before any file is read.
   data::Dataset names;
   names.root = request.set.folder;
-  names.cases = data::find_layout(request.set.folder).cases;
+  names.cases = data::find_layout(request.set.folder, dataset_options(request.set).plane).cases;
   const data::SplitRequest parts = request_of(request, names);
   if (!names.cases.empty()) data::check_request(names, parts);
   data::Examination set = open_set(request.set, listener);

@@ -20,6 +20,7 @@
 #include "data/codecs/read.h"
 #include "data/layout/dataset.h"
 #include "data/layout/encoding.h"
+#include "data/layout/pack.h"
 #include "data/split/split.h"
 #include "judge/evaluation.h"
 #include "judge/more_metrics.h"
@@ -27,6 +28,8 @@
 #include "predict/average.h"
 #include "predict/predictor.h"
 #include "predict/tile_run.h"
+#include "weights/model_file.h"
+#include "weights/weights_source.h"
 
 namespace medurwkv::app {
 
@@ -146,11 +149,11 @@ struct Group {
 judge::PredictCase model_predictor(const Models& models, const Group& group,
                                    const OutputPath& out) {
   return [&models, &group, out](const data::Case& item, const data::LabelMap& /*truth*/) {
-    const data::Image image = data::read_image(item);
     const std::string name = item.images.front().name();
     const auto& classes = models.engines.front()->description().classes;
     std::vector<Engine*> engines;
     for (const std::size_t m : group.members) engines.push_back(models.engines[m].get());
+    const data::Image image = data::read_image(item, predict::wanted_windows(engines));
     std::vector<predict::Prediction> predictions;
     if (group.together) {
       predictions.push_back(
@@ -397,7 +400,27 @@ void check_places(const EvaluateRequest& request, const std::vector<Group>& grou
   refuse_links(OutputPath(request.out) / "pooled");
 }
 
-EvaluateResult evaluate_models(const EvaluateRequest& request, Listener& listener) {
+/// A set is cut into the slices that the models see.
+void check_plane(const std::vector<Engine*>& engines, const data::Dataset& dataset) {
+  for (const Engine* engine : engines) {
+    const ModelDescription& model = engine->description();
+    if (model.input.plane == dataset.plane) continue;
+    throw_usage(concat(model.file, ": sees ", to_string(model.input.plane),
+                       " slices of volumes, and ", dataset.root.string(), " is cut into ",
+                       to_string(dataset.plane), " ones; give --plane ",
+                       to_string(model.input.plane), ", and a split that was made with it"));
+  }
+}
+
+/// The plane that the model sees volumes in; empty: as stored.
+std::string plane_of_model(const fs::path& model) {
+  const weights::WeightsSource file = weights::WeightsSource::open(model);
+  const weights::ModelInfo info =
+      file.understood([&] { return weights::model_info(model.string(), file.metadata()); });
+  return info.input.plane == Plane::stored ? "" : to_string(info.input.plane);
+}
+
+EvaluateResult evaluate_models(EvaluateRequest request, Listener& listener) {
   Models models{.members = members_of(request.how, listener),
                 .engines = {},
                 .flips = request.how.flips,
@@ -408,6 +431,10 @@ EvaluateResult evaluate_models(const EvaluateRequest& request, Listener& listene
   const bool has_folds = !request.split.empty() && !data::read_plan(request.split).folds.empty();
   std::optional<int> fold = request.fold;
   if (!fold && has_folds && models.members.front().fold > 0) fold = models.members.front().fold;
+  // A split and a pack were cut when they were made.
+  if (request.set.plane.empty() && request.split.empty() && !data::is_pack(request.set.folder)) {
+    request.set.plane = plane_of_model(models.members.front().model);
+  }
   Judged judged = open_judged(request, fold, listener);
   models.engines = open_engines(request.how, models.members);
   std::vector<Engine*> several;
@@ -415,6 +442,7 @@ EvaluateResult evaluate_models(const EvaluateRequest& request, Listener& listene
     check_classes(engine->description(), judged.dataset);
     several.push_back(engine.get());
   }
+  check_plane(several, judged.dataset);
   const bool together = !request.how.others.empty();
   if (together) predict::check_same_classes({several, request.how.flips});
   predict::check_tiles({several, request.how.flips, request.how.tile});

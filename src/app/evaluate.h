@@ -26,9 +26,11 @@ struct EvaluateRequest {
   std::filesystem::path split;  ///< empty: the whole set
   std::string part;             ///< empty: test, without a split all
   std::optional<int> fold{};    ///< fold used for validation, 1 to K, of a split with folds
-  std::array<double, 3> spacing{1, 1, 1};  ///< width and height of a pixel, distance of slices
-  std::filesystem::path spacing_file;      ///< sizes of pixels by case; or empty
-  std::vector<double> tolerances{};        ///< of NSD, and of further NSDs; empty: 2 pixels
+  /// Width and height of a pixel, distance of slices. None: those in the volumes' headers where
+  /// every case has them, else 1.
+  std::optional<std::array<double, 3>> spacing{};
+  std::filesystem::path spacing_file;  ///< sizes of pixels by case; or empty
+  std::vector<double> tolerances{};    ///< of NSD, and of further NSDs; empty: 2 pixels
   std::string volumes;           ///< regular expression: a slice's volume and number; or empty
   std::filesystem::path strata;  ///< kinds of cases; or empty
   std::vector<std::string> metrics{};  ///< beside those of the profile default

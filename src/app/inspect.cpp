@@ -57,6 +57,7 @@ void describe_model(const weights::TensorFile& file, Inspected& out) {
     for (const ClassInfo& one : head.classes) classes.push_back(one.name);
   }
   out.about["classes"] = classes;
+  out.about["input"] = weights::to_json(info.input);
   out.about["provenance"] = info.provenance;
   if (info.temperature) out.about["temperature"] = *info.temperature;
   if (!file.metadata().contains("checkpoint")) return;

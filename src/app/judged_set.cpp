@@ -10,6 +10,7 @@
 #include "core/text.h"
 #include "data/layout/encoding.h"
 #include "data/split/split.h"
+#include "data/volumes/volume.h"
 #include "judge/volumes.h"
 
 namespace medurwkv::app {
@@ -29,7 +30,10 @@ void refuse_without_groups(const EvaluateRequest& request, const std::vector<dat
 }
 
 judge::Lengths lengths_of(const EvaluateRequest& request) {
-  judge::Lengths out{.spacing = {request.spacing[0], request.spacing[1], request.spacing[2]}};
+  judge::Lengths out;
+  if (const auto& spacing = request.spacing) {
+    out.spacing = {(*spacing)[0], (*spacing)[1], (*spacing)[2]};
+  }
   if (request.tolerances.empty()) return out;
   std::vector<double> sorted = request.tolerances;
   std::sort(sorted.begin(), sorted.end());
@@ -51,6 +55,35 @@ void take_volumes(const std::vector<data::Case>& set, std::vector<data::Case>& p
   }
 }
 
+/// Takes sizes of pixels out of the volumes' headers where every case has them.
+void take_spacing_of_headers(Judged& judged, Listener& listener) {
+  judge::SpacingByCase found;
+  std::string text;
+  const data::Case* silent = nullptr;
+  for (const data::Case& item : judged.cases) {
+    const auto& volume = item.images.front().volume;
+    const auto geometry = volume && !volume->misplaced.starts_with("it does not say")
+                              ? data::geometry_of(volume->placing)
+                              : std::nullopt;
+    if (!geometry) {
+      silent = &item;
+      continue;
+    }
+    const auto& [x, y, z] = geometry->spacing;
+    found[item.id] = {x, y, z};
+    text += concat(item.id, " ", x, " ", y, " ", z, "\n");
+  }
+  if (found.empty()) return;
+  if (silent != nullptr) {
+    listener.line(concat("lengths are in pixels: the case ", silent->id,
+                         " does not say how large its pixels are; --spacing-file does"));
+    return;
+  }
+  judged.spacing = std::move(found);
+  judged.provenance.spacing_file = judge::spacing_of_headers;
+  judged.provenance.spacing_sha256 = sha256(text);
+}
+
 }  // namespace
 
 std::string command_line(const EvaluateRequest& request) {
@@ -68,7 +101,8 @@ std::string command_line(const EvaluateRequest& request) {
   if (!request.split.empty()) out += concat(" --split ", shell_quoted(request.split.string()));
   for (const auto& [name, value] : {std::pair{"--mask-encoding", request.set.encoding},
                                     {"--class-names", join(request.set.class_names, ",")},
-                                    {"--classes", request.set.class_file.string()}}) {
+                                    {"--classes", request.set.class_file.string()},
+                                    {"--plane", request.set.plane}}) {
     if (!value.empty()) out += concat(" ", name, " ", shell_quoted(value));
   }
   if (request.fold) out += concat(" --fold ", *request.fold);
@@ -79,9 +113,9 @@ std::string command_line(const EvaluateRequest& request) {
     out += concat(" --device ", request.how.device);
     if (request.how.threads > 0) out += concat(" --threads ", request.how.threads);
   }
-  if (request.spacing != std::array<double, 3>{1, 1, 1}) {
-    out += concat(" --spacing ", request.spacing[0], ",", request.spacing[1]);
-    if (request.spacing[2] != 1) out += concat(",", request.spacing[2]);
+  if (const auto& spacing = request.spacing) {
+    out += concat(" --spacing ", (*spacing)[0], ",", (*spacing)[1]);
+    if ((*spacing)[2] != 1) out += concat(",", (*spacing)[2]);
   }
   if (!request.spacing_file.empty()) {
     out += concat(" --spacing-file ", shell_quoted(request.spacing_file.string()));
@@ -126,6 +160,7 @@ Judged open_judged(const EvaluateRequest& request, std::optional<int> fold, List
   }
   from.data_root = request.set.folder.string();
   from.mask_encoding = data::to_string(out.dataset.encoding);
+  from.plane = out.dataset.plane;
   from.part = request.part;
   from.command = command_line(request);
   from.lengths = lengths_of(request);
@@ -145,6 +180,8 @@ Judged open_judged(const EvaluateRequest& request, std::optional<int> fold, List
     out.spacing = judge::read_spacing(request.spacing_file);
     from.spacing_file = request.spacing_file.string();
     from.spacing_sha256 = sha256_file(request.spacing_file);
+  } else if (!request.spacing) {
+    take_spacing_of_headers(out, listener);
   }
   return out;
 }

@@ -18,7 +18,7 @@ struct Judged {
   std::vector<data::Case> cases;
   std::vector<data::Case> train;  // for the constant guess; empty without a split
   judge::Provenance provenance;
-  judge::SpacingByCase spacing;  // empty without --spacing-file
+  judge::SpacingByCase spacing;  // of --spacing-file or of the volumes' headers, else empty
   judge::Strata strata;          // empty without --strata
 };
 

@@ -93,7 +93,8 @@ class Quantizer {
     throw_if_stopped(listener_);
     data::Case item;
     for (const fs::path& input : job.inputs) item.images.push_back({input});
-    return predict::predict_named(engine, data::read_image(item), job.input().string());
+    return predict::predict_named(
+        engine, data::read_image(item, predict::wanted_windows({&engine})), job.input().string());
   }
 
   std::vector<data::LabelMap> masks_by(Engine& engine, const std::string& what) {

@@ -1,5 +1,6 @@
 #include "cli/data.h"
 
+#include "core/model_description.h"
 #include "core/text.h"
 
 namespace medurwkv::cli {
@@ -7,6 +8,17 @@ namespace medurwkv::cli {
 void add_set_options(CLI::App& command, app::SetRequest& set) {
   command.add_option("folder", set.folder, "folder of images and masks")->required();
   add_mask_options(command, set);
+  add_plane_option(command, set);
+}
+
+void add_plane_option(CLI::App& command, app::SetRequest& set) {
+  std::vector<std::string> names;
+  for (const Plane plane : all_planes) names.emplace_back(to_string(plane));
+  command
+      .add_option("--plane", set.plane,
+                  "into which slices of the patient volumes are cut: axial, coronal or sagittal; "
+                  "default: as stored, or as the split or pack says")
+      ->check(CLI::IsMember(names));
 }
 
 void add_mask_options(CLI::App& command, app::SetRequest& set) {

@@ -13,6 +13,8 @@ namespace medurwkv::cli {
 void add_set_options(CLI::App& command, app::SetRequest& set);
 /// --mask-encoding, --class-names and --classes alone.
 void add_mask_options(CLI::App& command, app::SetRequest& set);
+/// --plane; add_set_options has it.
+void add_plane_option(CLI::App& command, app::SetRequest& set);
 
 void add_data_check(CLI::App& data);
 void add_data_split(CLI::App& data);

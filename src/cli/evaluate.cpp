@@ -20,7 +20,7 @@ namespace {
 struct EvaluateOptions {
   CommonOptions common;
   app::EvaluateRequest request;
-  std::vector<double> spacing{1, 1};
+  std::vector<double> spacing;
   std::string table;
 };
 
@@ -44,8 +44,10 @@ int run_evaluate(EvaluateOptions& options) {
   app::EvaluateRequest& request = options.request;
   request.out = options.common.out;
   request.seed = options.common.seed;
-  request.spacing = {options.spacing[0], options.spacing[1],
-                     options.spacing.size() > 2 ? options.spacing[2] : 1};
+  if (!options.spacing.empty()) {
+    request.spacing = {options.spacing[0], options.spacing[1],
+                       options.spacing.size() > 2 ? options.spacing[2] : 1};
+  }
   request.how.device = options.common.device;
   request.how.threads = options.common.threads;
   TerminalListener listener(options.common);
@@ -72,6 +74,7 @@ void add_evaluate(CLI::App& root) {
   command->add_option("--data", options->request.set.folder, "folder of images and masks")
       ->required();
   add_mask_options(*command, options->request.set);
+  add_plane_option(*command, options->request.set);
   command->add_option("--split", options->request.split, "split file of `medurwkv data split`");
   command
       ->add_option("--part", options->request.part,
@@ -84,11 +87,11 @@ void add_evaluate(CLI::App& root) {
   command
       ->add_option(
           "--spacing", options->spacing,
-          "width,height of a pixel, e.g. in mm; for volumes width,height,distance of slices")
+          "width,height of a pixel, e.g. in mm; for volumes width,height,distance of slices; "
+          "without it what the headers of volumes say, else 1,1")
       ->delimiter(',')
       ->expected(2, 3)
-      ->check(number(1e-6, 1e6))
-      ->default_str("1,1");
+      ->check(number(1e-6, 1e6));
   command->add_option(
       "--spacing-file", options->request.spacing_file,
       "CSV with the columns id, spacing_x, spacing_y (and spacing_z): pixels of each case");

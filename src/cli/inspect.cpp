@@ -56,7 +56,10 @@ void print_table(const plan::Cost& cost) {
 }
 
 std::string layout(const InputContract& input) {
-  return concat(input.channels, " x ", input.height, " x ", input.width);
+  std::string out = concat(input.channels, " x ", input.height, " x ", input.width);
+  if (input.window) out += concat(", window ", input.window->low, " to ", input.window->high);
+  if (input.own_window) out += concat(", window by the ", to_string(*input.own_window));
+  return out;
 }
 
 /// Prints one entry a line; a text of several lines, such as the configuration, as it was written.

@@ -20,6 +20,31 @@ const char* to_string(Fit fit) {
   throw_internal("unknown fit");
 }
 
+const char* to_string(Plane plane) {
+  switch (plane) {
+    case Plane::stored: return "stored";
+    case Plane::axial: return "axial";
+    case Plane::coronal: return "coronal";
+    case Plane::sagittal: return "sagittal";
+  }
+  throw_internal("unknown plane");
+}
+
+Plane plane_from(const std::string& name) {
+  std::vector<std::string> known;
+  for (const Plane plane : all_planes) {
+    if (name == to_string(plane)) return plane;
+    known.emplace_back(to_string(plane));
+  }
+  throw_usage(concat("plane '", shown(name), "' is not known", suggestion(name, known)));
+}
+
+std::string to_string(const OwnWindow& own) {
+  const bool percentile = own.by == OwnWindow::By::percentile;
+  return concat(percentile ? "percentiles " : "mean and standard deviations from ", own.low, " to ",
+                own.high, own.of_volume ? " of the volume" : " of the image");
+}
+
 const char* to_string(HeadKind kind) {
   switch (kind) {
     case HeadKind::softmax: return "softmax";

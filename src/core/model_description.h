@@ -30,6 +30,23 @@ const char* to_string(Fit fit);
 /// Throws a usage Error that suggests the nearest name.
 Fit fit_from(const std::string& name);
 
+/// Along which axis of the patient a volume is cut into slices.
+enum class Plane {
+  stored,    ///< along the last axis of the file (default)
+  axial,     ///< across head and feet
+  coronal,   ///< across front and back
+  sagittal,  ///< across left and right
+};
+
+/// Every plane, in the order above.
+inline constexpr std::array all_planes{Plane::stored, Plane::axial, Plane::coronal,
+                                       Plane::sagittal};
+
+/// "stored", "axial", "coronal", "sagittal".
+const char* to_string(Plane plane);
+/// Throws a usage Error that suggests the nearest name.
+Plane plane_from(const std::string& name);
+
 /// Stored values that become 0 and 1; what lies outside is cut off.
 struct Window {
   double low = 0;
@@ -38,8 +55,29 @@ struct Window {
   bool operator==(const Window&) const = default;
 };
 
+/// How the window of an image follows from its own values, so that a model takes images of any
+/// modality and scanner. Each channel has its own, but colours share one.
+struct OwnWindow {
+  enum class By {
+    percentile,  ///< `low` and `high` are percentiles, 0 to 100
+    deviation,   ///< mean + `low` and mean + `high` standard deviations
+  };
+  By by = By::percentile;
+  double low = 0.5;
+  double high = 99.5;
+  /// Over all slices of the volume that the image is a slice of, else over the image alone. An
+  /// image that is no slice counts as its own volume.
+  bool of_volume = true;
+
+  bool operator==(const OwnWindow&) const = default;
+};
+
+/// "percentiles 0.5 to 99.5 of the volume", "mean and standard deviations from -3 to 3 of the
+/// image".
+std::string to_string(const OwnWindow& own);
+
 /// The input contract: train, evaluate and predict all obey it, so that a model sees the same
-/// pixels in each. Values are first scaled to 0..1 (by the window where there is one, else 8-bit /
+/// pixels in each. Values are first scaled to 0..1 (by a window where there is one, else 8-bit /
 /// 255, 16-bit / 65535, float as stored), then (value - mean) / deviation per channel.
 struct InputContract {
   Fit fit = Fit::stretch;
@@ -50,12 +88,19 @@ struct InputContract {
   std::int64_t channels = 3;
   std::vector<double> mean{0.485, 0.456, 0.406};
   std::vector<double> deviation{0.229, 0.224, 0.225};
-  std::optional<Window> window = {};  ///< in the units of the file (16-bit: 0 to 65535)
+  std::optional<Window> window = {};         ///< in the units of the file (16-bit: 0 to 65535)
+  std::optional<OwnWindow> own_window = {};  ///< in place of `window`
+  Plane plane = Plane::stored;               ///< of volumes; the network sees one slice
   /// How many files a case of the training set had, each with its share of the channels.
   std::int64_t files = 1;
 
   bool operator==(const InputContract&) const = default;
 };
+
+/// Whether stored values become 0..1 by a window.
+inline bool has_window(const InputContract& contract) {
+  return contract.window || contract.own_window;
+}
 
 /// One class of the segmentation; the first is the background.
 struct ClassInfo {

@@ -53,6 +53,7 @@ struct LoadedEvaluation {
   std::string subject;                              ///< what was judged
   std::string data_root, data_sha256, split_file, split_sha256, part, unit;
   std::string truth_encoding;            ///< of the truth's masks; empty: not recorded
+  Plane plane = Plane::stored;           ///< into whose slices the set's volumes were cut
   std::vector<ClassInfo> truth_classes;  ///< background first; empty: not recorded
   std::string spacing, tolerance;        ///< as texts that are equal where these are
   std::vector<std::string> class_names;  ///< without the background

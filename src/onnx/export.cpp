@@ -81,6 +81,12 @@ class Export {
     graph_.input(written_.input, bytes ? Type::uint8 : Type::float32,
                  {"batch", channels, "height", "width"});
     if (!options_.pixels) return written_.input;
+    if (model_.input.own_window) {
+      throw_usage(concat("--pixels: the model's window follows from each image's values (",
+                         to_string(*model_.input.own_window),
+                         "), which the file cannot compute; leave --pixels out and give it "
+                         "images that are scaled and normalised"));
+    }
     Name part;
     if (model_.input.window) {
       const auto [low, high] = *model_.input.window;

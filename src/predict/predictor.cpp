@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <memory>
 #include <optional>
 #include <string>
 
@@ -10,6 +11,8 @@
 #include "core/model_description.h"
 #include "core/text.h"
 #include "core/threads.h"
+#include "data/codecs/own_windows.h"
+#include "data/image/levels.h"
 #include "predict/average.h"
 #include "predict/regions.h"
 #include "predict/temperature.h"
@@ -60,6 +63,12 @@ void mirror_planes(std::vector<float>& planes, data::ImageSize size, bool across
   }
 }
 
+/// Those that the image was read with, or of its own values where it is an array.
+std::vector<data::FoundWindows> windows_in(const Ensemble& ensemble, const data::Image& image) {
+  return data::find_windows(image, wanted_windows(ensemble.engines),
+                            ensemble.engines.front()->description().input.files == 1);
+}
+
 }  // namespace
 
 void softmax_over_classes(std::vector<float>& logits, std::size_t class_count) {
@@ -94,6 +103,24 @@ data::LabelMap likeliest_class(const std::vector<float>& probabilities, std::siz
     }
   }
   return out;
+}
+
+std::vector<OwnWindow> wanted_windows(const std::vector<Engine*>& engines) {
+  std::vector<OwnWindow> out;
+  for (const Engine* engine : engines) data::add_wanted(engine->description().input, out);
+  return out;
+}
+
+Plane plane_of(const std::vector<Engine*>& engines) {
+  const ModelDescription& first = engines.front()->description();
+  for (const Engine* engine : engines) {
+    const ModelDescription& other = engine->description();
+    if (other.input.plane == first.input.plane) continue;
+    throw_usage(concat(other.file, ": sees ", to_string(other.input.plane), " slices of volumes, ",
+                       first.file, " ", to_string(first.input.plane),
+                       " ones; only models of the same slices are averaged"));
+  }
+  return first.input.plane;
 }
 
 void check_same_classes(const Ensemble& ensemble) {
@@ -198,10 +225,13 @@ std::int64_t prediction_bytes(const Ensemble& ensemble, const data::Image& image
 
 std::vector<float> mean_probabilities(const Ensemble& ensemble, const data::Image& image) {
   Average average;
+  // Of the image as it is: of a large one not every pixel is looked at.
+  const std::vector<data::FoundWindows> windows = windows_in(ensemble, image);
   for (Engine* engine : ensemble.engines) {
     for (const auto& [across, down] : mirrorings(ensemble.flips)) {
       const bool turned = across || down;
-      const data::Image view = turned ? mirrored(image, across, down) : data::Image{};
+      data::Image view = turned ? mirrored(image, across, down) : data::Image{};
+      view.windows = windows;
       const data::Image* seen = turned ? &view : &image;
       std::vector<float> one = probabilities_of(std::move(run_network(*engine, {&seen, 1}).front()),
                                                 engine->description());
@@ -220,7 +250,9 @@ std::vector<float> tiled_probabilities(const Ensemble& ensemble, data::ImageSize
   const std::int64_t pixels = image.width * image.height;
   const auto classes = std::ssize(ensemble.engines.front()->description().classes);
   std::vector<float> out(static_cast<std::size_t>(classes * pixels));
-  predict_rows(ensemble, tile, *data::rows_of(image), [&](const PredictedRows& rows) {
+  const std::unique_ptr<data::ImageRows> image_rows = data::rows_of(image);
+  image_rows->set_windows(windows_in(ensemble, image));
+  predict_rows(ensemble, tile, *image_rows, [&](const PredictedRows& rows) {
     const std::int64_t count = rows.size.width * rows.size.height;
     for (std::ptrdiff_t c = 0; c < classes; ++c) {
       std::copy_n(rows.probabilities.begin() + c * count, count,

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "core/engine.h"
+#include "core/model_description.h"
 #include "data/image/geometry.h"
 #include "predict/postprocess.h"
 
@@ -35,6 +36,13 @@ struct Ensemble {
 
 /// Bytes that predict_image takes for the image and its result, beside the network's own.
 std::int64_t prediction_bytes(const Ensemble& ensemble, const data::Image& image);
+
+/// The windows that follow from an image's values and that some of the models want of it: what is
+/// to be predicted is read with these (data/codecs/own_windows.h).
+std::vector<OwnWindow> wanted_windows(const std::vector<Engine*>& engines);
+
+/// Throws a usage Error naming both files when two models see volumes in different planes.
+Plane plane_of(const std::vector<Engine*>& engines);
 
 /// Throws a usage Error naming both files when two models have different classes.
 void check_same_classes(const Ensemble& ensemble);

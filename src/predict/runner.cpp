@@ -25,6 +25,7 @@
 #include "data/layout/dataset.h"
 #include "data/volumes/series.h"
 #include "predict/image_outputs.h"
+#include "predict/label_tables.h"
 #include "predict/tile_run.h"
 #include "predict/volume_run.h"
 
@@ -56,6 +57,18 @@ void refuse_to_overwrite(const std::vector<Job>& jobs, const fs::path& out,
   }
 }
 
+/// The tables of classes that lie beside masks of volumes; none where no mask is one, and of DICOM,
+/// which names its segments itself.
+std::map<std::string, std::string> label_tables(const std::vector<Job>& jobs,
+                                                const std::vector<ClassInfo>& classes) {
+  const bool wanted = std::any_of(jobs.begin(), jobs.end(), [](const Job& job) {
+    return job.volume && job.as.format != data::VolumeFormat::dicom;
+  });
+  if (!wanted) return {};
+  return {{itksnap_labels_name, itksnap_labels(classes)},
+          {slicer_labels_name, slicer_labels(classes)}};
+}
+
 /// Removes what killed runs have left half written.
 void remove_all_leftovers(const std::vector<Job>& jobs, const fs::path& out,
                           const std::string& manifest) {
@@ -80,7 +93,7 @@ struct Decoded {
 constexpr const char* out_of_memory =
     "out of memory; use a model that sees tiles (--set input.fit=tile), or fewer --jobs";
 
-Decoded decode(const Job& job, bool by_rows) {
+Decoded decode(const Job& job, bool by_rows, const std::vector<OwnWindow>& wanted) {
   Decoded out{
       .image = {}, .rows = {}, .sha256 = {}, .error = job.problem, .short_of_memory = false};
   if (!out.error.empty() || job.volume) return out;
@@ -90,9 +103,9 @@ Decoded decode(const Job& job, bool by_rows) {
     if (by_rows) {
       // A file that changes afterwards is another one to --continue.
       for (const fs::path& input : job.inputs) out.sha256.push_back(sha256_file(input));
-      out.rows = data::open_rows(item);
+      out.rows = data::open_rows(item, wanted);
     } else {
-      out.image = data::read_image(item, out.sha256);
+      out.image = data::read_image(item, out.sha256, wanted);
     }
   } catch (const MemoryError& caught) {
     out.error = caught.what();
@@ -127,10 +140,12 @@ class Run {
         jobs_(jobs),
         options_(options),
         listener_(listener),
+        wanted_(wanted_windows(ensemble.engines)),
         tile_(options_for_whole_images(options.outputs).empty() ? tile_of(ensemble) : std::nullopt),
         manifest_(describe(ensemble, options), jobs) {
     check_same_classes(ensemble);
     check_tiles(ensemble);
+    plane_of(ensemble.engines);
     make_folder(options.out);
     if (options.part) {
       lock_.emplace(options.out, FolderLock::Part{to_string(options.part->shard)});
@@ -138,10 +153,17 @@ class Run {
       lock_.emplace(options.out);
     }
     if (options.go_on) earlier_.emplace(options.out, manifest_);
+    const auto tables = label_tables(jobs, classes_);
     if (!options.force) {
       refuse_to_overwrite(jobs, options.out, manifest_.name(), earlier_ ? &*earlier_ : nullptr);
+      for (const auto& [name, text] : tables) {
+        const fs::path file = options.out / name;
+        if (!is_there(file) || read_file(file) == text) continue;
+        throw_failure(concat(file.string(), " exists; choose another --out, or --force"));
+      }
     }
     remove_all_leftovers(jobs, options.out, manifest_.name());
+    for (const auto& [name, text] : tables) write_file(options.out / name, text);
     save(false);
   }
 
@@ -194,8 +216,8 @@ class Run {
       std::optional<json> kept = earlier_ ? earlier_->entry_of(job) : std::nullopt;
       ahead_.push_back({.kept = std::move(kept), .decoded = {}});
       if (!ahead_.back().kept) {
-        ahead_.back().decoded = std::async(
-            policy(), [&job, by_rows = tile_.has_value()] { return decode(job, by_rows); });
+        ahead_.back().decoded =
+            std::async(policy(), [this, &job] { return decode(job, tile_.has_value(), wanted_); });
       }
     }
   }
@@ -233,7 +255,7 @@ class Run {
     Decoded decoded = next.decoded.get();
     if (decoded.short_of_memory) {
       make_room(at);
-      decoded = decode(job, tile_.has_value());
+      decoded = decode(job, tile_.has_value(), wanted_);
     }
     Prediction prediction;
     json entry;
@@ -362,7 +384,7 @@ class Run {
   /// Reads, predicts and writes one image.
   [[nodiscard]] Outcome whole(const Ensemble& ensemble, const Job& job) const {
     if (job.volume) return whole_volume(ensemble, job, {});
-    Decoded decoded = decode(job, false);
+    Decoded decoded = decode(job, false, wanted_);
     Prediction prediction;
     if (decoded.error.empty()) {
       decoded.error = refusal([&] { prediction = predict_image(ensemble, decoded.image); });
@@ -464,6 +486,7 @@ class Run {
   const std::vector<Job>& jobs_;
   const RunOptions& options_;
   Listener& listener_;
+  std::vector<OwnWindow> wanted_;        ///< of all models
   std::optional<data::ImageSize> tile_;  ///< of a run that goes by rows, else none
   Manifest manifest_;
   std::optional<FolderLock> lock_;

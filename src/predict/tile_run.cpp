@@ -63,7 +63,9 @@ class TileRun {
                     .height = down_.tile,
                     .channels = form.channels,
                     .type = form.type,
-                    .bytes = {}};
+                    .bytes = {},
+                    .extent = data::Extent::rows,
+                    .windows = image_.windows()};
     const std::int64_t pixel = form.row_bytes() / form.width;
     out.bytes.reserve(static_cast<std::size_t>(out.width * out.height * pixel));
     for (std::int64_t y = 0; y < out.height; ++y) {

@@ -40,10 +40,11 @@ inline constexpr std::int64_t rows_at_once = 64;
 std::int64_t tiles_memory(const Ensemble& ensemble, data::ImageSize tile,
                           const data::ImageRows& image);
 
-/// Predicts `image`, of which no row has been read, by tiles of `tile` (predict/tiles.h), and gives
-/// every row once, from the top. A tile gives the mean over all models and mirror images of the
-/// tile, as predict_image of it does; where tiles overlap, their weighted mean. Throws as
-/// predict_image, what `take` throws, and Stopped between two tiles when the listener asks to stop.
+/// Predicts `image`, of which no row has been read and which has the windows that the models want,
+/// by tiles of `tile` (predict/tiles.h), and gives every row once, from the top. A tile gives the
+/// mean over all models and mirror images of the tile, as predict_image of it does; where tiles
+/// overlap, their weighted mean. Throws as predict_image, what `take` throws, and Stopped between
+/// two tiles when the listener asks to stop.
 void predict_rows(const Ensemble& ensemble, data::ImageSize tile, data::ImageRows& image,
                   const std::function<void(PredictedRows)>& take,
                   const Listener& listener = silence());

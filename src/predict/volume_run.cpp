@@ -12,6 +12,7 @@
 #include "core/output.h"
 #include "core/text.h"
 #include "data/layout/dataset.h"
+#include "data/volumes/planes.h"
 #include "data/volumes/segmentation.h"
 #include "data/volumes/series.h"
 #include "data/volumes/writer.h"
@@ -26,6 +27,7 @@ PredictedVolume predict_volume(const Ensemble& ensemble, const Destination& to,
   PredictedVolume out{.like = data::read_volume(to.job.input()),
                       .labels = {},
                       .class_voxels = std::vector<std::int64_t>(to.classes.size())};
+  const data::Volume seen = data::seen_in(out.like, plane_of(ensemble.engines));
   data::Case item;
   for (const fs::path& input : to.job.inputs) {
     const data::Volume own = data::read_volume(input);
@@ -33,19 +35,23 @@ PredictedVolume predict_volume(const Ensemble& ensemble, const Destination& to,
       throw_failure(concat(input.string(), ": has another size than ", to.job.input().string(),
                            "; files of a case must have one size"));
     }
-    item.images.push_back({.file = input, .volume = std::make_shared<const data::Volume>(own)});
+    item.images.push_back(
+        {.file = input,
+         .volume = std::make_shared<const data::Volume>(data::turned(own, seen.turn))});
   }
   const bool probable = to.options.probabilities == Probabilities::volume;
   const std::int64_t floats =
       (probable ? std::ssize(to.classes) - 1 : 0) + (to.options.unsure ? 1 : 0);
-  const MemoryClaim claim(
-      to.job.input().string(),
-      out.like.voxels() * (1 + static_cast<std::int64_t>(sizeof(float)) * floats));
+  const bool turned = seen.turn != data::Turn{};
+  const MemoryClaim claim(to.job.input().string(),
+                          (turned ? 2 : 1) * out.like.voxels() *
+                              (1 + static_cast<std::int64_t>(sizeof(float)) * floats));
+  const std::vector<OwnWindow> wanted = wanted_windows(ensemble.engines);
   out.labels.reserve(static_cast<std::size_t>(out.like.voxels()));
   if (probable) out.probabilities.resize(to.classes.size() - 1);
-  for (std::int64_t slice = 0; slice < out.like.slices; ++slice) {
+  for (std::int64_t slice = 0; slice < seen.slices; ++slice) {
     for (data::ImageSource& image : item.images) image.slice = slice;
-    Prediction prediction = predict_image(ensemble, data::read_image(item));
+    Prediction prediction = predict_image(ensemble, data::read_image(item, wanted));
     decide(prediction, to.classes.size(), to.temperature, to.options.post);
     const std::vector<std::uint8_t>& labels = prediction.labels.labels;
     out.labels.insert(out.labels.end(), labels.begin(), labels.end());
@@ -61,8 +67,14 @@ PredictedVolume predict_volume(const Ensemble& ensemble, const Destination& to,
       out.probabilities[c].insert(out.probabilities[c].end(), from,
                                   from + static_cast<std::ptrdiff_t>(labels.size()));
     }
-    if (slice_done) slice_done(slice + 1, out.like.slices);
+    if (slice_done) slice_done(slice + 1, seen.slices);
   }
+  if (!turned) return out;
+  out.labels = data::in_stored_order<std::uint8_t>(seen, out.labels);
+  for (std::vector<float>& one : out.probabilities) {
+    one = data::in_stored_order<float>(seen, one);
+  }
+  if (to.options.unsure) out.unsureness = data::in_stored_order<float>(seen, out.unsureness);
   return out;
 }
 

@@ -15,7 +15,7 @@
 namespace medurwkv::predict {
 
 struct PredictedVolume {
-  data::Volume like;                 ///< the first input
+  data::Volume like;                 ///< the first input, as stored
   std::vector<std::uint8_t> labels;  ///< slices x rows x columns
   std::vector<std::int64_t> class_voxels;
   double unsure = 0;  ///< sum over the voxels
@@ -28,7 +28,8 @@ struct PredictedVolume {
 /// Called after each slice with how many are done, of how many; may be empty.
 using SliceDone = std::function<void(std::int64_t done, std::int64_t slices)>;
 
-/// Each slice as an image by itself, corrections included. Throws Error as predict_image, and where
+/// Each slice of the models' plane as an image by itself, corrections included. The result lies as
+/// the file does. Throws Error as predict_image, and where
 /// the job's volumes do not agree in size.
 PredictedVolume predict_volume(const Ensemble& ensemble, const Destination& to,
                                const SliceDone& slice_done);

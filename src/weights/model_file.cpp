@@ -26,6 +26,10 @@ constexpr const char* int8_key = "int8";
 /// What a file may need beside what every reader of its format knows. A program without tiles would
 /// else complain of a word that it does not know.
 constexpr const char* tiles_need = "input.fit=tile";
+/// A program without windows that follow from values would take 8 bits / 255 in their place.
+constexpr const char* own_window_need = "input.own_window";
+/// A program without planes would cut volumes into other slices.
+constexpr const char* plane_need = "input.plane";
 /// A key of the metadata and a need at once: a program that passed over it would write other masks
 /// with --threshold, and say nothing.
 constexpr const char* calibration_key = "calibration";
@@ -118,6 +122,32 @@ Window window_from_json(const json& from) {
   const Window out{number(from[0], "input.window", -1e9, 1e9),
                    number(from[1], "input.window", -1e9, 1e9)};
   if (!(out.low < out.high)) throw_failure("input.window does not rise");
+  return out;
+}
+
+json own_window_to_json(const OwnWindow& own) {
+  return {{"by", own.by == OwnWindow::By::percentile ? "percentile" : "deviation"},
+          {"low", own.low},
+          {"high", own.high},
+          {"over", own.of_volume ? "volume" : "image"}};
+}
+
+OwnWindow own_window_from_json(const json& from) {
+  const auto one_of = [&](const char* key, const char* first, const char* second) {
+    const auto word = from.at(key).get<std::string>();
+    if (word != first && word != second) {
+      throw_failure(concat("input.own_window.", key, " is ", shown(word), ", expected ", first,
+                           " or ", second));
+    }
+    return word == first;
+  };
+  OwnWindow out;
+  const bool percentile = one_of("by", "percentile", "deviation");
+  out.by = percentile ? OwnWindow::By::percentile : OwnWindow::By::deviation;
+  out.low = number(from.at("low"), "input.own_window.low", percentile ? 0 : -1e6, 1e6);
+  out.high = number(from.at("high"), "input.own_window.high", -1e6, percentile ? 100 : 1e6);
+  out.of_volume = one_of("over", "volume", "image");
+  if (!(out.low < out.high)) throw_failure("input.own_window does not rise");
   return out;
 }
 
@@ -278,7 +308,8 @@ void refuse_unknown_needs(const std::string& file, const Metadata& metadata) {
   const auto needs = parsed(file, "needs", found->second,
                             [](const json& all) { return all.get<std::vector<std::string>>(); });
   const auto unknown = std::find_if(needs.begin(), needs.end(), [](const std::string& need) {
-    return need != tiles_need && need != calibration_key;
+    return need != tiles_need && need != own_window_need && need != plane_need &&
+           need != calibration_key;
   });
   if (unknown == needs.end()) return;
   throw_failure(concat(file, ": needs ", shown(*unknown), ", which medurwkv ", medurwkv::version,
@@ -363,6 +394,8 @@ json to_json(const InputContract& input) {
            {"mean", input.mean},
            {"deviation", input.deviation},
            {"window", input.window ? json{input.window->low, input.window->high} : json()}};
+  if (input.own_window) out["own_window"] = own_window_to_json(*input.own_window);
+  if (input.plane != Plane::stored) out["plane"] = to_string(input.plane);
   if (input.files > 1) out["files"] = input.files;
   return out;
 }
@@ -373,6 +406,11 @@ InputContract input_from_json(const json& from) {
   if (from.contains("window") && !from["window"].is_null()) {
     out.window = window_from_json(from["window"]);
   }
+  if (from.contains("own_window")) {
+    out.own_window = own_window_from_json(from["own_window"]);
+    if (out.window) throw_failure("input has a window and an own_window");
+  }
+  if (from.contains("plane")) out.plane = plane_from(from["plane"].get<std::string>());
   out.width = whole(from.at("width"), "input.width", 1, most_pixels);
   out.height = whole(from.at("height"), "input.height", 1, most_pixels / out.width);
   out.channels = whole(from.at("channels"), "input.channels", 1, 1 << 10);
@@ -404,6 +442,8 @@ Metadata to_metadata(const ModelInfo& info) {
                {"provenance", info.provenance.dump()}};
   json needs = json::array();
   if (info.input.fit == Fit::tile) needs.push_back(tiles_need);
+  if (info.input.own_window) needs.push_back(own_window_need);
+  if (info.input.plane != Plane::stored) needs.push_back(plane_need);
   if (info.temperature) {
     needs.push_back(calibration_key);
     out[calibration_key] = json{{"temperature", *info.temperature}}.dump();

@@ -272,27 +272,29 @@ TEST_F(DataCommands, CtrlCLeavesNothing) {
 
 // Sets that are not read say what they are and what to do, whichever command gets them.
 TEST_F(DataCommands, OtherFormatsAreNamed) {
-  const std::vector<std::pair<std::string, std::string>> files{
-      {"annotations/instances_train2017.json", "COCO"},
-      {"Annotations/TCGA-18-5592-01Z-00-DX1.xml", "MoNuSeg"},
-      {"series/IM0001.dcm", "DICOM"}};
-  for (const auto& [file, kind] : files) {
+  struct Other {
+    std::string file, bytes, kind, named;
+  };
+  const std::vector<Other> all{
+      {"annotations/instances_train2017.json",
+       R"({"images": [{"id": 1, "file_name": "1.jpg"}], "annotations": []})", "broken-layout",
+       "is COCO JSON of 1 image (1.jpg)"},
+      {"Annotations/TCGA-18-5592-01Z-00-DX1.xml",
+       "<?xml version=\"1.0\"?><Annotations MicronsPerPixel=\"0.25\">"
+       "<Annotation><Regions/></Annotation></Annotations>",
+       "mask-without-image", "1 masks without a partner"},
+      {"images/slide.svs", "II", "unread-format", "slide scanner"}};
+  for (const auto& [file, bytes, kind, named] : all) {
     const fs::path folder = path("of_" + kind);
     fs::create_directories((folder / file).parent_path());
-    write_file(folder / file,
-               kind == "COCO"
-                   ? R"({"images": [{"id": 1, "file_name": "1.jpg"}], "annotations": []})"
-               : kind == "MoNuSeg" ? "<?xml version=\"1.0\"?><Annotations MicronsPerPixel=\"0.25\">"
-                                     "<Annotation><Regions/></Annotation></Annotations>"
-                                   : "\x1f\x8b");
+    write_file(folder / file, bytes);
     const Outcome checked = run_program({"data", "check", folder.string()});
     EXPECT_EQ(checked.code, 1);
-    EXPECT_TRUE(contains(checked.out, kind) && contains(checked.out, "unread-format"))
-        << checked.out;
+    EXPECT_TRUE(contains(checked.out, kind) && contains(checked.out, named)) << checked.out;
     const Outcome refused =
         run_program({"data", "split", folder.string(), "--out", name("of_none.json")});
     EXPECT_EQ(refused.code, 1);
-    EXPECT_TRUE(contains(refused.err, kind)) << refused.err;
+    EXPECT_TRUE(contains(refused.err, named)) << refused.err;
   }
 }
 

@@ -12,6 +12,7 @@
 #include "core/text.h"
 #include "support/doc_page.h"
 #include "support/paths.h"
+#include "support/scans.h"
 
 namespace medurwkv {
 namespace {
@@ -39,6 +40,8 @@ TEST_P(DocPage, ShowsCommandsThatWork) {
   const test::TemporaryFolder folder;
   fs::copy(test::source_folder() / "data/demo", folder.path() / "demo",
            fs::copy_options::recursive);
+  if (GetParam() == "dicom.md") test::Scans().write(folder.path() / "scans");
+  if (GetParam() == "volumes.md") test::Scans().write_as_nifti(folder.path() / "volumes");
   for (const char* file : {"teacher.ts", "teacher.json"}) {
     fs::copy(test::source_folder() / "tests/cli/data" / file, folder.path() / file);
   }
@@ -64,7 +67,8 @@ INSTANTIATE_TEST_SUITE_P(Pages, DocPage,
                          ::testing::Values("read-data.md", "check-data.md", "split-data.md",
                                            "pack-data.md", "preview-data.md", "train.md",
                                            "pretrain.md", "judge.md", "compare.md", "predict.md",
-                                           "export.md", "cluster.md", "troubleshooting.md"),
+                                           "export.md", "dicom.md", "volumes.md", "cluster.md",
+                                           "troubleshooting.md"),
                          [](const auto& with) {
                            return with.param.substr(0, with.param.find_first_of("-."));
                          });

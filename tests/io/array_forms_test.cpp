@@ -119,7 +119,7 @@ TEST_F(ArrayForms, AWindowBringsFloatsOf255ToOne) {
   EXPECT_EQ(float_range(floats), (std::pair{0.0F, 255.0F}));
   Image bytes{.width = 16, .height = 16, .channels = 1, .bytes = {}};
   for (int i = 0; i < 256; ++i) bytes.bytes.push_back(static_cast<unsigned char>(i));
-  const std::vector<float> seen = image_planes(floats, 1, Window{0, 255}).values;
+  const std::vector<float> seen = image_planes(floats, 1, {Window{0, 255}}).values;
   const std::vector<float> meant = image_planes(bytes, 1).values;
   ASSERT_EQ(seen.size(), meant.size());
   for (std::size_t i = 0; i < seen.size(); ++i) EXPECT_NEAR(seen[i], meant[i], 1e-6F) << i;

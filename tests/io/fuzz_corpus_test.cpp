@@ -19,6 +19,7 @@
 #include "data/codecs/arrays.h"
 #include "data/codecs/read.h"
 #include "data/layout/pack.h"
+#include "data/polygons/annotations.h"
 #include "data/volumes/volume.h"
 #include "support/images.h"
 #include "support/paths.h"
@@ -32,6 +33,7 @@ int fuzz_dicom(const std::uint8_t* data, std::size_t size);
 int fuzz_h5(const std::uint8_t* data, std::size_t size);
 int fuzz_model_metadata(const std::uint8_t* data, std::size_t size);
 int fuzz_npy(const std::uint8_t* data, std::size_t size);
+int fuzz_outlines(const std::uint8_t* data, std::size_t size);
 int fuzz_pack(const std::uint8_t* data, std::size_t size);
 int fuzz_safetensors(const std::uint8_t* data, std::size_t size);
 int fuzz_torch(const std::uint8_t* data, std::size_t size);
@@ -64,6 +66,7 @@ TEST(FuzzCorpus, EveryInputEndsWell) {
 #endif
       {"model_metadata", fuzz_model_metadata},
       {"npy", fuzz_npy},
+      {"outlines", fuzz_outlines},
       {"pack", fuzz_pack},
       {"safetensors", fuzz_safetensors},
       {"torch", fuzz_torch},
@@ -119,6 +122,14 @@ TEST(FuzzCorpus, WhatPythonWroteIsRead) {
   });
   expect_read("model_metadata", [](const fs::path& path) {
     weights::model_info("m", weights::parse_header("m", read_file(path), 64).metadata);
+  });
+  expect_read("outlines", [](const fs::path& path) {
+    using enum data::AnnotationKind;
+    constexpr std::array kinds{coco, labelme, via, cvat, imagescope, geojson};
+    const std::string bytes = read_file(path);
+    const data::AnnotationFile file = data::parse_annotations(
+        path, bytes.substr(1), kinds.at(static_cast<std::size_t>(bytes.front())));
+    EXPECT_FALSE(file.images.at(0).objects.empty()) << path;
   });
   expect_read("pack", [](const fs::path& path) {
     const data::PackFile pack(path);

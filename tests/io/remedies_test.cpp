@@ -168,9 +168,8 @@ std::vector<Plant> plants_of_names() {
           },
           [](const World& world) { world.remove("images/bad.jpg"); }),
       files(
-          "unread-format", "remove",
-          [](const World& world) { world.put("images/scan.dcm", "DICM"); },
-          [](const World& world) { world.remove("images/scan.dcm"); }),
+          "unread-format", "remove", [](const World& world) { world.put("images/scan.svs", "II"); },
+          [](const World& world) { world.remove("images/scan.svs"); }),
       files(
           "list-of-absent", "correct the list",
           [](const World& world) { world.put("train.txt", "s1\ns2\ns3\nnobody\n"); },
@@ -523,10 +522,62 @@ std::vector<Plant> plants_of_parts() {
   };
 }
 
+/// A COCO file of the sound images in place of their masks, a square on each; `first` stands in
+/// place of the first one's annotation, and `last_name` in place of the last image's name.
+void outline(const World& world, const std::string& first = "",
+             const std::string& last_name = "s7.png") {
+  std::string images;
+  std::string annotations;
+  for (int i = 0; i < 8; ++i) {
+    const std::string comma = i == 0 ? "" : ", ";
+    const std::string name = i == 7 ? last_name : concat("s", i, ".png");
+    images += concat(comma, R"({"id": )", i, R"(, "file_name": ")", name, "\"}");
+    annotations += comma;
+    annotations += i == 0 && !first.empty()
+                       ? first
+                       : concat(R"({"image_id": )", i, R"(, "category_id": 1, "segmentation": [[)",
+                                i, ", 5, 30, 5, 30, 25, ", i, ", 25]]}");
+  }
+  world.put("outlines.json", concat(R"({"images": [)", images, R"(], "annotations": [)",
+                                    annotations, R"(], "categories": [{"id": 1, "name": "a"}]})"));
+}
+
+/// The first image's annotation has the fault, and then has not.
+Plant outlines(const std::string& kind, const std::string& words, const std::string& annotation) {
+  return files(
+      kind, words,
+      [=](const World& world) {
+        fs::remove_all(world.root() / "masks");
+        outline(world, concat(R"({"image_id": 0, "category_id": 1, )", annotation, "}"));
+      },
+      [](const World& world) { outline(world); });
+}
+
+std::vector<Plant> plants_of_outlines() {
+  return {
+      files(
+          "outlines-passed", "move the masks out", [](const World& world) { outline(world); },
+          [](const World& world) { fs::remove_all(world.root() / "masks"); }),
+      files(
+          "absent-image", "get the missing images",
+          [](const World& world) {
+            fs::remove_all(world.root() / "masks");
+            outline(world, "", "gone.png");
+          },
+          [](const World& world) { world.image("gone", blobs(77)); }),
+      outlines("no-area", "draw an outline", R"("keypoints": [5, 5, 2])"),
+      outlines("short-outline", "draw it again", R"("segmentation": [[5, 5, 9, 9]])"),
+      outlines("outline-beyond", "this image at this size",
+               R"("segmentation": [[5, 5, 99, 5, 99, 9]])"),
+      outlines("crossing-outline", "draw it again",
+               R"("segmentation": [[5, 5, 20, 20, 20, 5, 5, 20]])"),
+  };
+}
+
 std::vector<Plant> all_plants() {
   std::vector<Plant> out;
-  for (const auto& some :
-       {plants_of_names(), plants_of_files(), plants_of_masks(), plants_of_parts()}) {
+  for (const auto& some : {plants_of_names(), plants_of_files(), plants_of_masks(),
+                           plants_of_parts(), plants_of_outlines()}) {
     out.insert(out.end(), some.begin(), some.end());
   }
   return out;
@@ -571,12 +622,14 @@ TEST_P(Remedies, Work) {
 
 INSTANTIATE_TEST_SUITE_P(Planted, Remedies, ::testing::ValuesIn(all_plants()));
 
-/// Kinds whose remedy is to look; name-leads-out is a pack's alone (io/pack_test.cpp).
+/// Kinds whose remedy is to look; name-leads-out is a pack's alone (io/pack_test.cpp), and those of
+/// volumes have a test of their own (io/volume_findings_test.cpp).
 const std::set<std::string> to_look_at{
-    "missing-class",  "rare-class",     "empty-mask",   "full-mask",
-    "inverted-mask",  "outline-mask",   "specks",       "copied-mask",
-    "blank-image",    "small-image",    "float-range",  "mixed-depth",
-    "mixed-channels", "near-duplicate", "near-overlap", "name-leads-out"};
+    "missing-class",    "rare-class",       "empty-mask",     "full-mask",      "inverted-mask",
+    "outline-mask",     "specks",           "copied-mask",    "blank-image",    "small-image",
+    "float-range",      "mixed-depth",      "mixed-channels", "near-duplicate", "near-overlap",
+    "name-leads-out",   "misplaced-volume", "float-labels",   "mixed-series",   "one-patient",
+    "patient-identity", "burnt-in-text"};
 
 TEST(Remedies, CoverEveryKindOfTheDocumentation) {
   std::set<std::string> planted;

@@ -295,13 +295,14 @@ TEST(ImagePlanes, AWindowSaysWhatIsZeroAndOne) {
                    .channels = 1,
                    .type = SampleType::u16,
                    .bytes = {0, 0, 0xff, 0xff, 0x33, 0x33, 0x66, 0x66}};  // 0 65535 13107 26214
-  expect_near(image_planes(deep, 1, Window{13107, 39321}).values, std::vector<double>{0, 1, 0, 0.5},
-              1e-6);
+  expect_near(image_planes(deep, 1, {Window{13107, 39321}}).values,
+              std::vector<double>{0, 1, 0, 0.5}, 1e-6);
   Image floats{.width = 2, .height = 1, .channels = 1, .type = SampleType::f32, .bytes = {}};
   const std::vector<float> stored{-160, 40};
   floats.bytes.resize(8);
   std::memcpy(floats.bytes.data(), stored.data(), 8);
-  expect_near(image_planes(floats, 1, Window{-160, 240}).values, std::vector<double>{0, 0.5}, 1e-6);
+  expect_near(image_planes(floats, 1, {Window{-160, 240}}).values, std::vector<double>{0, 0.5},
+              1e-6);
 }
 
 TEST(ImagePlanes, FloatsThatAreNotFiniteAreRefused) {
@@ -423,7 +424,7 @@ TEST(Floats, FarFromOneNeedAWindow) {
     const std::string named = window_for(values.front(), values.back());
     EXPECT_TRUE(refused->names(named)) << refused->message;
     const Window window{values.front(), values.back()};
-    const Planes planes = image_planes(floats(values), 1, window);
+    const Planes planes = image_planes(floats(values), 1, {window});
     EXPECT_FLOAT_EQ(planes.values.front(), 0);
     EXPECT_FLOAT_EQ(planes.values.back(), 1);
   }

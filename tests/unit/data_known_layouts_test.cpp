@@ -508,30 +508,12 @@ TEST_F(KnownLayouts, MasksInTwoFoldersAreNotUnited) {
   EXPECT_NE(layout_.broken.front().what.find("second mask"), std::string::npos);
 }
 
-TEST_F(KnownLayouts, FormatsThatAreNotReadAreNamed) {
-  add({"a/IM0001.dcm"});
-  write("annotations/instances_train2017.json",
-        R"({"info": {}, "images": [{"file_name": "1.jpg"}], "annotations": []})");
-  write("annotations/by_object.json",
-        R"({"annotations": [{"image_id": 1, "segmentation": [[1, 2, 3, 4, 5, 6]]}, )");
-  write("annotations/empty.json", R"({"images": [], "annotations": [], "categories": []})");
-  write("Annotations/TCGA-1.xml",
-        "<?xml version=\"1.0\"?><Annotations MicronsPerPixel=\"0.2\">"
-        "<Annotation><Regions><Region Id=\"1\">");
+TEST_F(KnownLayouts, OnlyWhatLooksLikePicturesIsNamed) {
   write("other.json", "{\"a\": 1}");
   write("VOC/Annotations/a.xml", "<annotation><object/></annotation>");
   find();
-  std::map<std::string, std::string> kinds;
-  for (const FileNote& note : layout_.unread) kinds[relative(note.file)] = note.what;
-  ASSERT_EQ(kinds.size(), 5U);
-  EXPECT_NE(kinds["a/IM0001.dcm"].find("DICOM"), std::string::npos);
-  EXPECT_NE(kinds["annotations/instances_train2017.json"].find("COCO"), std::string::npos);
-  EXPECT_NE(kinds["annotations/by_object.json"].find("COCO"), std::string::npos);
-  EXPECT_NE(kinds["annotations/empty.json"].find("COCO"), std::string::npos);
-  EXPECT_NE(kinds["Annotations/TCGA-1.xml"].find("MoNuSeg"), std::string::npos);
-  for (const auto& [file, what] : kinds) {
-    EXPECT_NE(what.find(';'), std::string::npos) << "what to do: " << what;
-  }
+  EXPECT_TRUE(layout_.broken.empty());
+  EXPECT_TRUE(layout_.unread.empty());
 }
 
 // Nine organs as TransUNet packs them, the challenge's fourteen labels in other packs.

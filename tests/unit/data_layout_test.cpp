@@ -421,13 +421,19 @@ TEST_F(Layouts, ASetInAFormatThatIsNotReadSaysSo) {
   const auto unknown = test::refusal_of([&] { return open_dataset(other.path()); });
   ASSERT_TRUE(unknown);
   EXPECT_TRUE(unknown->names("1 file has the suffix .xyz")) << unknown->message;
-  fs::remove(other.path() / "images/a.xyz");
+}
+
+// Files without a suffix, or with a number as one, are DICOM by their content.
+TEST_F(Layouts, DicomNeedsNoSuffix) {
+  fs::create_directories(folder_.path() / "images");
   for (const char* name : {"images/IM1", "images/1.2.840.7"}) {
-    write_file(other.path() / name, std::string(128, '\0') + "DICM\2");
+    write_file(folder_.path() / name, std::string(128, '\0') + "DICM\2");
   }
-  const auto dicom = test::refusal_of([&] { return open_dataset(other.path()); });
-  ASSERT_TRUE(dicom);
-  EXPECT_TRUE(dicom->names("DICOM") && dicom->names("export it")) << dicom->message;
+  write_file(folder_.path() / "images/note", std::string(200, 'x'));
+  const Layout found = find_layout(folder_.path());
+  std::vector<std::string> names;
+  for (const fs::path& file : found.images_alone) names.push_back(file.filename().string());
+  EXPECT_EQ(names, (std::vector<std::string>{"1.2.840.7", "IM1"}));
 }
 
 // The set's own folder is no case of DSB2018, and neither is a folder that holds more images.

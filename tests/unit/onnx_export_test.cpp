@@ -247,6 +247,20 @@ TEST_F(OnnxExport, TakesStoredValuesAndGivesLabels) {
   EXPECT_EQ(output("labels"), likeliest({of_classes.begin(), of_classes.end()}, 4));
 }
 
+// The file has no step that sorts an image's values or sees a volume.
+TEST_F(OnnxExport, RefusesStoredValuesWhoseWindowFollowsFromThem) {
+  const NetworkCase one = network_case("nano", 40, 64);
+  Parameters parameters(one.network);
+  Model model = model_of(one.network);
+  model.input.own_window = OwnWindow{};
+  const auto refused = test::refusal_of(
+      [&] { return write(file(), model, {.pixels = true}, parameters.as_floats()); });
+  ASSERT_TRUE(refused);
+  EXPECT_TRUE(refused->names("leave --pixels out")) << refused->message;
+  EXPECT_FALSE(fs::exists(file()));
+  EXPECT_EQ(write(file(), model, {}, parameters.as_floats()).input, "image");
+}
+
 TEST(OnnxOperations, AreAllTranslatedButTheEnds) {
   for (const plan::OpType* type : plan::op::all()) {
     const bool end = type == &plan::op::pad_edge || type == &plan::op::crop;

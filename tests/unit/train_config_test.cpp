@@ -13,6 +13,7 @@
 #include "support/paths.h"
 #include "support/refusal.h"
 #include "train/run/config.h"
+#include "train/run/input.h"
 
 namespace medurwkv {
 namespace {
@@ -73,6 +74,28 @@ TEST(TrainConfig, EverySettingReadsBackAsWritten) {
     const std::string leaf = setting.key.substr(setting.key.find('.') + 1);
     EXPECT_NE(written.find("\n" + leaf + " = "), std::string::npos) << setting.key;
   }
+}
+
+TEST(TrainConfig, AWindowIsSetOnce) {
+  const auto input = [](const std::vector<std::string>& settings) {
+    return train::input_of(load_config({}, settings));
+  };
+  EXPECT_EQ(input({"input.window=soft"}).window, (Window{-160, 240}));
+  EXPECT_EQ(input({"input.window=-10,20"}).window, (Window{-10, 20}));
+  EXPECT_EQ(input({"input.window_low=-10", "input.window_high=20"}).window, (Window{-10, 20}));
+  const InputContract own = input({"input.window=percentile:1,99", "input.window_over=image"});
+  EXPECT_FALSE(own.window);
+  EXPECT_EQ(own.own_window, (OwnWindow{OwnWindow::By::percentile, 1, 99, false}));
+  EXPECT_FALSE(input({}).window || input({}).own_window);
+  EXPECT_EQ(input({"input.plane=coronal"}).plane, Plane::coronal);
+  expect_refusal({"input.window", "window_low"}, [] {
+    return load_config({}, {"input.window=soft", "input.window_high=255"});
+  });
+  expect_refusal({"input.window", "lung"}, [] { return load_config({}, {"input.window=lnug"}); });
+  expect_refusal({"input.window_over", "volume"},
+                 [] { return load_config({}, {"input.window_over=volumes"}); });
+  expect_refusal({"input.plane", "sagittal"},
+                 [] { return load_config({}, {"input.plane=saggital"}); });
 }
 
 // A checkpoint of an earlier version has fewer settings: it stands for the defaults of the others.

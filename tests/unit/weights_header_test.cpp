@@ -433,6 +433,74 @@ TEST(InputContracts, EveryFitAndWindowReadsBack) {
   }
 }
 
+/// A reader that does not know a need refuses the file, so every window of this kind is one.
+TEST(InputContracts, WindowsOfValuesReadBackAndAreNeeded) {
+  using nlohmann::json;
+  ModelInfo info;
+  info.network = net::preset("nano", 2, 3);
+  info.heads = {segmentation_head({{"background", {}}, {"lesion", {}}})};
+  EXPECT_FALSE(to_metadata(info).contains("needs"));
+  for (const OwnWindow& own : {OwnWindow{}, OwnWindow{OwnWindow::By::percentile, 1, 99, false},
+                               OwnWindow{OwnWindow::By::deviation, -3, 3, true}}) {
+    info.input.own_window = own;
+    const Metadata metadata = to_metadata(info);
+    EXPECT_EQ(json::parse(metadata.at("needs")), json({"input.own_window"}));
+    EXPECT_EQ(model_info("m", metadata).input, info.input);
+  }
+  info.input.own_window = OwnWindow{};
+  EXPECT_EQ(json::parse(to_metadata(info).at("input")).at("own_window"),
+            (json{{"by", "percentile"}, {"low", 0.5}, {"high", 99.5}, {"over", "volume"}}));
+}
+
+TEST(InputContracts, PlanesReadBackAndAreNeeded) {
+  ModelInfo info;
+  info.network = net::preset("nano", 2, 3);
+  info.heads = {segmentation_head({{"background", {}}, {"lesion", {}}})};
+  for (const Plane plane : all_planes) {
+    info.input.plane = plane;
+    const Metadata metadata = to_metadata(info);
+    EXPECT_EQ(model_info("m", metadata).input, info.input);
+    EXPECT_EQ(metadata.contains("needs"), plane != Plane::stored);
+    if (plane == Plane::stored) continue;
+    EXPECT_EQ(nlohmann::json::parse(metadata.at("needs")), nlohmann::json({"input.plane"}));
+  }
+}
+
+TEST_F(ModelMetadata, APlaneIsOneOfThose) {
+  for (const nlohmann::json& bad : {nlohmann::json("oblique"), nlohmann::json(3)}) {
+    const auto found = after("input", [&](nlohmann::json& input) { input["plane"] = bad; });
+    ASSERT_TRUE(found) << bad;
+    EXPECT_TRUE(found->names("m.model")) << found->message;
+  }
+}
+
+TEST_F(ModelMetadata, AWindowOfValuesIsSound) {
+  using nlohmann::json;
+  const json sound{{"by", "percentile"}, {"low", 1}, {"high", 99}, {"over", "image"}};
+  EXPECT_FALSE(after("input", [&](json& input) {
+    input["window"] = nullptr;
+    input["own_window"] = sound;
+  }));
+  for (const auto& [key, value] : {std::pair<const char*, json>{"by", "median"},
+                                   {"by", 3},
+                                   {"low", 99},
+                                   {"low", -1},
+                                   {"high", 101},
+                                   {"high", "x"},
+                                   {"over", "patient"}}) {
+    const auto found = after("input", [&](json& input) {
+      input["own_window"] = sound;
+      input["own_window"][key] = value;
+    });
+    ASSERT_TRUE(found) << key << " " << value;
+    EXPECT_TRUE(found->names("m.model")) << found->message;
+  }
+  EXPECT_TRUE(after("input", [&](json& input) {
+    input["window"] = {0, 1};
+    input["own_window"] = sound;
+  }));
+}
+
 TEST_F(ModelMetadata, AWindowIsAPairThatRises) {
   using nlohmann::json;
   for (const json& bad : {json::array({1, 1}), json::array({2, 1}), json::array({1}),

@@ -115,9 +115,12 @@ void check_names(const Layout& layout, std::vector<Fault>& faults) {
   add(Severity::warning, "list-of-absent", layout.notes,
       "get the missing files or correct the list");
   for (const fs::path& path : layout.images_alone) {
-    faults.push_back({Severity::error, "image-without-mask", path.string(),
-                      "no mask has this image's name",
-                      "add its mask (an all-black one when there is nothing) or remove it"});
+    faults.push_back(
+        {Severity::error, "image-without-mask", path.string(),
+         layout.outlines ? "no file of outlines lists this image" : "no mask has this image's name",
+         layout.outlines
+             ? "add it to the file (without an outline when there is nothing) or remove it"
+             : "add its mask (an all-black one when there is nothing) or remove it"});
   }
   for (const fs::path& path : layout.masks_alone) {
     faults.push_back({Severity::error, "mask-without-image", path.string(),
@@ -245,7 +248,10 @@ void check_floats(const Examination& set, std::vector<Fault>& faults) {
       {Severity::warning, "float-range", first,
        concat(some == 1 ? std::string("is the one image") : concat("is one of ", some, " images"),
               " whose floats are far from 0..1; all images hold ", least, " to ", most),
-       concat("train with ", window_for(least, most),
+       concat("train with --set input.window=percentile, which finds the window of each image or "
+              "volume, with a window by name where they are CT in Hounsfield units (--set "
+              "input.window=soft, lung, bone ...), with ",
+              window_for(least, most),
               ", or save 8 bits per sample; training refuses them as they are")});
 }
 

@@ -296,7 +296,8 @@ std::vector<std::string> notes_on(const Layout& layout) {
 }
 
 Examination examine_masks(const fs::path& root, const DatasetOptions& options, Listener& listener) {
-  Examination out{.layout = find_layout(root), .meaning = {}, .dataset = {}, .facts = {}};
+  Examination out{
+      .layout = find_layout(root, options.plane), .meaning = {}, .dataset = {}, .facts = {}};
   const std::vector<Case>& cases = out.layout.cases;
   out.facts.resize(cases.size());
   // What a pack holds was decided when it was made.
@@ -313,7 +314,8 @@ Examination examine_masks(const fs::path& root, const DatasetOptions& options, L
                  .encoding = out.meaning.encoding.value_or(MaskEncoding::binary),
                  .classes = out.meaning.classes,
                  .ignored = out.layout.ignored,
-                 .notes = notes_on(out.layout)};
+                 .notes = notes_on(out.layout),
+                 .plane = out.layout.plane};
   return out;
 }
 

@@ -12,6 +12,8 @@
 #include "core/memory.h"
 #include "core/text.h"
 #include "data/codecs/codecs.h"
+#include "data/volumes/kept_voxels.h"
+#include "data/volumes/planes.h"
 #include "data/volumes/series.h"
 
 namespace medurwkv::data {
@@ -334,9 +336,7 @@ Image segments_at(const Volume& volume, std::int64_t slice) {
   return out;
 }
 
-}  // namespace
-
-Image dicom_slice(const Volume& volume, std::int64_t slice) {
+Image stored_slice(const Volume& volume, std::int64_t slice) {
   if (!volume.dicom->frames_at.empty()) return segments_at(volume, slice);
   const DicomSlice& place = volume.dicom->slices.at(static_cast<std::size_t>(slice));
   const DicomFile& file = *place.file;
@@ -372,6 +372,55 @@ Image dicom_slice(const Volume& volume, std::int64_t slice) {
     store_spread(out, i, shade, most);
   }
   return out;
+}
+
+/// A slice of a volume that is seen in another way, out of all its slices, decoded and kept.
+Image turned_slice(const Volume& volume, std::int64_t slice) {
+  const Volume stored = as_stored(volume);
+  std::string key;
+  const DicomFile* last = nullptr;
+  for (const DicomSlice& one : volume.dicom->slices) {
+    if (one.file.get() != last) key += file_state(one.file->file);
+    last = one.file.get();
+    key += concat(one.frame, " ");
+  }
+  for (const std::vector<std::int64_t>& frames : volume.dicom->frames_at) {
+    for (const std::int64_t frame : frames) key += concat(frame, " ");
+    key += "/";
+  }
+  // The first slice tells of what type all are.
+  Image out = stored_slice(stored, 0);
+  const std::size_t plane = out.bytes.size();
+  const std::size_t bytes = plane * static_cast<std::size_t>(stored.slices);
+  const auto all = kept_voxels(key, volume.file.string(), bytes, [&] {
+    std::string voxels;
+    voxels.reserve(bytes);
+    for (std::int64_t i = 0; i < stored.slices; ++i) {
+      const Image one = stored_slice(stored, i);
+      if (one.bytes.size() != plane) {
+        throw_failure(concat(volume.file.string(), ": its slices have samples of two kinds"));
+      }
+      voxels.append(one.bytes.begin(), one.bytes.end());
+    }
+    return voxels;
+  });
+  const std::size_t sample =
+      plane / static_cast<std::size_t>(out.width * out.height * out.channels);
+  Volume seen = volume;
+  seen.channels = out.channels;
+  const std::string pixels =
+      slice_as_seen(seen, static_cast<std::size_t>(slice), *all, sample, true);
+  out.width = volume.columns;
+  out.height = volume.rows;
+  out.geometry = geometry_of(volume.placing);
+  out.bytes.assign(pixels.begin(), pixels.end());
+  return out;
+}
+
+}  // namespace
+
+Image dicom_slice(const Volume& volume, std::int64_t slice) {
+  return volume.turn == Turn{} ? stored_slice(volume, slice) : turned_slice(volume, slice);
 }
 
 }  // namespace medurwkv::data

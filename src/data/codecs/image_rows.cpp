@@ -13,9 +13,13 @@ namespace {
 /// Rows of an image that is there as a whole.
 class WholeRows : public ImageRows {
  public:
-  explicit WholeRows(const Image& image) : ImageRows(form_of(image)), image_(&image) {}
+  explicit WholeRows(const Image& image) : ImageRows(form_of(image)), image_(&image) {
+    set_windows(image.windows);
+  }
   explicit WholeRows(Image&& image)
-      : ImageRows(form_of(image)), kept_(std::move(image)), image_(&kept_) {}
+      : ImageRows(form_of(image)), kept_(std::move(image)), image_(&kept_) {
+    set_windows(kept_.windows);
+  }
 
   [[nodiscard]] std::int64_t memory(std::int64_t /*rows*/) const override { return 0; }
 
@@ -45,6 +49,8 @@ Image ImageRows::next(std::int64_t rows) {
   const std::int64_t count = std::min(rows, form_.height - at_);
   if (count <= 0) throw_internal("rows beyond an image's end");
   Image out = read(at_, count);
+  out.extent = Extent::rows;
+  out.windows = windows_;
   at_ += count;
   return out;
 }

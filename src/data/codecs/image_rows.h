@@ -5,6 +5,8 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <utility>
+#include <vector>
 
 #include "data/codecs/read.h"
 #include "data/image/image.h"
@@ -44,19 +46,24 @@ class ImageRows {
   /// are those of read_image. Throws Error naming the file as it does.
   [[nodiscard]] Image next(std::int64_t rows);
 
+  /// The windows that the rows are given with: those of the whole image.
+  [[nodiscard]] const std::vector<FoundWindows>& windows() const { return windows_; }
+  void set_windows(std::vector<FoundWindows> windows) { windows_ = std::move(windows); }
+
  private:
   /// `count` rows from `first`, where the last call ended; at least one.
   virtual Image read(std::int64_t first, std::int64_t count) = 0;
 
   ImageForm form_;
   std::int64_t at_ = 0;
+  std::vector<FoundWindows> windows_;
 };
 
 /// Opens what `source` names. Throws Error naming the file as read_image does, but an image that is
 /// read by rows may have any size up to 2^20 pixels a side.
 std::unique_ptr<ImageRows> open_rows(const ImageSource& source);
 
-/// An image in memory, which must outlive the rows.
+/// An image in memory, which must outlive the rows. They have its windows.
 std::unique_ptr<ImageRows> rows_of(const Image& image);
 /// The same, kept by the rows.
 std::unique_ptr<ImageRows> rows_of(Image&& image);

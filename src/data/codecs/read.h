@@ -31,17 +31,23 @@ class PixelStore {
   [[nodiscard]] virtual LabelMap labels(const std::string& id) const = 0;
   [[nodiscard]] virtual ImageSize size(const std::string& id) const = 0;
   [[nodiscard]] virtual std::int64_t channels(const std::string& id) const = 0;
+  /// The ids of the volume of which this one is a slice, in the order of slices; itself alone where
+  /// it is none.
+  [[nodiscard]] virtual std::vector<std::string> slices_beside(const std::string& id) const {
+    return {id};
+  }
 };
 
 /// Where an image's or a mask's pixels are: a file, one array of a file (.npz, .h5), one slice of a
 /// volume, or a store.
 struct ImageSource {
   std::filesystem::path file;
-  std::string array{};                        ///< its name in a .npz or .h5; empty in other files
-  std::optional<std::int64_t> slice{};        ///< along the first axis of a volume
-  std::uint8_t class_index = 0;               ///< of a mask that holds one class alone, else 0
-  std::shared_ptr<const PixelStore> store{};  ///< where the file is a pack; `array` is the id
-  std::shared_ptr<const Volume> volume{};     ///< of a slice, where its header was read before
+  std::string array{};                  ///< its name in a .npz or .h5; empty in other files
+  std::optional<std::int64_t> slice{};  ///< along the first axis of a volume
+  std::uint8_t class_index = 0;         ///< of a mask that holds one class alone, else 0
+  /// Where the file is a pack, a zip or one of outlines; `array` is then the id in it.
+  std::shared_ptr<const PixelStore> store{};
+  std::shared_ptr<const Volume> volume{};  ///< of a slice, where its header was read before
 
   /// Whether the file holds others beside it.
   [[nodiscard]] bool is_part() const { return !array.empty() || slice.has_value(); }

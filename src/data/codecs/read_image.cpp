@@ -20,7 +20,9 @@ bool holds_several(const ImageSource& source) {
 }
 
 Image read_one_of_several(const ImageSource& source) {
-  return is_of_volume(source) ? read_volume_image(source) : read_array_image(source);
+  Image out = is_of_volume(source) ? read_volume_image(source) : read_array_image(source);
+  if (source.slice) out.extent = Extent::slice;
+  return out;
 }
 
 }  // namespace
@@ -28,7 +30,7 @@ Image read_one_of_several(const ImageSource& source) {
 std::string ImageSource::name() const {
   std::string out = file.string();
   if (!array.empty()) {
-    out += concat(" (array ", array, slice ? concat(", slice ", *slice) : "", ")");
+    out += concat(store ? " (" : " (array ", array, slice ? concat(", slice ", *slice) : "", ")");
   } else if (slice) {
     out += concat(" (slice ", *slice, ")");
   }

@@ -12,6 +12,7 @@
 #include "core/random.h"
 #include "core/text.h"
 #include "data/feed/values.h"
+#include "data/image/levels.h"
 #include "data/image/photometric.h"
 #include "data/image/warp.h"
 
@@ -322,7 +323,8 @@ Image part_of(const Image& image, Warp& warp, BlockSize blocks, double elastic) 
             .height = down.end - down.begin,
             .channels = image.channels,
             .type = image.type,
-            .bytes = {}};
+            .bytes = {},
+            .extent = Extent::rows};
   const auto pixel = std::ssize(image.bytes) / (image.width * image.height);
   out.bytes.reserve(static_cast<std::size_t>(out.width * out.height * pixel));
   for (std::int64_t y = down.begin; y < down.end; ++y) {
@@ -437,9 +439,11 @@ AugmentedSample make_training_sample(const Image& image, const LabelMap& labels,
   // Gray is changed once and then repeated.
   const bool repeat = channel_use(image.channels, contract.channels) == ChannelUse::repeat;
   const std::int64_t channels = repeat ? 1 : contract.channels;
+  // Of the image, also where a part of it alone is read.
+  const Windows windows = windows_for(image, contract);
   const auto warped = [&](const Image& source, const Warp& map) {
-    return warp_planes(image_planes(source, channels, contract.window, blocks.across, blocks.down),
-                       blocks, map);
+    return warp_planes(image_planes(source, channels, windows, blocks.across, blocks.down), blocks,
+                       map);
   };
   Planes planes{.values = {}, .channels = channels, .size = warp.to};
   if (takes_windows(contract)) {
@@ -450,7 +454,7 @@ AugmentedSample make_training_sample(const Image& image, const LabelMap& labels,
     planes.values = warped(image, warp);
   }
   if (settings != AugmentSettings{}) {
-    within_unit_range(planes.values, image.type == SampleType::f32 && !contract.window,
+    within_unit_range(planes.values, image.type == SampleType::f32 && windows.empty(),
                       [&] { change_values(planes, draws, settings); });
   }
   AugmentedSample out{network_channels(std::move(planes.values), channels, contract),

@@ -9,6 +9,7 @@
 #include "core/case_loop.h"
 #include "core/model_description.h"
 #include "core/text.h"
+#include "data/codecs/own_windows.h"
 #include "data/codecs/read.h"
 #include "data/image/font.h"
 #include "data/image/geometry.h"
@@ -113,7 +114,9 @@ std::string caption_of(const Dataset& dataset, const SheetRow& row, const Image&
 }
 
 Row make_row(const Dataset& dataset, const SheetRow& row, const SheetRequest& request) {
-  const Image image = read_image(row.item);
+  std::vector<OwnWindow> wanted;
+  add_wanted(request.contract, wanted);
+  const Image image = read_image(row.item, wanted);
   const LabelMap labels = read_labels(dataset, row.item);
   Row out{.caption = caption_of(dataset, row, image, labels), .pictures = {}};
   const auto show = [&](const std::vector<float>& input, const LabelMap& mask, bool painted) {

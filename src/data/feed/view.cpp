@@ -7,9 +7,11 @@
 #include <utility>
 
 #include "core/error.h"
+#include "core/model_description.h"
 #include "core/random.h"
 #include "core/text.h"
 #include "data/feed/values.h"
+#include "data/image/levels.h"
 
 namespace medurwkv::data {
 namespace {
@@ -153,11 +155,9 @@ Planes sample(const Image& image, const InputContract& contract, const Affine& b
   const BlockSize blocks = block_size(warp.map);
   const bool repeat = channel_use(image.channels, contract.channels) == ChannelUse::repeat;
   const std::int64_t channels = repeat ? 1 : contract.channels;
-  return {
-      .values = warp_planes(
-          image_planes(image, channels, contract.window, blocks.across, blocks.down), blocks, warp),
-      .channels = channels,
-      .size = to};
+  const Planes planes =
+      image_planes(image, channels, windows_for(image, contract), blocks.across, blocks.down);
+  return {.values = warp_planes(planes, blocks, warp), .channels = channels, .size = to};
 }
 
 }  // namespace
@@ -209,7 +209,7 @@ std::vector<float> render_view(const Image& image, const InputContract& contract
                       settings.brightness != 0;
   const bool rand = settings.rand_ops != 0 && !draw.changes.empty();
   if (colors || rand) {
-    within_unit_range(planes.values, image.type == SampleType::f32 && !contract.window, [&] {
+    within_unit_range(planes.values, image.type == SampleType::f32 && !has_window(contract), [&] {
       // Bicubic samples of 0..1 may lie beyond it; without a change change_colors cuts them off.
       change_colors(planes, colors ? draw.colors : ColorChange{});
       if (!rand) return;

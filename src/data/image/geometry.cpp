@@ -8,6 +8,7 @@
 #include "core/error.h"
 #include "core/model_description.h"
 #include "core/text.h"
+#include "data/image/levels.h"
 
 namespace medurwkv::data {
 namespace {
@@ -98,19 +99,21 @@ std::vector<float> resample(const float* plane, ImageSize from, const std::vecto
   return out;
 }
 
-/// Adds a row of samples, scaled by `window` where there is one.
+/// Adds a row of samples, channels innermost, scaled by `windows` where there are some.
 template <class Sample>
-void add_row(const unsigned char* bytes, const std::optional<Window>& window,
-             std::vector<Sample>& row, std::vector<float>& sums) {
+void add_row(const unsigned char* bytes, const Windows& windows, std::vector<Sample>& row,
+             std::vector<float>& sums) {
   std::memcpy(row.data(), bytes, row.size() * sizeof(Sample));
-  if (!window) {
+  if (windows.empty()) {
     for (std::size_t i = 0; i < row.size(); ++i) sums[i] += static_cast<float>(row[i]);
     return;
   }
-  const auto low = static_cast<float>(window->low);
-  const auto range = static_cast<float>(window->high - window->low);
-  for (std::size_t i = 0; i < row.size(); ++i) {
-    sums[i] += std::clamp((static_cast<float>(row[i]) - low) / range, 0.0F, 1.0F);
+  for (std::size_t c = 0; c < windows.size(); ++c) {
+    const auto low = static_cast<float>(windows[c].low);
+    const auto range = static_cast<float>(windows[c].high - windows[c].low);
+    for (std::size_t i = c; i < row.size(); i += windows.size()) {
+      sums[i] += std::clamp((static_cast<float>(row[i]) - low) / range, 0.0F, 1.0F);
+    }
   }
 }
 
@@ -135,11 +138,11 @@ void write_row(const std::vector<float>& sums, std::int64_t width, std::int64_t 
 }
 
 template <class Sample>
-void fill_planes(const Image& image, const std::optional<Window>& window, std::int64_t across,
-                 std::int64_t down, Planes& out) {
-  const float full = window || image.type == SampleType::f32 ? 1.0F
-                     : image.type == SampleType::u8          ? 255.0F
-                                                             : 65535.0F;
+void fill_planes(const Image& image, const Windows& windows, std::int64_t across, std::int64_t down,
+                 Planes& out) {
+  const float full = !windows.empty() || image.type == SampleType::f32 ? 1.0F
+                     : image.type == SampleType::u8                    ? 255.0F
+                                                                       : 65535.0F;
   const auto samples = static_cast<std::size_t>(image.width * image.channels);
   std::vector<Sample> row(samples);
   std::vector<float> sums(samples);
@@ -148,7 +151,7 @@ void fill_planes(const Image& image, const std::optional<Window>& window, std::i
     const std::int64_t end = std::min(begin + down, image.height);
     std::fill(sums.begin(), sums.end(), 0.0F);
     for (std::int64_t i = begin; i < end; ++i) {
-      add_row(image.bytes.data() + static_cast<std::size_t>(i) * samples * sizeof(Sample), window,
+      add_row(image.bytes.data() + static_cast<std::size_t>(i) * samples * sizeof(Sample), windows,
               row, sums);
     }
     write_row(sums, image.width, across, full * static_cast<float>(end - begin), y, out);
@@ -220,7 +223,7 @@ void check_stored_floats(float least, float most) {
   if (!is_far_from_one(least, most)) return;
   throw_failure(concat("the image holds floats from ", least, " to ", most,
                        "; floats are taken as they are stored, so 0 to 1 or near it is expected: "
-                       "train with ",
+                       "train with --set input.window=percentile, with ",
                        window_for(least, most), ", or save 8 bits per sample"));
 }
 
@@ -243,26 +246,29 @@ Image shown_image(Image image) {
   return image;
 }
 
-Planes image_planes(const Image& image, std::int64_t channels, const std::optional<Window>& window,
+Planes image_planes(const Image& image, std::int64_t channels, const Windows& windows,
                     std::int64_t across, std::int64_t down) {
   const auto use = channel_use(image.channels, channels);
   if (!use) throw_failure(channels_differ("network", channels, image.channels));
+  if (windows.size() > 1 && std::ssize(windows) != image.channels) {
+    throw_internal(concat(windows.size(), " windows for ", image.channels, " channels"));
+  }
   Planes out{.values = {},
              .channels = channels,
              .size = {(image.width + across - 1) / across, (image.height + down - 1) / down}};
   const auto area = static_cast<std::size_t>(out.size.width * out.size.height);
   out.values.resize(area * static_cast<std::size_t>(channels));
   switch (image.type) {
-    case SampleType::u8: fill_planes<std::uint8_t>(image, window, across, down, out); break;
-    case SampleType::u16: fill_planes<std::uint16_t>(image, window, across, down, out); break;
+    case SampleType::u8: fill_planes<std::uint8_t>(image, windows, across, down, out); break;
+    case SampleType::u16: fill_planes<std::uint16_t>(image, windows, across, down, out); break;
     case SampleType::f32: {
-      fill_planes<float>(image, window, across, down, out);
+      fill_planes<float>(image, windows, across, down, out);
       const auto end = out.values.begin() + static_cast<std::ptrdiff_t>(
                                                 use == ChannelUse::same ? out.values.size() : area);
       if (!std::all_of(out.values.begin(), end, [](float v) { return std::isfinite(v); })) {
         throw_failure("the image holds values that are not finite (NaN or infinity)");
       }
-      if (!window) {
+      if (windows.empty()) {
         const auto [least, most] = std::minmax_element(out.values.begin(), end);
         check_stored_floats(*least, *most);
       }
@@ -308,7 +314,7 @@ std::vector<float> to_network_input(const Image& image, const InputContract& con
   const ImageSize size{image.width, image.height};
   const Placement where = placement_of(contract, size);
   std::vector<float> planes =
-      resize_planes(image_planes(image, contract.channels, contract.window).values,
+      resize_planes(image_planes(image, contract.channels, windows_for(image, contract)).values,
                     contract.channels, size, where.content);
   normalise(planes, contract);
   if (where.content == where.input) return planes;

@@ -73,12 +73,11 @@ std::string window_for(float least, float most);
 Image shown_image(Image image);
 
 /// Samples as planes of 0..1, averaged over blocks of `across` x `down` pixels (fewer at the right
-/// and lower border; 1 x 1 = as they are). Values as InputContract says, by `window` where given.
-/// Throws Error for `channels` that the image does not become (channel_use), for floats that are
-/// not finite and, without a window, for floats far from 0..1.
-Planes image_planes(const Image& image, std::int64_t channels,
-                    const std::optional<Window>& window = {}, std::int64_t across = 1,
-                    std::int64_t down = 1);
+/// and lower border; 1 x 1 = as they are). Values as InputContract says, by `windows` where given
+/// (windows_for, data/image/levels.h). Throws Error for `channels` that the image does not become
+/// (channel_use), for floats that are not finite and, without a window, for floats far from 0..1.
+Planes image_planes(const Image& image, std::int64_t channels, const Windows& windows = {},
+                    std::int64_t across = 1, std::int64_t down = 1);
 
 /// Planes resized along each axis by area when shrinking, bicubically (Keys, a = -0.5) when
 /// growing, pixel centres aligned, border values repeated.

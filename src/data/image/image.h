@@ -1,4 +1,4 @@
-// Rasters in memory: images and label maps. Relies on core/error.h.
+// Rasters in memory: images and label maps. Relies on core/error.h and core/model_description.h.
 #pragma once
 
 #include <array>
@@ -6,6 +6,8 @@
 #include <optional>
 #include <utility>
 #include <vector>
+
+#include "core/model_description.h"
 
 namespace medurwkv::data {
 
@@ -22,6 +24,25 @@ struct Geometry {
   bool operator==(const Geometry&) const = default;
 };
 
+/// One for all channels, or one for each; none: by the type of the samples.
+using Windows = std::vector<Window>;
+
+/// What an OwnWindow is for the values of an image or its volume, one for each channel.
+struct FoundWindows {
+  OwnWindow of;
+  Windows channels;
+
+  bool operator==(const FoundWindows&) const = default;
+};
+
+/// How much of what it is a part of an image shows. A part's own values do not tell the window of
+/// the whole.
+enum class Extent {
+  whole,
+  slice,  ///< of a volume
+  rows,   ///< or another part of an image
+};
+
 /// An image as its file holds it: row-major, channels innermost (1 gray, 3 RGB, others as they
 /// come; alpha is dropped when decoding), samples in native byte order.
 struct Image {
@@ -31,6 +52,8 @@ struct Image {
   SampleType type = SampleType::u8;
   std::vector<unsigned char> bytes;
   std::optional<Geometry> geometry{};
+  Extent extent = Extent::whole;
+  std::vector<FoundWindows> windows{};  ///< those that were asked for when it was read
 
   /// The sample scaled to 0..1 (8-bit / 255, 16-bit / 65535, float as stored).
   [[nodiscard]] float value(std::int64_t x, std::int64_t y, std::int64_t channel) const;
@@ -46,6 +69,13 @@ struct LabelMap {
   std::vector<std::uint8_t> labels;
 
   bool operator==(const LabelMap&) const = default;
+};
+
+/// A place in an image, in pixels; whoever takes it says where (0, 0) is.
+struct Point {
+  double x = 0;
+  double y = 0;
+  bool operator==(const Point&) const = default;
 };
 
 /// In pixels.

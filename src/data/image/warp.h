@@ -13,11 +13,6 @@
 
 namespace medurwkv::data {
 
-struct Point {
-  double x = 0;
-  double y = 0;
-};
-
 /// (x, y) -> (xx x + xy y + x0, yx x + yy y + y0).
 struct Affine {
   double xx = 1, xy = 0, yx = 0, yy = 1;

@@ -9,6 +9,7 @@
 #include "core/files.h"
 #include "core/model_description.h"
 #include "core/text.h"
+#include "data/codecs/own_windows.h"
 #include "data/codecs/read.h"
 #include "data/layout/class_file.h"
 #include "data/layout/encoding.h"
@@ -25,7 +26,13 @@ Image stacked(const Image& a, const Image& b) {
             .channels = a.channels + b.channels,
             .type = a.type,
             .bytes = {},
-            .geometry = a.geometry};
+            .geometry = a.geometry,
+            .extent = a.extent,
+            .windows = a.windows};
+  for (std::size_t i = 0; i < out.windows.size(); ++i) {
+    const Windows& more = b.windows.at(i).channels;
+    out.windows[i].channels.insert(out.windows[i].channels.end(), more.begin(), more.end());
+  }
   const auto pixels = static_cast<std::size_t>(a.width * a.height);
   const std::size_t from_a = a.bytes.size() / pixels;
   const std::size_t from_b = b.bytes.size() / pixels;
@@ -138,27 +145,39 @@ class StackedRows : public ImageRows {
 
 }  // namespace
 
-Image read_image(const Case& item) {
-  return stacked_images(item, [](const ImageSource& source) { return read_image(source); });
+Image read_image(const Case& item, const std::vector<OwnWindow>& wanted) {
+  return stacked_images(item,
+                        [&](const ImageSource& source) { return read_image(source, wanted); });
 }
 
-Image read_image(const Case& item, std::vector<std::string>& hashes) {
+Image read_image(const Case& item, std::vector<std::string>& hashes,
+                 const std::vector<OwnWindow>& wanted) {
   hashes.clear();
   return stacked_images(item, [&](const ImageSource& source) {
     HashedImage read = read_hashed(source);
     hashes.push_back(std::move(read.sha256));
+    read.image.windows = find_windows(source, read.image, wanted);
     return std::move(read.image);
   });
 }
 
-std::unique_ptr<ImageRows> open_rows(const Case& item) {
-  if (item.images.size() == 1) return open_rows(item.images.front());
+std::unique_ptr<ImageRows> open_rows(const Case& item, const std::vector<OwnWindow>& wanted) {
+  if (item.images.size() == 1) return open_rows(item.images.front(), wanted);
   std::vector<std::unique_ptr<ImageRows>> parts;
   for (std::size_t i = 0; i < item.images.size(); ++i) {
-    parts.push_back(open_rows(item.images[i]));
+    parts.push_back(open_rows(item.images[i], wanted));
     check_channel(item, i, parts.front()->form(), parts.back()->form());
   }
-  return std::make_unique<StackedRows>(std::move(parts));
+  std::vector<FoundWindows> windows = parts.front()->windows();
+  for (std::size_t i = 1; i < parts.size(); ++i) {
+    for (std::size_t k = 0; k < windows.size(); ++k) {
+      const Windows& more = parts[i]->windows().at(k).channels;
+      windows[k].channels.insert(windows[k].channels.end(), more.begin(), more.end());
+    }
+  }
+  auto out = std::make_unique<StackedRows>(std::move(parts));
+  out->set_windows(std::move(windows));
+  return out;
 }
 
 ImageSize read_image_size(const Case& item) {
@@ -179,7 +198,7 @@ std::vector<fs::path> files_of(const Case& item) {
 }
 
 LabelMap read_labels(const Dataset& dataset, const Case& item) {
-  if (const auto& store = item.masks.front().store) return store->labels(item.id);
+  if (const auto& store = item.images.front().store) return store->labels(item.id);
   const ImageSize size = read_image_size(item);
   LabelMap out{size.width, size.height, {}};
   out.labels.resize(static_cast<std::size_t>(size.width * size.height));

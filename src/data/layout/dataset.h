@@ -55,14 +55,16 @@ struct Dataset {
   std::optional<std::uint8_t> ignored{};  ///< a value beside 255 that is ignored (nnU-Net's)
   /// What is left out, with counts, one line each, for the user to see.
   std::vector<std::string> notes{};
+  Plane plane = Plane::stored;  ///< into whose slices volumes are cut
 };
 
 /// What to assume where the folder does not say.
 struct DatasetOptions {
-  std::optional<MaskEncoding> encoding;  ///< none = decide over all masks
+  std::optional<MaskEncoding> encoding{};  ///< none = decide over all masks
   /// Background first; empty = what the set's own files say, else background and foreground, or
   /// background, class 1, ...
   std::vector<ClassInfo> classes{};
+  std::optional<Plane> plane{};  ///< of volumes; none = as stored, or as a pack was cut
 };
 
 /// The options of a command: `encoding` by name or empty, `classes` by names or by a file of
@@ -72,13 +74,15 @@ DatasetOptions dataset_options(const std::string& encoding,
                                const std::filesystem::path& class_file = {});
 
 /// The image of a case, its channels' files stacked. Throws Error when their sizes or sample types
-/// differ.
-Image read_image(const Case& item);
+/// differ. With the windows that are wanted of it (data/codecs/own_windows.h), those of each file
+/// for its channels: what a network is to see is read with the windows of its contract.
+Image read_image(const Case& item, const std::vector<OwnWindow>& wanted = {});
 /// The same, with the SHA-256 of each of its files (data/codecs/read.h), by the order of images.
-Image read_image(const Case& item, std::vector<std::string>& hashes);
+Image read_image(const Case& item, std::vector<std::string>& hashes,
+                 const std::vector<OwnWindow>& wanted = {});
 ImageSize read_image_size(const Case& item);
 /// The same image by rows (data/codecs/image_rows.h).
-std::unique_ptr<ImageRows> open_rows(const Case& item);
+std::unique_ptr<ImageRows> open_rows(const Case& item, const std::vector<OwnWindow>& wanted = {});
 
 /// Every file that a case is made of, each once, images first.
 std::vector<std::filesystem::path> files_of(const Case& item);

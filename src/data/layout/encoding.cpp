@@ -319,6 +319,12 @@ bool gives_values(const Layout& layout) {
 
 Meaning meaning_of(const Layout& layout, const MaskUse& use, const DatasetOptions& options) {
   if (layout.pack) return meaning_of_pack(*layout.pack, options);
+  if (layout.outlines && options.encoding.value_or(MaskEncoding::index) != MaskEncoding::index) {
+    throw_usage(
+        concat("the masks are made of outlines, which have classes of their own; leave out "
+               "--mask-encoding ",
+               to_string(*options.encoding)));
+  }
   Meaning out;
   std::vector<ClassInfo> given = options.classes;
   out.named_by = given.empty() ? std::string() : "what was given";

@@ -108,8 +108,14 @@ std::vector<fs::path> list_files(const fs::path& root) {
   return std::move(walk).files();
 }
 
-Layout find_layout(const fs::path& root) {
-  if (is_pack(root)) return pack_layout(root);
+Layout find_layout(const fs::path& root, std::optional<Plane> plane) {
+  if (is_pack(root)) {
+    Layout out = pack_layout(root);
+    if (!plane || *plane == out.plane) return out;
+    throw_usage(concat(root.string(), ": its volumes were cut into ", to_string(out.plane),
+                       " slices when it was packed; pack the set again with --plane ",
+                       to_string(*plane)));
+  }
   std::error_code error;
   const fs::file_status status = fs::status(root, error);
   if (status.type() == fs::file_type::not_found) {
@@ -122,11 +128,14 @@ Layout find_layout(const fs::path& root) {
   }
   const std::vector<fs::path> files = with_series(list_files(root));
   Layout out;
+  out.plane = plane.value_or(Plane::stored);
   pair_files(root, files, all_alike, out);
   add_slices(out);
   add_arrays(root, files, out);
+  refuse_arrays_in_planes(out);
+  const bool outlines = add_outlines(root, files, out);
   drop_only_part(out.cases);
-  recognise(root, files, out);
+  if (!outlines) recognise(root, files, out);
   add_classes(root, files, out);
   add_lists(root, files, out);
   add_groups(root, files, out);

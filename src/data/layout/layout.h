@@ -37,15 +37,17 @@ struct Layout {
   /// Pictures that are no part of what is read: superpixels, second observers' masks, predictions
   /// beside images/ and masks/; and masks that a note in `broken` is about.
   std::vector<std::filesystem::path> passed;
-  std::vector<FileNote> broken;            ///< open_dataset refuses the set because of the first
-  std::vector<FileNote> notes;             ///< what is left out or assumed, and is no error
-  std::vector<FileNote> unread;            ///< DICOM, COCO JSON, MoNuSeg XML: known and not read
-  std::vector<ClassInfo> classes{};        ///< where the set names them
-  std::filesystem::path classes_file{};    ///< the file that names them, or empty
-  bool classes_have_colors = false;        ///< it says their colours too; else these are ours
-  bool by_folder = false;                  ///< masks lie in a folder per class
+  std::vector<FileNote> broken;          ///< open_dataset refuses the set because of the first
+  std::vector<FileNote> notes;           ///< what is left out or assumed, and is no error
+  std::vector<FileNote> unread;          ///< DICOM and the like: known and not read
+  std::vector<ClassInfo> classes{};      ///< where the set names them
+  std::filesystem::path classes_file{};  ///< the file that names them, or empty
+  bool classes_have_colors = false;      ///< it says their colours too; else these are ours
+  bool by_folder = false;                ///< masks lie in a folder per class
+  bool outlines = false;  ///< masks are painted from outlines (data/polygons): class indices
   std::optional<MaskEncoding> encoding{};  ///< where the layout fixes it (GlaS: instances)
   std::optional<std::uint8_t> ignored{};   ///< nnU-Net's "ignore"
+  Plane plane = Plane::stored;             ///< into whose slices volumes are cut
   std::shared_ptr<const PackFile> pack{};  ///< where it is one file (data/layout/pack.h), else null
 };
 
@@ -53,7 +55,10 @@ struct Layout {
 /// beside each other with masks named `..._mask`; paired by stem without mask suffix, never by
 /// order. Known sets are recognised by their folders' and files' names (docs/read-data.md). `root`
 /// may be a pack. Throws Error when it is neither a folder nor a pack.
-Layout find_layout(const std::filesystem::path& root);
+///
+/// Volumes are cut into the slices of `plane` (data/volumes/planes.h). A pack was cut when it was
+/// made: throws a usage Error where that was another plane.
+Layout find_layout(const std::filesystem::path& root, std::optional<Plane> plane = {});
 
 /// Regular files (and broken links) below `root`, sorted, without hidden ones and what archives and
 /// file servers leave behind. Links to folders are followed, but for those that lead back to a

@@ -9,6 +9,7 @@
 #include <span>
 #include <stdexcept>
 #include <system_error>
+#include <tuple>
 #include <utility>
 
 #include <nlohmann/json.hpp>
@@ -93,6 +94,14 @@ MaskEncoding encoding_named(const std::string& name) {
   }
 }
 
+Plane plane_named(const std::string& name) {
+  try {
+    return plane_from(name);
+  } catch (const Error& error) {
+    throw std::domain_error(error.what());
+  }
+}
+
 json form_to(const Image& image) {
   json out{{"width", image.width},
            {"height", image.height},
@@ -141,6 +150,8 @@ json case_to(const Case& item, const std::string& sha256) {
   if (!item.volume.empty()) {
     out["volume"] = item.volume;
     out["slice"] = item.slice;
+    // Slices that are files of their own are images of their own.
+    out["of_file"] = item.images.front().is_part() && item.images.front().slice.has_value();
   }
   return out;
 }
@@ -212,6 +223,7 @@ void PackFile::read_index(std::string_view index, std::uint64_t end) {
     }
     encoding_ = encoding_named(from.at("mask_encoding").get<std::string>());
     layout_ = from.at("layout").get<std::string>();
+    if (from.contains("plane")) plane_ = plane_named(from["plane"].get<std::string>());
     for (const json& one : from.at("classes")) {
       classes_.push_back({one.at("name").get<std::string>(), one.at("color").get<Color>()});
     }
@@ -236,7 +248,7 @@ void PackFile::read_index(std::string_view index, std::uint64_t end) {
       at = concat("case ", entries_.size());
       Case item = case_from(name_, one);
       at = concat("case ", item.id);
-      Entry entry{form_from(name_, one.at("image")), {}, {}};
+      Entry entry{form_from(name_, one.at("image")), {}, {}, {}};
       const auto pixels = static_cast<std::uint64_t>(entry.form.width * entry.form.height);
       const auto sample =
           static_cast<std::uint64_t>(sample_of(entry.form.type).bytes * entry.form.channels);
@@ -245,6 +257,14 @@ void PackFile::read_index(std::string_view index, std::uint64_t end) {
       if (!entries_.emplace(item.id, std::move(entry)).second) {
         throw std::domain_error("it is there twice");
       }
+      if (!item.volume.empty()) {
+        Entry& own = entries_.at(item.id);
+        own.untold = !one.contains("of_file");
+        if (own.untold || one["of_file"].get<bool>()) {
+          own.volume = item.volume;
+          own.form.extent = Extent::slice;
+        }
+      }
       cases_.push_back(std::move(item));
     }
   } catch (const json::exception& error) {
@@ -252,6 +272,14 @@ void PackFile::read_index(std::string_view index, std::uint64_t end) {
   } catch (const std::domain_error& error) {
     throw_broken(name_, concat(at, ": ", error.what()));
   }
+  std::vector<const Case*> slices;
+  for (const Case& item : cases_) {
+    if (!entries_.at(item.id).volume.empty()) slices.push_back(&item);
+  }
+  std::sort(slices.begin(), slices.end(), [](const Case* a, const Case* b) {
+    return std::tie(a->volume, a->slice) < std::tie(b->volume, b->slice);
+  });
+  for (const Case* item : slices) volumes_[item->volume].push_back(item->id);
   std::sort(cases_.begin(), cases_.end(), [](const Case& a, const Case& b) { return a.id < b.id; });
 }
 
@@ -311,6 +339,17 @@ std::int64_t PackFile::channels(const std::string& id) const {
   return entry(id).form.channels;
 }
 
+std::vector<std::string> PackFile::slices_beside(const std::string& id) const {
+  const Entry& own = entry(id);
+  if (own.untold) {
+    throw_failure(concat(name_,
+                         ": an earlier medurwkv packed it and did not write which cases are ",
+                         "slices of one file, on which the window of a volume depends; pack again, "
+                         "or take --set input.window_over=image"));
+  }
+  return own.volume.empty() ? std::vector{id} : volumes_.at(own.volume);
+}
+
 Layout pack_layout(const fs::path& file) {
   const auto pack = std::make_shared<const PackFile>(file);
   Layout out;
@@ -321,6 +360,7 @@ Layout pack_layout(const fs::path& file) {
     item.masks.front().store = pack;
   }
   out.classes = pack->classes();
+  out.plane = pack->plane();
   out.pack = pack;
   return out;
 }
@@ -344,6 +384,7 @@ void write_pack(const Dataset& dataset, const fs::path& file, Listener& listener
              {"mask_encoding", to_string(dataset.encoding)},
              {"classes", classes},
              {"cases", json::array()}};
+  if (dataset.plane != Plane::stored) index["plane"] = to_string(dataset.plane);
   write_file(file, [&](const AppendBytes& append) {
     std::uint64_t at = 0;
     const auto put = [&](std::string_view bytes) {

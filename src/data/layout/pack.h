@@ -33,6 +33,8 @@ class PackFile : public PixelStore {
   [[nodiscard]] const std::vector<ClassInfo>& classes() const { return classes_; }
   /// Name of the set's layout.
   [[nodiscard]] const std::string& layout() const { return layout_; }
+  /// Into whose slices volumes were cut.
+  [[nodiscard]] Plane plane() const { return plane_; }
   /// By id. Their sources have no store yet: pack_layout sets it.
   [[nodiscard]] const std::vector<Case>& cases() const { return cases_; }
 
@@ -41,6 +43,8 @@ class PackFile : public PixelStore {
   [[nodiscard]] LabelMap labels(const std::string& id) const override;
   [[nodiscard]] ImageSize size(const std::string& id) const override;
   [[nodiscard]] std::int64_t channels(const std::string& id) const override;
+  /// Throws Error for a pack that an earlier program wrote, which does not say it.
+  [[nodiscard]] std::vector<std::string> slices_beside(const std::string& id) const override;
 
  private:
   struct Piece {
@@ -50,6 +54,8 @@ class PackFile : public PixelStore {
   struct Entry {
     Image form;  ///< without samples
     Piece image, labels;
+    std::string volume{};  ///< where it was a slice of a file of several, else empty
+    bool untold = false;   ///< whether it was is not known
   };
   [[nodiscard]] const Entry& entry(const std::string& id) const;
   [[nodiscard]] std::string unpacked(const std::string& what, const Piece& piece) const;
@@ -60,8 +66,10 @@ class PackFile : public PixelStore {
   MaskEncoding encoding_ = MaskEncoding::index;
   std::vector<ClassInfo> classes_;
   std::string layout_;
+  Plane plane_ = Plane::stored;
   std::vector<Case> cases_;
   std::map<std::string, Entry> entries_;
+  std::map<std::string, std::vector<std::string>> volumes_;  ///< ids by the order of slices
 };
 
 /// The layout of a pack: every case's image and mask lie in it.

@@ -23,9 +23,18 @@ void add_classes(const std::filesystem::path& root, const std::vector<std::files
 /// Makes a case of every slice of a case whose image is a volume. Notes in `broken` volumes that
 /// cannot be read, and masks that do not lie where their images do.
 void add_slices(Layout& layout);
+/// Arrays have slices, but no place in the patient: a note in `broken` where a plane is asked for.
+void refuse_arrays_in_planes(Layout& layout);
 
-/// Notes in `unread` what is known and not read: DICOM, COCO JSON and MoNuSeg XML anywhere,
-/// pictures of other formats in folders of images or masks, where no case has their name.
+/// Where the set has no masks: makes a case of each image that a file of outlines means (COCO JSON
+/// and the others of data/polygons/annotations.h), with the classes that these files name. Notes in
+/// `broken` files that cannot be read or contradict the images or each other. True where it made
+/// cases.
+bool add_outlines(const std::filesystem::path& root,
+                  const std::vector<std::filesystem::path>& files, Layout& layout);
+
+/// Notes in `unread` what is known and not read: DICOM anywhere, pictures of other formats in
+/// folders of images or masks, where no case has their name.
 void add_unread(const std::filesystem::path& root, const std::vector<std::filesystem::path>& files,
                 Layout& layout);
 

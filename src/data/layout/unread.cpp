@@ -26,10 +26,9 @@ const char* const whole_slide_remedy = "cut it into tiles and save them as PNG o
 const char* const microscope_remedy = "export it as TIFF (Fiji and Bio-Formats do)";
 const char* const picture_remedy = "convert it to PNG";
 
-/// The first is looked for everywhere, the others in folders of images and masks.
+/// Looked for in folders of images and masks, and everywhere where there are no cases.
 const std::vector<Format>& formats() {
   static const std::vector<Format> all{
-      {"DICOM", "export it as PNG or TIFF", {".dcm", ".dicom", ".ima"}},
       {"a volume without its header", "put its .hdr, .mhd or .nhdr beside it", {".img", ".zraw"}},
       {"a slide scanner's image",
        whole_slide_remedy,
@@ -79,47 +78,6 @@ bool is_text(const std::string& suffix) {
   return suffixes.contains(suffix);
 }
 
-/// Whether the first bytes of a text file hold all of `words`.
-bool starts_with_words(const fs::path& file, const std::vector<std::string>& words) {
-  constexpr std::size_t start = 65536;
-  try {
-    const std::string text = read_start(file, start);
-    return std::all_of(words.begin(), words.end(), [&](const std::string& word) {
-      return text.find(word) != std::string::npos;
-    });
-  } catch (const Error&) {
-    return false;
-  }
-}
-
-/// Files of DICOM may have no suffix, or a number as one.
-bool is_dicom(const fs::path& file, const std::string& suffix) {
-  const bool plain = suffix.find_first_not_of(".0123456789") == std::string::npos;
-  constexpr std::size_t before = 128;
-  try {
-    const std::string start = plain ? read_start(file, before + 4) : "";
-    return start.size() > before && start.compare(before, 4, "DICM") == 0;
-  } catch (const Error&) {
-    return false;
-  }
-}
-
-/// What is wrong with a file of polygons, recognised by its content; empty for other files.
-std::string polygons_in(const fs::path& file) {
-  const std::string suffix = lower(file.extension().string());
-  // Its lists may come in any order, and the first be long.
-  if (suffix == ".json" && (starts_with_words(file, {"\"images\"", "\"file_name\""}) ||
-                            starts_with_words(file, {"\"images\"", "\"annotations\""}) ||
-                            starts_with_words(file, {"\"image_id\"", "\"segmentation\""}))) {
-    return "is COCO JSON, which is not read yet; rasterise its polygons to PNG masks";
-  }
-  if (suffix == ".xml" && starts_with_words(file, {"<Annotation", "<Region"})) {
-    return "holds polygons (ImageScope XML, as MoNuSeg), which are not read yet; rasterise them to "
-           "PNG masks";
-  }
-  return "";
-}
-
 /// Folders and names of the cases' files. A further copy of one of them is no finding.
 std::set<std::string> names_of_cases(const fs::path& root, const Layout& layout) {
   std::set<std::string> out;
@@ -156,16 +114,11 @@ void add_unread(const fs::path& root, const std::vector<fs::path>& files, Layout
   for (const fs::path& file : files) {
     if (has_image_suffix(file) || holds_volume(file) || has_container_suffix(file)) continue;
     if (is_voxels(file, headers)) continue;
-    if (std::string what = polygons_in(file); !what.empty()) {
-      layout.unread.push_back({file, std::move(what)});
-      continue;
-    }
     const fs::path relative = file.lexically_relative(root);
     const Role role = role_by_folder(relative, false);
     const bool inside = role == Role::image || role == Role::mask;
     const std::string suffix = suffix_of(file);
     const Format* format = format_of(suffix);
-    if (format == nullptr && is_dicom(file, suffix)) format = format_of(".dcm");
     if (format == nullptr) {
       if (layout.cases.empty() && inside && !suffix.empty() && !is_text(suffix)) {
         layout.unread.push_back({file, concat("is of a format that is not known (", suffix,
@@ -175,9 +128,8 @@ void add_unread(const fs::path& root, const std::vector<fs::path>& files, Layout
     }
     const std::string name = file.filename().string();
     const fs::path plain = name.substr(0, name.size() - suffix.size()) + ".x";
-    const bool anywhere = std::string_view(format->what) == "DICOM" || layout.cases.empty();
     const bool copy = known.contains(place_of(relative) + pairing_key(plain));
-    if (!anywhere && (!inside || copy)) continue;
+    if (!layout.cases.empty() && (!inside || copy)) continue;
     layout.unread.push_back(
         {file, concat("is ", format->what, suffix.empty() ? "" : " (" + suffix + ")",
                       ", which is not read; ", format->remedy)});

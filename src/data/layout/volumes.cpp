@@ -12,6 +12,7 @@
 #include "data/layout/names.h"
 #include "data/layout/sets.h"
 #include "data/volumes/grid.h"
+#include "data/volumes/planes.h"
 #include "data/volumes/series.h"
 #include "data/volumes/volume.h"
 
@@ -57,6 +58,17 @@ std::vector<Case> slices_of(const Case& item, Layout& layout) {
     }
   }
   if (!first || first->slices == 1) return {read};
+  try {
+    const Turn turn = seen_in(*first, layout.plane).turn;
+    for (ImageSource* source : sources) {
+      if (!source->volume || turn == Turn{}) continue;
+      source->volume = std::make_shared<const Volume>(turned(*source->volume, turn));
+      if (source == sources.front()) first = source->volume;
+    }
+  } catch (const Error& error) {
+    layout.broken.push_back(note_of(error, first->file));
+    return {};
+  }
   if (volumes < sources.size()) {
     layout.broken.push_back(
         {first->file, concat("is a volume, and ", sources.back()->file.string(),
@@ -92,9 +104,9 @@ void group_by_patient(Layout& layout) {
   }
   if (patients.size() == 1 && volumes.size() > 2) {
     layout.notes.push_back({*volumes.begin(),
-                            concat("and all ", volumes.size(),
-                                   " images have one PatientID; they are taken for images "
-                                   "of different patients"),
+                            concat("is one of ", volumes.size(),
+                                   " images that all have one PatientID; they are taken "
+                                   "for images of different patients"),
                             "one-patient",
                             "say which belong together with --group-by, if they do"});
     return;
@@ -114,6 +126,19 @@ void add_slices(Layout& layout) {
   }
   layout.cases = std::move(out);
   group_by_patient(layout);
+}
+
+void refuse_arrays_in_planes(Layout& layout) {
+  if (layout.plane == Plane::stored) return;
+  for (const Case& item : layout.cases) {
+    const ImageSource& image = item.images.front();
+    if (!image.slice || image.volume) continue;
+    layout.broken.push_back(
+        {image.file, concat("cannot be cut into ", to_string(layout.plane),
+                            " slices: it does not say where it lies in the patient; leave "
+                            "--plane out, or give NIfTI, NRRD, MetaImage or DICOM")});
+    return;
+  }
 }
 
 }  // namespace medurwkv::data

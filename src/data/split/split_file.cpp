@@ -114,6 +114,7 @@ json split_to_json(const Dataset& dataset, const SplitPlan& plan) {
            {"data_sha256", plan.parts.data_sha256},
            {"case_sha256", plan.contents},
            {"test", plan.parts.test}};
+  if (dataset.plane != Plane::stored) out["plane"] = to_string(dataset.plane);
   if (plan.folds.empty()) {
     out["ratios"] = {request.ratios.train, request.ratios.val, request.ratios.test};
     out["train"] = plan.parts.train;
@@ -170,6 +171,7 @@ DatasetOptions split_options(const fs::path& file) {
     const auto names = from.at("classes").get<std::vector<std::string>>();
     DatasetOptions out{.encoding = mask_encoding_from(from.at("mask_encoding").get<std::string>()),
                        .classes = make_classes(names.size(), names)};
+    out.plane = plane_from(from.value("plane", to_string(Plane::stored)));
     // Splits of version 0.1 have no colours.
     if (from.contains("class_colors")) {
       const auto colors = from.at("class_colors").get<std::vector<Color>>();

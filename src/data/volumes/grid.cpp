@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "core/text.h"
+#include "data/volumes/planes.h"
 #include "data/volumes/series.h"
 
 namespace medurwkv::data {
@@ -136,6 +137,11 @@ OnGrid segments_by_source(const Volume& mask, const Volume& image) {
 }  // namespace
 
 OnGrid on_grid(const Volume& mask, const Volume& image) {
+  if (image.turn != Turn{}) {
+    OnGrid out = on_grid(mask, as_stored(image));
+    if (out.why_not.empty()) out.volume = turned(out.volume, image.turn);
+    return out;
+  }
   const bool unknown = is_silent(mask) || is_silent(image);
   if (mask.format == "DICOM-SEG" && !unknown) return segments_on(mask, image);
   const bool segments = mask.format == "DICOM-SEG" && image.dicom && image.format == "DICOM";

@@ -87,7 +87,7 @@ bool is_volume(const std::filesystem::path& file, std::string_view start);
 /// bytes than the voxels take, files that are not there.
 Volume read_volume(const std::filesystem::path& file);
 
-/// The volume seen in another way. Not for DICOM.
+/// The volume seen in another way.
 Volume turned(const Volume& volume, const Turn& turn);
 
 /// One slice, along the last axis as seen: uint8 and uint16 stay, other types, and scaled ones,

@@ -5,9 +5,7 @@
 #include <cstddef>
 #include <cstring>
 #include <limits>
-#include <list>
 #include <memory>
-#include <mutex>
 #include <span>
 
 #include <zlib.h>
@@ -18,6 +16,7 @@
 #include "core/memory.h"
 #include "core/text.h"
 #include "data/volumes/formats.h"
+#include "data/volumes/kept_voxels.h"
 
 namespace medurwkv::data {
 namespace {
@@ -162,60 +161,19 @@ std::string stored(const Volume& volume, std::uint64_t needed) {
   return out;
 }
 
-/// Elements of volumes that had to be unpacked, or are seen across, those used last. Bounded, so
-/// that a set of many is read through with few in memory.
-class Unpacked {
- public:
-  std::shared_ptr<const std::string> elements(const Volume& volume, std::uint64_t needed) {
-    const std::scoped_lock lock(mutex_);
-    std::error_code error;
-    const std::string key =
-        concat(volume.data.string(), "\n", fs::file_size(volume.data, error), "\n",
-               fs::last_write_time(volume.data, error).time_since_epoch().count(), "\n",
-               volume.start, "\n", needed);
-    const auto found =
-        std::find_if(kept_.begin(), kept_.end(), [&](const Kept& one) { return one.key == key; });
-    if (found != kept_.end()) {
-      kept_.splice(kept_.begin(), kept_, found);
-      return kept_.front().elements;
-    }
-    const MemoryClaim claim(volume.data.string(), static_cast<std::int64_t>(needed));
-    auto made = std::make_shared<const std::string>(
-        volume.packing == VoxelPacking::ascii ? parsed(volume, needed)
-        : volume.packing == VoxelPacking::raw ? stored(volume, needed)
-                                              : inflated(volume, needed));
-    kept_.push_front({key, made});
-    std::uint64_t bytes = 0;
-    const auto most = static_cast<std::uint64_t>(
-        std::clamp<std::int64_t>(memory_left() / 8, 0, std::int64_t{1} << 30));
-    for (auto one = kept_.begin(); one != kept_.end();) {
-      bytes += one->elements->size();
-      one = one != kept_.begin() && bytes > most ? kept_.erase(one) : std::next(one);
-    }
-    return made;
-  }
-
- private:
-  struct Kept {
-    std::string key;
-    std::shared_ptr<const std::string> elements;
-  };
-  std::mutex mutex_;
-  std::list<Kept> kept_;  ///< the last used first
-};
-
-Unpacked& unpacked() {
-  static Unpacked one;
-  return one;
-}
-
 std::uint64_t bytes_of(const Volume& volume) {
   return static_cast<std::uint64_t>(volume.voxels() * volume.channels * size_of(volume.type));
 }
 
 /// All elements, kept for the next call.
 std::shared_ptr<const std::string> whole_elements(const Volume& volume) {
-  return unpacked().elements(volume, bytes_of(volume));
+  const std::uint64_t needed = bytes_of(volume);
+  return kept_voxels(concat(file_state(volume.data), volume.start, "\n", needed),
+                     volume.data.string(), needed, [&] {
+                       return volume.packing == VoxelPacking::ascii ? parsed(volume, needed)
+                              : volume.packing == VoxelPacking::raw ? stored(volume, needed)
+                                                                    : inflated(volume, needed);
+                     });
 }
 
 /// `count` bytes of the elements from byte `at` on, into `out`.
@@ -290,40 +248,6 @@ std::string slice_as_stored(const Volume& volume, std::size_t index) {
   return out;
 }
 
-/// The elements of a slice that lies across the file, out of the whole volume.
-std::string slice_as_seen(const Volume& volume, std::size_t index) {
-  const auto element = static_cast<std::size_t>(size_of(volume.type));
-  const auto channels = static_cast<std::size_t>(volume.channels);
-  const std::array<std::int64_t, 3> seen = volume.sides();
-  std::array<std::size_t, 3> stored{};  // sides
-  for (std::size_t i = 0; i < 3; ++i) {
-    stored.at(volume.turn.axis.at(i)) = static_cast<std::size_t>(seen.at(i));
-  }
-  const auto all = whole_elements(volume);
-  std::string out(static_cast<std::size_t>(seen[0] * seen[1]) * channels * element, '\0');
-  const std::size_t volume_elements = stored[0] * stored[1] * stored[2];
-  std::size_t to = 0;
-  std::array<std::size_t, 3> at{0, 0, index};
-  for (at[1] = 0; at[1] < static_cast<std::size_t>(seen[1]); ++at[1]) {
-    for (at[0] = 0; at[0] < static_cast<std::size_t>(seen[0]); ++at[0]) {
-      std::array<std::size_t, 3> place{};
-      for (std::size_t i = 0; i < 3; ++i) {
-        const auto side = static_cast<std::size_t>(seen.at(i));
-        place.at(volume.turn.axis.at(i)) =
-            volume.turn.flipped.at(i) ? side - 1 - at.at(i) : at.at(i);
-      }
-      const std::size_t voxel = (place[2] * stored[1] + place[1]) * stored[0] + place[0];
-      for (std::size_t c = 0; c < channels; ++c) {
-        const std::size_t from =
-            volume.channels_together ? voxel * channels + c : c * volume_elements + voxel;
-        std::memcpy(&out[to], all->data() + from * element, element);
-        to += element;
-      }
-    }
-  }
-  return out;
-}
-
 }  // namespace
 
 Image read_slice(const Volume& volume, std::int64_t slice) {
@@ -336,8 +260,10 @@ Image read_slice(const Volume& volume, std::int64_t slice) {
   const auto index = static_cast<std::size_t>(slice);
   const MemoryClaim claim(volume.file.string(),
                           static_cast<std::int64_t>(pixels * channels * (2 * element + 4)));
-  std::string bytes =
-      volume.turn == Turn{} ? slice_as_stored(volume, index) : slice_as_seen(volume, index);
+  std::string bytes = volume.turn == Turn{}
+                          ? slice_as_stored(volume, index)
+                          : slice_as_seen(volume, index, *whole_elements(volume), element,
+                                          volume.channels_together || volume.channels == 1);
   if (volume.swapped && volume.packing != VoxelPacking::ascii) swap_bytes(bytes, element);
   Image out{.width = volume.columns,
             .height = volume.rows,

@@ -99,6 +99,9 @@ void take_summary(const Json& summary, LoadedEvaluation& out) {
   out.subject = summary.at("subject").get<std::string>();
   out.data_root = summary.at("data").at("root").get<std::string>();
   out.data_sha256 = summary.at("data").at("sha256").get<std::string>();
+  if (summary.at("data").contains("plane")) {  // older summaries lack it
+    out.plane = plane_from(summary.at("data").at("plane").get<std::string>());
+  }
   if (summary.at("data").contains("mask_encoding")) {  // older summaries lack it
     out.truth_encoding = summary.at("data").at("mask_encoding").get<std::string>();
     for (const Json& own : summary.at("data").at("classes")) {

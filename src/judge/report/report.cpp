@@ -167,6 +167,7 @@ std::string profile_cell(const ProfileTable& table, const ProfileColumn& column,
 }
 
 std::string length_unit(const Provenance& provenance) {
+  if (provenance.spacing_file == spacing_of_headers) return "mm";
   return provenance.spacing_file.empty() && provenance.lengths.spacing == Spacing{}
              ? "px"
              : "spacing units";

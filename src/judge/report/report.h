@@ -33,6 +33,7 @@ struct Provenance {
   std::string data_root{};
   std::string data_sha256{};
   std::string mask_encoding{};  ///< what the truth's values mean
+  Plane plane = Plane::stored;  ///< into whose slices the set's volumes were cut
   std::string split_file{};     ///< empty: the whole set was judged without a split
   std::string split_sha256{};
   std::string part{};
@@ -90,7 +91,10 @@ double temperature_of(const Provenance& provenance);
 /// empty for a model without one.
 std::vector<std::string> temperature_sentences(const Report& report);
 
-/// "px" when all sides are 1, else "spacing units".
+/// In place of a file of spacings, where they are those in the headers of volumes, in mm.
+inline constexpr char spacing_of_headers[] = "headers of the volumes";
+
+/// "px" when all sides are 1, "mm" of those in headers, else "spacing units".
 std::string length_unit(const Provenance& provenance);
 /// The tolerance of NSD: a length, or "2 pixels" where pixel sizes differ from case to case.
 std::string tolerance_text(const Provenance& provenance);

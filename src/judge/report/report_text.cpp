@@ -25,7 +25,8 @@ std::string text_rows(const std::vector<Metric>& metrics, const std::vector<Stat
   for (std::size_t m = 0; m < statistics.size(); ++m) {
     const Metric& own = metrics.at(m);
     const bool is_length = own.kind == MetricKind::length;
-    const std::string name = is_length && unit == "px" ? concat(own.name, " (px)") : own.name;
+    const std::string name =
+        is_length && unit != "spacing units" ? concat(own.name, " (", unit, ")") : own.name;
     out += text_row(name, statistics[m], is_length ? 2 : 4);
   }
   return out;

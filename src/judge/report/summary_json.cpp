@@ -267,6 +267,7 @@ Json summary_json(const Report& report) {
        {{"root", from.data_root},
         {"sha256", from.data_sha256},
         {"mask_encoding", from.mask_encoding},
+        {"plane", to_string(from.plane)},
         {"classes", set_classes_json(report.classes)}}},
       {"split",
        {{"file", text_or_null(from.split_file)},

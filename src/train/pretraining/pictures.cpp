@@ -11,6 +11,7 @@
 #include "core/text.h"
 #include "core/threads.h"
 #include "core/version.h"
+#include "data/codecs/own_windows.h"
 #include "data/feed/view.h"
 #include "data/layout/channels.h"
 #include "train/run/input.h"
@@ -119,10 +120,14 @@ TaskSize PicturesTask::size() const {
 data::CaseReader PicturesTask::reader() const {
   return [this](std::size_t index) {
     const data::Picture& one = picture(index);
+    std::vector<OwnWindow> wanted;
+    data::add_wanted(info_.input, wanted);
+    if (teacher_) data::add_wanted(teacher_->contract, wanted);
     if (!check_)
-      return data::LoadedCase{one.id, data::read_image(one.source), {}, one.source.name()};
+      return data::LoadedCase{one.id, data::read_image(one.source, wanted), {}, one.source.name()};
     data::HashedImage hashed = data::read_hashed(one.source);
     check_(one, hashed.sha256);
+    hashed.image.windows = data::find_windows(one.source, hashed.image, wanted);
     return data::LoadedCase{one.id, std::move(hashed.image), {}, one.source.name()};
   };
 }

@@ -16,6 +16,7 @@
 #include "core/random.h"
 #include "core/text.h"
 #include "core/toml_text.h"
+#include "data/image/levels.h"
 #include "net/presets.h"
 
 namespace medurwkv::train {
@@ -49,6 +50,9 @@ std::vector<Field> all_fields_of(Config& c) {
       {"input.width", &c.input.width, 1, 16384},
       {"input.height", &c.input.height, 1, 16384},
       {"input.fit", &c.input.fit},
+      {"input.plane", &c.input.plane},
+      {"input.window", &c.input.window},
+      {"input.window_over", &c.input.window_over},
       {"input.window_low", &c.input.window_low, -1e9, 1e9},
       {"input.window_high", &c.input.window_high, -1e9, 1e9},
       {"input.augment", &c.input.augment},
@@ -106,8 +110,9 @@ std::vector<Field> all_fields_of(Config& c) {
 /// Whether a task has the setting.
 bool belongs_to(const std::string& key, TaskKind task) {
   const bool pretraining = task != TaskKind::segmentation;
-  for (const char* own : {"loss.", "augment.", "input.augment", "input.fit", "run.fold",
-                          "run.calibrate", "encoder.frozen_epochs", "encoder.rate_decay"}) {
+  for (const char* own :
+       {"loss.", "augment.", "input.augment", "input.fit", "input.plane", "run.fold",
+        "run.calibrate", "encoder.frozen_epochs", "encoder.rate_decay"}) {
     if (key.starts_with(own)) return !pretraining;
   }
   if (key.starts_with("view.") || key == "run.validation") return pretraining;
@@ -277,6 +282,13 @@ void check(const Config& config) {
   one_of("run.precision", config.run.precision, {"float32", "bfloat16"});
   one_of("optimizer.schedule", config.optimizer.schedule, {"poly", "cosine"});
   one_of("distill.loss", config.distill.loss, {"smooth_l1", "cosine"});
+  const Config::Input& input = config.input;
+  data::window_choice(input.window, input.window_over);
+  one_of("input.plane", input.plane, {"stored", "axial", "coronal", "sagittal"});
+  if (!input.window.empty() && input.window_low != input.window_high) {
+    throw_usage(concat("input.window = ", shown(input.window),
+                       " and input.window_low and window_high are two windows; set one of them"));
+  }
   if (config.simmim.patch % 16 != 0) {
     throw_usage(concat("setting simmim.patch = ", config.simmim.patch, " is not a multiple of 16"));
   }

@@ -46,8 +46,11 @@ struct Config {
   struct Input {
     std::int64_t width = 256;
     std::int64_t height = 256;
-    std::string fit = "stretch";  ///< stretch, pad, native, tile
-    double window_low = 0;        ///< stored values that become 0 and 1; equal: no window
+    std::string fit = "stretch";         ///< stretch, pad, native, tile
+    std::string plane = "stored";        ///< of volumes: stored, axial, coronal or sagittal
+    std::string window;                  ///< by name, numbers, percentile or zscore; empty: below
+    std::string window_over = "volume";  ///< of percentile and zscore: volume or image
+    double window_low = 0;               ///< stored values that become 0 and 1; equal: no window
     double window_high = 0;
     std::string augment = "medium";  ///< preset of [augment]: none, light, medium or strong
   } input;

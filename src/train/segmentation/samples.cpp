@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "core/model_description.h"
+#include "data/codecs/own_windows.h"
 #include "data/codecs/read.h"
 #include "train/segmentation/distances.h"
 
@@ -56,11 +57,15 @@ Batch to_tensors(data::SampleBatch&& samples, const InputContract& contract) {
           .counts = kept->counts};
 }
 
-data::CaseReader case_reader(const data::Dataset& dataset, std::vector<data::Case> cases) {
-  return [&dataset, cases = std::move(cases)](std::size_t index) {
+data::CaseReader case_reader(const data::Dataset& dataset, std::vector<data::Case> cases,
+                             const InputContract& input) {
+  std::vector<OwnWindow> wanted;
+  data::add_wanted(input, wanted);
+  return [&dataset, cases = std::move(cases), wanted](std::size_t index) {
     const data::Case& item = cases.at(index);
-    return data::LoadedCase{item.id, data::read_image(item), data::read_labels(dataset, item),
-                            item.images.front().name(), item.masks.front().name()};
+    return data::LoadedCase{item.id, data::read_image(item, wanted),
+                            data::read_labels(dataset, item), item.images.front().name(),
+                            item.masks.front().name()};
   };
 }
 

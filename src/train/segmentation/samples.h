@@ -31,7 +31,8 @@ data::SampleCounts sample_counts(const SampleOptions& options);
 /// A batch of SegmentationObjective. Takes over the samples' memory.
 Batch to_tensors(data::SampleBatch&& samples, const InputContract& contract);
 
-/// Reads `cases` by their number.
-data::CaseReader case_reader(const data::Dataset& dataset, std::vector<data::Case> cases);
+/// Reads `cases` by their number, images with the windows that `input` wants.
+data::CaseReader case_reader(const data::Dataset& dataset, std::vector<data::Case> cases,
+                             const InputContract& input);
 
 }  // namespace medurwkv::train

@@ -16,6 +16,7 @@
 #include "data/check/open.h"
 #include "data/feed/batch_loader.h"
 #include "data/feed/case_cache.h"
+#include "data/feed/window_check.h"
 #include "data/layout/channels.h"
 #include "data/split/split.h"
 #include "engine/torch_engine.h"
@@ -36,25 +37,29 @@ using library::TrainRequest;
 /// The cases of a run, numbered: first those of the training part, then those of the validation
 /// part. The data set must outlive the reader.
 struct RunCases {
-  /// Throws Error when the training part is empty, and for an image that a network of `channels`
-  /// does not take.
-  RunCases(const data::Dataset& dataset, const data::Split& split, std::int64_t channels);
+  /// Throws Error when the training part is empty, when its images lie outside the input's window,
+  /// and for an image that a network of the input's
+  /// channels does not take.
+  RunCases(const data::Dataset& dataset, const data::Split& split, const InputContract& input);
   [[nodiscard]] std::size_t count() const { return train + val; }
 
   std::size_t train = 0;
   std::size_t val = 0;
   data::CaseReader reader;
+  std::string remark;  ///< on the window, for people; often empty
 };
 
-RunCases::RunCases(const data::Dataset& dataset, const data::Split& split, std::int64_t channels) {
+RunCases::RunCases(const data::Dataset& dataset, const data::Split& split,
+                   const InputContract& input) {
   std::vector<data::Case> all = data::part_of(dataset, split, "train");
   if (all.empty()) throw_failure("the split's train part is empty");
   train = all.size();
+  remark = data::check_window(all, input);
   const std::vector<data::Case> validation = data::part_of(dataset, split, "val");
   val = validation.size();
   all.insert(all.end(), validation.begin(), validation.end());
-  data::check_channels(all, data::read_channels(all), channels, "--set network.channels=");
-  reader = case_reader(dataset, std::move(all));
+  data::check_channels(all, data::read_channels(all), input.channels, "--set network.channels=");
+  reader = case_reader(dataset, std::move(all), input);
 }
 
 /// The fold that `run.fold` names.
@@ -100,25 +105,37 @@ Columns columns_of(const Config& config, std::int64_t classes) {
   return out;
 }
 
+/// The slices that the split is of must be those that the network is to see.
+data::Dataset opened(const TrainRequest& request, const Config& config) {
+  data::Dataset out = data::open_dataset(request.data, split_options_of(request));
+  if (out.plane == plane_from(config.input.plane)) return out;
+  throw_usage(concat(request.split.string(), ": was made of ", to_string(out.plane),
+                     " slices, and input.plane is ", config.input.plane, "; train with --set ",
+                     "input.plane=", to_string(out.plane), ", or split the set with --plane ",
+                     config.input.plane));
+}
+
 class SegmentationTask : public Task {
  public:
   SegmentationTask(const TrainRequest& request, Config& config, const at::Device& device)
       : config_(config),
         device_(device),
-        dataset_(data::open_dataset(request.data, split_options_of(request))),
+        dataset_(opened(request, config)),
         split_(data::read_split(request.split, dataset_, fold_of(config))),
         source_{read_file(request.split), sha256_file(request.split), request.split,
                 split_.data_sha256},
         info_(described(config, dataset_, split_, source_.split_sha256)),
         columns_(columns_of(config, std::ssize(dataset_.classes))),
         objective_(config, info_.network, std::ssize(dataset_.classes)),
-        cases_(dataset_, split_, config.network.channels),
+        cases_(dataset_, split_, info_.input),
         samples_{.input = info_.input,
                  .augment = config.augment,
                  .seed = config.run.seed,
                  .distances = config.loss.boundary > 0,
                  .classes = std::ssize(dataset_.classes),
-                 .regions = info_.heads.front().regions} {}
+                 .regions = info_.heads.front().regions} {
+    if (!cases_.remark.empty()) dataset_.notes.push_back(cases_.remark);
+  }
 
   [[nodiscard]] const weights::ModelInfo& info() const override { return info_; }
   [[nodiscard]] const Objective& objective() const override { return objective_; }
