@@ -307,6 +307,8 @@ TEST_F(Dicom, EveryFormOfWriting) {
   more.sequence(0x00091002U, {DicomBytes().text(0x00200032U, "DS", "9\\9\\9")});
   EXPECT_EQ(read(more, {.undefined = true}).front(), 0x1234);
   EXPECT_EQ(values_of(read_image(write("bare.dcm", words.set()))).front(), 0x1234);
+  // The content says what it is.
+  EXPECT_EQ(values_of(read_image(write("picture.png", words))).front(), 0x1234);
 }
 
 // Shades and colours.

@@ -213,6 +213,7 @@ Volume read_volume(const fs::path& file) {
     return dicom_volume(file);
   }
   const std::string start = read_start(file, longest_volume_header);
+  // By its content, whatever its suffix.
   if (is_dicom(start)) return dicom_volume(file);
   Volume out;
   if (is_nrrd(start)) {
