@@ -56,12 +56,12 @@ TEST_F(VolumeFindings, AScanIsSoundAndSaysWhoseItIs) {
 }
 
 TEST_F(VolumeFindings, AMissingSliceIsNamed) {
-  fs::remove(image("Doe_Jane_SECRET123/IM1"));  // the third place, as 3 * 2 % 5 = 1
+  fs::remove(image("Doering_Janette_SECRET123/IM1"));  // the third place, as 3 * 2 % 5 = 1
   // Its labels lose that slice, too, so that sizes agree.
-  fs::remove(folder_.path() / "labels/Doe_Jane_SECRET123.nii.gz");
+  fs::remove(folder_.path() / "labels/Doering_Janette_SECRET123.nii.gz");
   std::vector<std::uint8_t> voxels(Scans::columns * Scans::rows * 4, 0);
   voxels[500] = 1;
-  Scans::put(folder_.path() / "labels/Doe_Jane_SECRET123.nii",
+  Scans::put(folder_.path() / "labels/Doering_Janette_SECRET123.nii",
              test::NiftiBytes().sides({Scans::columns, Scans::rows, 4}).type(2, 8).with(voxels));
   const std::vector<Fault> faults = found("misplaced-volume");
   ASSERT_EQ(faults.size(), 1U);
@@ -73,15 +73,16 @@ TEST_F(VolumeFindings, AMissingSliceIsNamed) {
 TEST_F(VolumeFindings, SeriesInOneFolderAreNamed) {
   scans_.patients.push_back(scans_.patients.front());
   for (std::int64_t z = 0; z < 2; ++z) {
-    Scans::put(image("Doe_Jane_SECRET123") / (z == 0 ? "B0" : "B1"), scans_.slice(4, z).file());
+    Scans::put(image("Doering_Janette_SECRET123") / (z == 0 ? "B0" : "B1"),
+               scans_.slice(4, z).file());
   }
   const std::vector<Fault> faults = found("mixed-series");
   ASSERT_EQ(faults.size(), 1U);
-  EXPECT_EQ(faults.front().where, image("Doe_Jane_SECRET123").string());
+  EXPECT_EQ(faults.front().where, image("Doering_Janette_SECRET123").string());
   // The remedy: each into a folder of its own.
   fs::create_directories(folder_.path() / "other");
   for (const char* file : {"B0", "B1"}) {
-    fs::rename(image("Doe_Jane_SECRET123") / file, folder_.path() / "other" / file);
+    fs::rename(image("Doering_Janette_SECRET123") / file, folder_.path() / "other" / file);
   }
   EXPECT_TRUE(found("mixed-series").empty());
 }
@@ -101,8 +102,8 @@ TEST_F(VolumeFindings, OnePatientIsNamed) {
 TEST_F(VolumeFindings, FloatLabelsAndBurntInTextAreNamed) {
   std::vector<float> voxels(Scans::columns * Scans::rows * Scans::slices, 0);
   voxels[700] = 1;
-  fs::remove(folder_.path() / "labels/Doe_Jane_SECRET123.nii.gz");
-  Scans::put(folder_.path() / "labels/Doe_Jane_SECRET123.nii",
+  fs::remove(folder_.path() / "labels/Doering_Janette_SECRET123.nii.gz");
+  Scans::put(folder_.path() / "labels/Doering_Janette_SECRET123.nii",
              test::NiftiBytes()
                  .sides({Scans::columns, Scans::rows, Scans::slices})
                  .type(16, 32)
@@ -129,7 +130,7 @@ TEST_F(VolumeFindings, ACopyHasVoxelsAndPlacesAlone) {
     const Volume copy = read_volume(entry.path());
     EXPECT_EQ(copy.sides(),
               (std::array<std::int64_t, 3>{Scans::columns, Scans::rows, Scans::slices}));
-    EXPECT_LE(farthest_apart(copy.placing, read_volume(image("Doe_Jane_SECRET123")).placing,
+    EXPECT_LE(farthest_apart(copy.placing, read_volume(image("Doering_Janette_SECRET123")).placing,
                              copy.sides()),
               1e-4);
     const Image middle = read_slice(copy, 2);
@@ -144,8 +145,8 @@ TEST_F(VolumeFindings, ACopyHasVoxelsAndPlacesAlone) {
       same = same || all;
     }
     EXPECT_TRUE(same) << entry.path();
-    EXPECT_EQ(entry.path().string().find("Doe"), std::string::npos);
-    EXPECT_EQ(copy.header.find("Doe"), std::string::npos);
+    EXPECT_EQ(entry.path().string().find("Doering"), std::string::npos);
+    EXPECT_EQ(copy.header.find("Doering"), std::string::npos);
   }
   EXPECT_EQ(images, 4U);
   const CheckReport again = check_dataset(out, {}, silence());

@@ -16,7 +16,7 @@
 namespace medurwkv::test {
 
 struct Patient {
-  std::string name;  ///< "Doe^Jane"
+  std::string name;  ///< "Doering^Janette"
   std::string id;
   std::string birth;  ///< "19700102"
 };
@@ -27,10 +27,10 @@ struct Scans {
   static constexpr std::array<double, 3> spacing{0.5, 0.25, 2.5};  ///< columns, rows, slices
   static constexpr std::array<double, 3> origin{-12.5, -7.25, 30};
 
-  std::vector<Patient> patients{{"Doe^Jane", "SECRET123", "19700102"},
+  std::vector<Patient> patients{{"Doering^Janette", "SECRET123", "19700102"},
                                 {"Muster^Maximilian", "4711-X", "19800203"},
-                                {"Roe^Richard", "77", "19900304"},
-                                {"Sanders^Sue", "HOSP-00042", "20000405"}};
+                                {"Roehmer^Richard", "77", "19900304"},
+                                {"Sanders^Susanne", "HOSP-00042", "20000405"}};
   std::string study_date = "20200102";
 
   /// A dark disc that moves from slice to slice; of patient `p`.
@@ -47,7 +47,7 @@ struct Scans {
     return 40 + static_cast<int>(mixed % 150) + static_cast<int>((x * y + z) % 7);
   }
 
-  /// `name^given` and the identifier as a folder is often called: Doe_Jane_SECRET123.
+  /// `name^given` and the identifier as a folder is often called: Doering_Janette_SECRET123.
   [[nodiscard]] static std::string folder_of(const Patient& patient) {
     std::string out = concat(patient.name, "_", patient.id);
     for (char& c : out) {
