@@ -84,11 +84,11 @@ Start start_of(std::string_view bytes) {
   while (const auto element = element_at(bytes, out.at, false, false)) {
     if (element->tag >> 16U != 2 || element->length > bytes.size() - element->value) break;
     if (element->tag == 0x00020010U) {
-      said = true;
       out.syntax_at = element->value;
       out.syntax = bytes.substr(element->value, element->length);
       out.syntax = out.syntax.substr(0, std::min(out.syntax.find_first_of("\0 "sv),  //
                                                  out.syntax.size()));
+      said = !out.syntax.empty();
     }
     out.at = element->value + element->length;
   }
