@@ -290,7 +290,9 @@ TEST(HostileFiles, OutlinesAreRefused) {
     }
     EXPECT_EQ(WEXITSTATUS(end.status), test::ended_refused) << about << end.message;
     EXPECT_EQ(end.message.find(path.string() + ": "), 0U) << about << end.message;
-    EXPECT_NE(end.message.find(file.named), std::string::npos)
+    // Where memory is not limited, what would take too much of it is refused for what comes next.
+    const bool by_memory = file.named == std::string_view("memory") && !test::limits_memory();
+    EXPECT_TRUE(by_memory || end.message.find(file.named) != std::string::npos)
         << about << end.message << "\nexpected: " << file.named;
     EXPECT_EQ(end.message.find('\n'), std::string::npos) << about << end.message;
     EXPECT_LT(end.seconds, test::limits_memory() ? 2 : 60) << about;
