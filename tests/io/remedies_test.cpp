@@ -25,16 +25,23 @@
 #include "support/jpeg_files.h"
 #include "support/paths.h"
 #include "support/planted_set.h"
+#include "support/plants.h"
 #include "support/refusal.h"
 
 namespace medurwkv::data {
 namespace {
 
 namespace fs = std::filesystem;
+using test::Applied;
+using test::encoding;
+using test::files;
+using test::fixed_copy;
 using test::make_image;
+using test::masks_fixed;
+using test::Plant;
+using World = test::PlantedSet;
 
 constexpr std::int64_t side = test::planted_side;
-using World = test::PlantedSet;
 
 Image blobs(std::uint64_t seed, std::int64_t width = side, std::int64_t height = side) {
   return test::planted_image(seed, width, height);
@@ -42,92 +49,6 @@ Image blobs(std::uint64_t seed, std::int64_t width = side, std::int64_t height =
 Image disc(std::uint64_t seed, int inside = 255, std::int64_t width = side,
            std::int64_t height = side, std::int64_t channels = 1) {
   return test::planted_disc(seed, inside, width, height, channels);
-}
-
-/// What to do about a fault: the options or the folder to check afterwards.
-struct Applied {
-  CheckOptions options{};
-  fs::path root{};  ///< where it is another folder
-};
-
-struct Plant {
-  std::string kind;
-  std::string words;  ///< the remedy must say this, as a regular expression
-  std::function<CheckOptions(const World&)> plant;
-  std::function<Applied(const World&, const Fault&)> remedy;
-  bool only_check = false;  ///< of a split file or another set: commands open the set all the same
-};
-
-void PrintTo(const Plant& plant, std::ostream* out) {
-  *out << plant.kind << ": " << plant.words;
-}
-
-/// Every --mask-encoding that a remedy offers.
-std::vector<std::string> offered_encodings(const std::string& remedy) {
-  std::vector<std::string> out;
-  const std::regex option("--mask-encoding ([a-z-]+)");
-  for (std::sregex_iterator it(remedy.begin(), remedy.end(), option), end; it != end; ++it) {
-    out.push_back((*it)[1]);
-  }
-  return out;
-}
-
-Applied fixed_copy(const World& world, const CheckOptions& options = {}) {
-  const fs::path copy = world.beside("copy");
-  write_repaired(examine(world.root(), options.dataset, silence()), copy, silence());
-  return {.options = {}, .root = copy};
-}
-
-using Doing = std::function<void(const World&)>;
-
-/// A plant of files into the set, and what is done to them.
-Plant files(const std::string& kind, const std::string& words, const Doing& plant,
-            const Doing& remedy) {
-  return {kind, words,
-          [=](const World& world) {
-            world.sound(8);
-            plant(world);
-            return CheckOptions{};
-          },
-          [=](const World& world, const Fault&) {
-            remedy(world);
-            return Applied{};
-          }};
-}
-
-Plant masks_fixed(const std::string& kind, const Doing& plant) {
-  return {kind, "--fix",
-          [=](const World& world) {
-            world.sound(8);
-            plant(world);
-            return CheckOptions{};
-          },
-          [](const World& world, const Fault&) { return fixed_copy(world); }};
-}
-
-/// Masks whose meaning is unclear: each option that the remedy names makes it clear.
-Plant encoding(const std::string& words, const Doing& plant, const std::string& class_lines = {}) {
-  return {"unclear-encoding", words,
-          [=](const World& world) {
-            plant(world);
-            return CheckOptions{};
-          },
-          [=](const World& world, const Fault& fault) {
-            for (const std::string& name : offered_encodings(fault.remedy)) {
-              const auto report =
-                  check_dataset(world.root(), {dataset_options(name, {})}, silence());
-              EXPECT_EQ(report.errors(), 0) << name << " of: " << fault.remedy;
-            }
-            if (class_lines.empty()) {
-              const auto offered = offered_encodings(fault.remedy);
-              EXPECT_FALSE(offered.empty()) << fault.remedy;
-              return Applied{.options = {dataset_options(offered.front(), {})}};
-            }
-            EXPECT_NE(fault.remedy.find("--classes"), std::string::npos) << fault.remedy;
-            const fs::path file = world.beside("classes.txt");
-            write_file(file, class_lines);
-            return Applied{.options = {dataset_options("", {}, file)}};
-          }};
 }
 
 std::vector<Plant> plants_of_names() {
