@@ -1,7 +1,5 @@
 #include "data/codecs/arrays.h"
 
-#include <dlfcn.h>
-
 #include <algorithm>
 #include <array>
 #include <cmath>
@@ -24,25 +22,16 @@ namespace {
 namespace fs = std::filesystem;
 using namespace std::string_view_literals;
 
-constexpr const char* h5_library_name = "libmedurwkv_h5.so";
 constexpr std::size_t message_size = 256;
 
 const MedurwkvH5Library& h5_library(const std::string& file) {
-  const auto path = own_library("MEDURWKV_H5_LIBRARY", h5_library_name);
-  void* handle = path ? dlopen(path->c_str(), RTLD_NOW | RTLD_LOCAL) : nullptr;
-  if (handle == nullptr) {
-    throw_failure(concat(file, ": is HDF5, which ", h5_library_name, " reads; ",
-                         path ? dlerror() : "it is not beside the program",
-                         "; build it (with libhdf5-dev) or save the arrays as .npz"));
-  }
-  using Entry = const MedurwkvH5Library* (*)();
-  const auto entry = reinterpret_cast<Entry>(dlsym(handle, medurwkv_h5_symbol));
-  if (entry == nullptr || entry()->abi != medurwkv_h5_abi) {
-    throw_failure(concat(path->string(),
-                         ": is of another version than the program; build both "
-                         "together with `make build`"));
-  }
-  return *entry();
+  static constexpr ReadingLibrary library{
+      .variable = "MEDURWKV_H5_LIBRARY",
+      .name = "libmedurwkv_h5.so",
+      .symbol = medurwkv_h5_symbol,
+      .kind = "HDF5",
+      .remedy = "build it (with libhdf5-dev) or save the arrays as .npz"};
+  return open_library<MedurwkvH5Library>(library, medurwkv_h5_abi, file);
 }
 
 constexpr std::array<std::pair<MedurwkvH5Type, NpyType>, 11> h5_types{

@@ -1,6 +1,5 @@
 #include "data/volumes/dicom.h"
 
-#include <dlfcn.h>
 #include <sys/stat.h>
 
 #include <algorithm>
@@ -23,25 +22,16 @@ namespace {
 namespace fs = std::filesystem;
 using Json = nlohmann::json;
 
-constexpr const char* library_name = "libmedurwkv_dicom.so";
 constexpr std::size_t message_size = 256;
 
 const MedurwkvDicomLibrary& library(const std::string& file) {
-  const auto path = own_library("MEDURWKV_DICOM_LIBRARY", library_name);
-  void* handle = path ? dlopen(path->c_str(), RTLD_NOW | RTLD_LOCAL) : nullptr;
-  if (handle == nullptr) {
-    throw_failure(concat(file, ": is DICOM, which ", library_name, " reads; ",
-                         path ? dlerror() : "it is not beside the program",
-                         "; build it (with libdcmtk-dev) or convert the images to NIfTI"));
-  }
-  using Entry = const MedurwkvDicomLibrary* (*)();
-  const auto entry = reinterpret_cast<Entry>(dlsym(handle, medurwkv_dicom_symbol));
-  if (entry == nullptr || entry()->abi != medurwkv_dicom_abi) {
-    throw_failure(concat(path->string(),
-                         ": is of another version than the program; build both "
-                         "together with `make build`"));
-  }
-  return *entry();
+  static constexpr ReadingLibrary library{
+      .variable = "MEDURWKV_DICOM_LIBRARY",
+      .name = "libmedurwkv_dicom.so",
+      .symbol = medurwkv_dicom_symbol,
+      .kind = "DICOM",
+      .remedy = "build it (with libdcmtk-dev) or convert the images to NIfTI"};
+  return open_library<MedurwkvDicomLibrary>(library, medurwkv_dicom_abi, file);
 }
 
 /// Throws what the library said.

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "core/inflater.h"
+#include "core/own_library.h"
 #include "data/codecs/h5/entry.h"
 #include "data/codecs/h5/lzf.h"
 
@@ -417,17 +418,13 @@ void read(const char* path, const char* name, std::int64_t slice, void* out, std
   }
 }
 
-/// No exception leaves it; the exception's text goes to `message`.
+/// One call at a time.
 template <class Call>
-int guarded(char* message, std::size_t size, const Call& call) {
-  try {
+int one_by_one(char* message, std::size_t size, const Call& call) {
+  return medurwkv::guarded(message, size, [&] {
     const std::lock_guard guard(lock());
     call();
-    return 0;
-  } catch (const std::exception& error) {
-    std::snprintf(message, size, "%s", error.what());
-    return 1;
-  }
+  });
 }
 
 }  // namespace
@@ -437,17 +434,18 @@ const MedurwkvH5Library* medurwkv_h5_library() {
       .abi = medurwkv_h5_abi,
       .list =
           [](const char* file, void* user, void (*each)(void*, const MedurwkvH5Array*),
-             char* message,
-             std::size_t size) { return guarded(message, size, [&] { list(file, user, each); }); },
+             char* message, std::size_t size) {
+            return one_by_one(message, size, [&] { list(file, user, each); });
+          },
       .check =
           [](const char* file, const char* name, std::int64_t slice, char* message,
              std::size_t size) {
-            return guarded(message, size, [&] { check(file, name, slice); });
+            return one_by_one(message, size, [&] { check(file, name, slice); });
           },
       .read =
           [](const char* file, const char* name, std::int64_t slice, void* out, std::size_t bytes,
              char* message, std::size_t size) {
-            return guarded(message, size, [&] { read(file, name, slice, out, bytes); });
+            return one_by_one(message, size, [&] { read(file, name, slice, out, bytes); });
           }};
   return &library;
 }

@@ -27,6 +27,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "core/own_library.h"
 #include "data/volumes/dicom/encoder.h"
 #include "data/volumes/dicom/entry.h"
 #include "data/volumes/dicom/guard.h"
@@ -470,18 +471,6 @@ void frame(const char* file, std::int64_t index, const Take& take) {
   take(out);
 }
 
-/// No exception leaves it; the exception's text goes to `message`.
-template <class Call>
-int guarded(char* message, std::size_t size, const Call& call) {
-  try {
-    call();
-    return 0;
-  } catch (const std::exception& error) {
-    std::snprintf(message, size, "%s", error.what());
-    return 1;
-  }
-}
-
 }  // namespace
 
 const MedurwkvDicomLibrary* medurwkv_dicom_library() {
@@ -490,7 +479,7 @@ const MedurwkvDicomLibrary* medurwkv_dicom_library() {
       .header =
           [](const char* file, void* user, void (*take)(void*, const char*, std::size_t),
              char* message, std::size_t size) {
-            return guarded(message, size, [&] {
+            return medurwkv::guarded(message, size, [&] {
               const std::string text = header(file);
               take(user, text.data(), text.size());
             });
@@ -498,7 +487,7 @@ const MedurwkvDicomLibrary* medurwkv_dicom_library() {
       .frame =
           [](const char* file, std::int64_t index, void* user,
              void (*take)(void*, const MedurwkvDicomFrame*), char* message, std::size_t size) {
-            return guarded(message, size, [&] {
+            return medurwkv::guarded(message, size, [&] {
               frame(file, index, [&](const MedurwkvDicomFrame& out) { take(user, &out); });
             });
           },
@@ -506,7 +495,7 @@ const MedurwkvDicomLibrary* medurwkv_dicom_library() {
           [](const char* text, std::size_t text_size, const void* pixels, std::size_t pixels_size,
              void* user, void (*take)(void*, const char*, std::size_t), char* message,
              std::size_t size) {
-            return guarded(message, size, [&] {
+            return medurwkv::guarded(message, size, [&] {
               start_once();
               const std::vector<char> out = dicom::encoded({text, text_size}, pixels, pixels_size);
               take(user, out.data(), out.size());
