@@ -5,10 +5,15 @@
 #include <string>
 
 #include <torch/cuda.h>
+#include <torch/version.h>
 
 #include "core/error.h"
+#include "core/text.h"
 #include "core/threads.h"
+#include "core/version.h"
 #include "engine/torch_engine.h"
+#include "kernels/isa.h"
+#include "plan/counting.h"
 #include "train/pretraining/pretraining.h"
 #include "train/run_start.h"
 #include "train/segmentation/task.h"
@@ -101,6 +106,37 @@ ExpectedMemory expected_memory(const TrainRequest& request, const Config& config
        .cache = request.cache,
        .limit = request.memory,
        .device = device});
+}
+
+std::string size_text(const weights::ModelInfo& info) {
+  const plan::Cost cost =
+      plan::count(plan::record(info.network, 1, info.input.height, info.input.width));
+  return concat(info.network.preset, ": ", with_thousands(cost.parameters), " parameters, ",
+                fixed(static_cast<double>(cost.multiply_adds) * 1e-9, 2), " G multiply-adds at ",
+                info.input.width, " x ", info.input.height);
+}
+
+std::vector<std::string> notes_at_start(const Config& config, const Beginning& beginning,
+                                        const at::Device& device) {
+  std::vector<std::string> out;
+  if (!beginning.initial_tensors.empty() && config.encoder.frozen_epochs > 0 &&
+      beginning.initial_weights.value("option", "") == InitialWeights::pretrained) {
+    out.push_back(concat("the ", beginning.initial_tensors.size(),
+                         " tensors of the file stay as they are for ", config.encoder.frozen_epochs,
+                         " epochs"));
+  }
+  if (config.run.precision == "bfloat16" && !bfloat16_pays(device)) {
+    out.emplace_back(
+        "warning: bfloat16 is no faster than float32 on this processor, which has no AMX "
+        "(docs/performance.md); run.precision = float32 is the better choice");
+  }
+  return out;
+}
+
+nlohmann::json environment_of(const at::Device& device, int processes) {
+  return {{"threads", thread_count()}, {"processes", processes},
+          {"device", device.str()},    {"instruction_set", kernels::chosen_isa().name},
+          {"libtorch", TORCH_VERSION}, {"medurwkv", medurwkv::version}};
 }
 
 }  // namespace medurwkv::train

@@ -7,6 +7,10 @@
 
 #include <memory>
 #include <optional>
+#include <string>
+#include <vector>
+
+#include <nlohmann/json.hpp>
 
 #include "library/requests.h"
 #include "train/initial_weights.h"
@@ -14,10 +18,12 @@
 #include "train/run/config.h"
 #include "train/task/memory.h"
 #include "train/task/task.h"
+#include "weights/model_file.h"
 
 namespace medurwkv::train {
 
 using library::TrainRequest;
+struct Beginning;
 
 /// --pretrained or --init, read. Throws Error naming the file.
 std::optional<InitialWeights> initial_weights_of(const TrainRequest& request);
@@ -42,5 +48,16 @@ std::unique_ptr<Task> task_of(const TrainRequest& request, Config& config,
 /// Throws Error where the run does not fit (train/task/memory.h).
 ExpectedMemory expected_memory(const TrainRequest& request, const Config& config, const Task& task,
                                const at::Device& device);
+
+/// "nano: 31,234 parameters, 0.12 G multiply-adds at 64 x 64".
+std::string size_text(const weights::ModelInfo& info);
+
+/// What a user should know before the first step, a line each: tensors that stay as they are for a
+/// while, bfloat16 that does not pay.
+std::vector<std::string> notes_at_start(const Config& config, const Beginning& beginning,
+                                        const at::Device& device);
+
+/// What a run's bits may depend on beside its configuration.
+nlohmann::json environment_of(const at::Device& device, int processes);
 
 }  // namespace medurwkv::train

@@ -7,7 +7,6 @@
 #include <utility>
 
 #include <ATen/Parallel.h>
-#include <torch/version.h>
 
 #include "core/error.h"
 #include "core/files.h"
@@ -17,14 +16,13 @@
 #include "core/threads.h"
 #include "core/version.h"
 #include "data/codecs/read.h"
-#include "kernels/isa.h"
-#include "plan/counting.h"
 #include "train/checkpoint.h"
 #include "train/learner.h"
 #include "train/meeting.h"
 #include "train/run/config.h"
 #include "train/run/event_file.h"
 #include "train/run/folder.h"
+#include "train/run/record_text.h"
 #include "train/run/schedule.h"
 #include "train/run_setup.h"
 #include "train/run_start.h"
@@ -127,7 +125,7 @@ class Run {
             .split_sha256 = task_->source().split_sha256,
             .initial = initial_,
             .list_names = request_.names,
-            .environment = environment(),
+            .environment = environment_of(device_, meeting_.world()),
             .listener = listener_};
   }
 
@@ -317,32 +315,20 @@ class Run {
   void open_events() {
     events_.emplace(request_.out, now());
     for (const EpochRow& row : state().rows) {
-      events_->add(scalar_event(now(), row.epoch, scalars(row)));
+      events_->add(scalar_event(now(), row.epoch, scalars_of(row, columns())));
     }
   }
 
   void announce() const {
     for (const std::string& note : task_->notes()) listener_.line("note: " + note);
-    const plan::Cost cost =
-        plan::count(plan::record(info_.network, 1, info_.input.height, info_.input.width));
-    listener_.line(concat(info_.network.preset, ": ", with_thousands(cost.parameters),
-                          " parameters, ", fixed(static_cast<double>(cost.multiply_adds) * 1e-9, 2),
-                          " G multiply-adds at ", info_.input.width, " x ", info_.input.height));
+    listener_.line(size_text(info_));
     const std::int64_t accumulate = config_.optimizer.accumulate;
     listener_.line(concat(
         task_->counts(), ", ", config_.run.epochs, " epochs of ", schedule_.steps_per_epoch(),
         " steps, ", accumulate > 1 ? concat(accumulate, " batches of ") : "batch ",
         config_.run.batch, ", ", device_.str(), ", ", thread_count(), " threads"));
-    if (!beginning_.initial_tensors.empty() && config_.encoder.frozen_epochs > 0 &&
-        beginning_.initial_weights.value("option", "") == InitialWeights::pretrained) {
-      listener_.line(concat("the ", beginning_.initial_tensors.size(),
-                            " tensors of the file stay as they are for ",
-                            config_.encoder.frozen_epochs, " epochs"));
-    }
-    if (config_.run.precision == "bfloat16" && !bfloat16_pays(device_)) {
-      listener_.line(
-          "warning: bfloat16 is no faster than float32 on this processor, which has no AMX "
-          "(docs/performance.md); run.precision = float32 is the better choice");
+    for (const std::string& note : notes_at_start(config_, beginning_, device_)) {
+      listener_.line(note);
     }
     listener_.line(to_text(memory_));
   }
@@ -435,11 +421,11 @@ class Run {
     write_curves();
     pictures_ = std::move(judgement.pictures);
     if (best) write_pictures({"best.png", "validation.png"});
-    events_->add(scalar_event(now(), row.epoch, scalars(row)));
+    events_->add(scalar_event(now(), row.epoch, scalars_of(row, columns())));
     seconds_.saving += seconds_since(saving);
     if (best) save_best();
     listener_.line(concat("epoch ", row.epoch, "/", config_.run.epochs, "  loss ",
-                          fixed(row.loss, 4), figures_text(row), "  waiting for data ",
+                          fixed(row.loss, 4), figures_text(row, columns()), "  waiting for data ",
                           fixed(epoch_.steps > 0 ? 100 * epoch_.waited / epoch_.steps : 0, 1), " %",
                           best ? "  (best so far)" : ""));
     seconds_.steps += epoch_.steps;
@@ -478,24 +464,7 @@ class Run {
     state().fitted = fitted;
     save();
     model.write(folder_->to("best.model"));
-    tell_of_temperature(*fitted);
-  }
-
-  void tell_of_temperature(const FittedTemperature& fitted) const {
-    const auto change = [](double before, double after) {
-      return concat(" from ", fixed(before, 4), " to ", fixed(after, 4));
-    };
-    listener_.line(concat("temperature ", fixed(fitted.temperature, 3), ", fitted on ",
-                          with_thousands(fitted.used), " of ", with_thousands(fitted.pixels),
-                          " validation pixels: it takes the negative log-likelihood",
-                          change(fitted.likelihood_before, fitted.likelihood_after),
-                          ", the calibration error",
-                          change(fitted.error_before, fitted.error_after)));
-    if (fitted.at_bound) {
-      listener_.line(concat("note: this temperature is a bound of what is tried (",
-                            least_temperature, " to ", most_temperature,
-                            "); the best one lies beyond it"));
-    }
+    for (const std::string& line : temperature_lines(*fitted)) listener_.line(line);
   }
 
   /// Those of the last epoch, unless they are written. Packing them takes longer than a small
@@ -510,38 +479,6 @@ class Run {
     if (state().rows.empty()) return;
     write_file(folder_->to("log.csv"), log_csv(state().rows, columns()));
     write_file(folder_->to("curves.svg"), curves_svg(state().rows, columns()));
-  }
-
-  /// "  validation Dice 0.8125", for each figure.
-  [[nodiscard]] std::string figures_text(const EpochRow& row) const {
-    std::string out;
-    for (std::size_t i = 0; i < row.figures.size(); ++i) {
-      out += concat("  ", columns().figures.at(i).label, " ",
-                    std::isfinite(row.figures[i]) ? fixed(row.figures[i], 4) : "-");
-    }
-    return out;
-  }
-
-  /// The names of TensorBoard have groups: validation_dice is validation/dice.
-  [[nodiscard]] Scalars scalars(const EpochRow& row) const {
-    Scalars out{{"rate", row.rate}, {"loss/total", row.loss}};
-    for (std::size_t i = 0; i < row.parts.size(); ++i) {
-      const PartColumn& part = columns().parts.at(i);
-      if (part.used) out.emplace_back(concat("loss/", part.name), row.parts[i]);
-    }
-    for (std::size_t i = 0; i < row.figures.size(); ++i) {
-      if (!std::isfinite(row.figures[i])) continue;
-      std::string name = columns().figures.at(i).name;
-      if (const std::size_t line = name.find('_'); line != std::string::npos) name[line] = '/';
-      out.emplace_back(std::move(name), row.figures[i]);
-    }
-    return out;
-  }
-
-  [[nodiscard]] json environment() const {
-    return {{"threads", thread_count()}, {"processes", meeting_.world()},
-            {"device", device_.str()},   {"instruction_set", kernels::chosen_isa().name},
-            {"libtorch", TORCH_VERSION}, {"medurwkv", medurwkv::version}};
   }
 
   void save() {
@@ -574,7 +511,7 @@ class Run {
 
   void write_run() const {
     json run = info_.provenance;
-    run["environment"] = environment();
+    run["environment"] = environment_of(device_, meeting_.world());
     run["seconds"] = total_seconds();
     run["seconds_in"] = seconds_by_part();
     run["expected_memory_bytes"] = memory_.total();

@@ -54,12 +54,14 @@ void WeightsSource::read_bytes(std::size_t tensor, std::uint64_t at, std::span<c
 std::string WeightsSource::read(const Take& take) const {
   std::vector<std::string> hashes(tensors().size());
   const auto* disk = std::get_if<OnDisk>(&bytes_);
+  // A model's own checksum says more than those of the zip file around it.
+  const bool has_checksum = !stored_checksum(metadata()).empty();
   std::atomic<std::size_t> next{0};
   const auto read_tensors = [&] {
     std::vector<char> buffer(piece_bytes);
     for (std::size_t i = next++; i < hashes.size(); i = next++) {
       const TensorInfo& tensor = tensors()[i];
-      const bool has_crc = disk != nullptr && disk->places[i].crc;
+      const bool has_crc = !has_checksum && disk != nullptr && disk->places[i].crc;
       std::uint32_t crc = 0;
       Sha256 hash;
       for (std::uint64_t at = 0; at < tensor.bytes; at += piece_bytes) {
